@@ -1,0 +1,74 @@
+/**
+ * The programs of other people that black-box tests talk to, taken from Debian.
+ *
+ * Promise: nothing is installed and nothing is started. A package that is missing is downloaded
+ * and unpacked into node_modules/.cache, so deleting that folder undoes it; where that cannot be
+ * done, the tests that need the program are skipped and the reason is given.
+ */
+
+import { mkdirSync } from 'node:fs';
+import path from 'node:path';
+import { root, run } from './prepare.mjs';
+
+const cache = path.join(root, 'node_modules/.cache/debian-tools');
+
+/** Folder that holds the unpacked programs; the tests find it at the end of PATH. */
+export const toolsPath = path.join(cache, 'usr/bin');
+
+/** Program a test calls → package that has it, and what cannot be shown without it. */
+const tools = [
+  { program: 'amtool', package: 'prometheus-alertmanager', shows: 'amtool works unmodified' },
+  { program: 'promtool', package: 'prometheus', shows: '/metrics passes the linter' },
+  { program: 'prometheus', package: 'prometheus', shows: 'Prometheus pushes its alerts' },
+];
+
+/** Fetches what is missing; resolves to one sentence for each thing that stays untested. */
+export async function ensureDebianTools() {
+  const missing = await missingTools();
+  if (missing.length === 0) return [];
+  const failure = await fetchPackages([...new Set(missing.map((tool) => tool.package))]);
+  return (await missingTools()).map(
+    ({ program, shows }) => `skipped, because ${program} is missing (${failure}): ${shows}`,
+  );
+}
+
+async function missingTools() {
+  const found = await Promise.all(tools.map(({ program }) => isOnPath(program)));
+  return tools.filter((_, index) => !found[index]);
+}
+
+async function isOnPath(program) {
+  const { code } = await run(['sh', '-c', `command -v ${program}`], {
+    env: { ...process.env, PATH: `${process.env.PATH}:${toolsPath}` },
+  });
+  return code === 0;
+}
+
+/** Downloads and unpacks; resolves to why it did not work, or to undefined. */
+async function fetchPackages(packages) {
+  if (!(await isOnPath('apt-get')) || !(await isOnPath('dpkg-deb'))) return 'this is no Debian';
+  mkdirSync(cache, { recursive: true });
+  process.stderr.write(`fetching test tools: ${packages.join(', ')}\n`);
+  if (!(await download(packages)) && !((await updateLists()) && (await download(packages)))) {
+    return 'apt-get download failed';
+  }
+  const { code } = await run(
+    ['sh', '-c', 'for f in *.deb; do dpkg-deb -x "$f" . && rm "$f"; done'],
+    {
+      cwd: cache,
+    },
+  );
+  return code === 0 ? undefined : 'dpkg-deb could not unpack it';
+}
+
+async function download(packages) {
+  const { code } = await run(['apt-get', 'download', '-qq', ...packages], { cwd: cache });
+  return code === 0;
+}
+
+/** A fresh machine has no package lists; only root may fetch them, so nobody is asked a password. */
+async function updateLists() {
+  const asRoot = process.getuid?.() === 0 ? [] : ['sudo', '-n'];
+  const { code } = await run([...asRoot, 'apt-get', 'update', '-qq']).catch(() => ({ code: 1 }));
+  return code === 0;
+}
