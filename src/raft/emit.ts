@@ -1,0 +1,69 @@
+/**
+ * How a step speaks: messages now or once durable, and the one write that closes the step.
+ *
+ * Promise: no message leaves that says more than the disk holds. A message that carries a term waits
+ * until that term is durable, so that a node which forgets it in a crash has told nobody.
+ */
+
+import type { RaftState } from './state.ts';
+import type { ConfState, Effect, Message, NodeId, Ref, RejectReason, Role } from './types.ts';
+
+/** What the host was last told, to tell it only of changes. */
+export interface Told {
+  role: Role;
+  term: number;
+  leader: NodeId | null;
+  config: ConfState;
+}
+
+export function emit(state: RaftState, effect: Effect): void {
+  state.effects.push(effect);
+}
+
+/** May leave as soon as its own term is durable. */
+export function send(state: RaftState, message: Message): void {
+  const speaksForTerm = message.term === state.term && state.term > state.writes.durableTerm;
+  (speaksForTerm ? state.withheld : state.outbox).push(message);
+}
+
+/** May leave once everything written so far, this step included, is durable. */
+export function sendWhenDurable(state: RaftState, message: Message): void {
+  state.withheld.push(message);
+}
+
+export function reject(state: RaftState, ref: Ref, reason: RejectReason, detail?: string): void {
+  emit(state, {
+    type: 'rejected',
+    ref,
+    reason,
+    leader: state.leader,
+    ...(detail === undefined ? {} : { detail }),
+  });
+}
+
+/** Closes the step: what the host must write, then what it may send at once. */
+export function flush(state: RaftState, commitToo: boolean): void {
+  const { term, vote, commit, log, writes } = state;
+  const write = writes.take({ term, vote, commit }, log.lastIndex, state.tick, commitToo);
+  if (write !== null) emit(state, write);
+  if (!writes.withhold(state.withheld)) state.outbox.push(...state.withheld);
+  if (state.outbox.length > 0) emit(state, { type: 'send', messages: state.outbox });
+  state.withheld = [];
+  state.outbox = [];
+}
+
+/** All effects of the step; a new role, term, leader or configuration is told first. */
+export function announce(state: RaftState, told: Told): readonly Effect[] {
+  const news: Effect[] = [];
+  const { role, term, leader } = state;
+  if (role !== told.role || term !== told.term || leader !== told.leader) {
+    news.push({ type: 'roleChanged', role, term, leader });
+    Object.assign(told, { role, term, leader });
+  }
+  const { index, confState } = state.configs.current;
+  if (confState !== told.config) {
+    news.push({ type: 'configChanged', index, confState });
+    told.config = confState;
+  }
+  return news.length === 0 ? state.effects : [...news, ...state.effects];
+}

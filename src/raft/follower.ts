@@ -1,0 +1,102 @@
+/**
+ * Receiving the log from a leader: entries, commit index, snapshots (paper 5.3, section 7).
+ *
+ * Promise: nothing is dropped that the leader may count on. Entries are truncated only where they
+ * conflict, committed ones never, and what was accepted is confirmed only once durable.
+ */
+
+import { decodeConfState } from './confchange.ts';
+import { emit, send, sendWhenDurable } from './emit.ts';
+import type { RaftState } from './state.ts';
+import type { Append, AppendReply, Entry, Heartbeat, NodeId, SnapshotReady } from './types.ts';
+
+export function onAppend(state: RaftState, append: Append): void {
+  const { from: to, prevIndex, prevTerm, entries } = append;
+  // Up to the commit index all logs agree, so the leader learns at once how far that is.
+  if (prevIndex < state.commit) return accept(state, to, state.commit);
+  if (!state.log.matches(prevIndex, prevTerm)) return refuse(state, append);
+  const firstNew = entries.findIndex((entry) => !state.log.matches(entry.index, entry.term));
+  if (firstNew !== -1) take(state, entries.slice(firstNew));
+  const lastNew = prevIndex + entries.length;
+  // Beyond the last entry of this message our log may differ from the leader's.
+  commitTo(state, Math.min(append.commit, lastNew));
+  accept(state, to, lastNew);
+}
+
+export function onHeartbeat(state: RaftState, heartbeat: Heartbeat): void {
+  commitTo(state, Math.min(heartbeat.commit, state.log.lastIndex));
+  const { from: to, round } = heartbeat;
+  send(state, { type: 'heartbeatReply', from: state.id, to, term: state.term, round });
+}
+
+/** The content is here already; from now on the log starts after it, unless the log knows better. */
+export function onSnapshot(state: RaftState, { from, snapshot }: SnapshotReady): void {
+  if (snapshot.index <= state.commit) return accept(state, from, state.commit);
+  if (state.log.matches(snapshot.index, snapshot.term)) {
+    commitTo(state, snapshot.index);
+    return accept(state, from, snapshot.index);
+  }
+  state.log.resetTo(snapshot);
+  state.writes.restartAfter(snapshot);
+  state.configs.resetTo(snapshot.config);
+  state.commit = snapshot.index;
+  state.snapshot = snapshot;
+  state.install = snapshot;
+  state.fetchId = null;
+  accept(state, from, snapshot.index);
+}
+
+/** A damaged node is whole again when it holds what the leader held after the damage was found. */
+export function checkHealed(state: RaftState): void {
+  const { damaged, healGoal, term, commit, log } = state;
+  if (!damaged || healGoal === null || healGoal.term !== term) return;
+  if (commit < healGoal.index || log.durableIndex < healGoal.index) return;
+  state.damaged = false;
+  emit(state, { type: 'healed' });
+}
+
+function take(state: RaftState, entries: readonly Entry[]): void {
+  const [first] = entries;
+  if (first === undefined) return;
+  if (first.index <= state.commit) {
+    throw new Error(
+      `raft: the leader of term ${state.term} would replace entry ${first.index}, ` +
+        `which is committed (up to ${state.commit}); stop this node and keep its disk`,
+    );
+  }
+  if (first.index <= state.log.lastIndex) {
+    state.log.truncateFrom(first.index);
+    state.writes.truncateFrom(first.index);
+    state.configs.truncateFrom(first.index);
+  }
+  state.log.append(entries);
+  state.writes.appendEntries(entries);
+  for (const entry of entries) {
+    if (entry.type !== 'config') continue;
+    state.configs.push({ index: entry.index, confState: decodeConfState(entry.data) });
+  }
+}
+
+function commitTo(state: RaftState, index: number): void {
+  state.commit = Math.max(state.commit, index);
+}
+
+function accept(state: RaftState, to: NodeId, index: number): void {
+  const reply = answer(state, to, { ok: true, index, hintIndex: 0, hintTerm: 0, lost: false });
+  if (index <= state.log.durableIndex) send(state, reply);
+  else sendWhenDurable(state, reply);
+}
+
+/** Points the leader past the whole run of entries that cannot agree (paper 5.3). */
+function refuse(state: RaftState, { from, prevIndex, prevTerm }: Append): void {
+  const hintIndex = state.log.lastIndexWithin(prevIndex, prevTerm);
+  const hintTerm = state.log.term(hintIndex) ?? 0;
+  const lost = state.damaged;
+  send(state, answer(state, from, { ok: false, index: prevIndex, hintIndex, hintTerm, lost }));
+}
+
+type AnswerBody = Omit<AppendReply, 'type' | 'from' | 'to' | 'term'>;
+
+function answer(state: RaftState, to: NodeId, body: AnswerBody): AppendReply {
+  return { type: 'appendReply', from: state.id, to, term: state.term, ...body };
+}

@@ -1,0 +1,98 @@
+/**
+ * Changing roles: what is forgotten and what is owed on the way (paper, figure 4).
+ *
+ * Promise: whoever stops leading tells every open request that its fate is unknown or that it never
+ * happened, and stops what it had started for peers.
+ */
+
+import { isVoter } from './confchange.ts';
+import { emit, reject } from './emit.ts';
+import { config, isStalled } from './state.ts';
+import type { RaftState } from './state.ts';
+import type { NodeId } from './types.ts';
+
+export function becomeFollower(state: RaftState, term: number, leader: NodeId | null): void {
+  if (state.role === 'leader') abdicate(state);
+  if (term !== state.term) {
+    state.term = term;
+    state.vote = null;
+  }
+  if (leader !== state.leader) dropAskedReads(state);
+  state.role = 'follower';
+  state.leader = leader;
+  state.votes = new Map();
+  restartElectionTimer(state);
+  if (leader !== null) settleTransfer(state, leader);
+}
+
+/** A pre-candidate changes neither its term nor its vote (thesis 9.6). */
+export function becomePreCandidate(state: RaftState): void {
+  dropAskedReads(state);
+  state.role = 'preCandidate';
+  state.leader = null;
+  state.votes = new Map([[state.id, true]]);
+  restartElectionTimer(state);
+}
+
+/** Its own vote counts only once it is durable, like any other. */
+export function becomeCandidate(state: RaftState): void {
+  dropAskedReads(state);
+  state.role = 'candidate';
+  state.term++;
+  state.vote = state.id;
+  state.leader = null;
+  state.votes = new Map();
+  restartElectionTimer(state);
+}
+
+export function restartElectionTimer(state: RaftState): void {
+  state.electionElapsed = 0;
+  state.electionTimeout = state.electionTicks + state.random.below(state.electionTicks);
+}
+
+/** Whether this node may stand for election at all. */
+export function mayCampaign(state: RaftState): boolean {
+  return (
+    isVoter(config(state), state.id) &&
+    !state.damaged &&
+    state.install === null &&
+    (!isStalled(state) || isSoleVoter(state))
+  );
+}
+
+/** Alone there is nobody to wait for, and nobody to hand over to. */
+export function isSoleVoter(state: RaftState): boolean {
+  const { voters, votersOutgoing } = config(state);
+  return voters.length === 1 && votersOutgoing.length === 0 && voters[0] === state.id;
+}
+
+/** The transfer is over: the leader that came of it is known, or none did. */
+export function settleTransfer(state: RaftState, leader: NodeId | null): void {
+  const { transfer } = state;
+  if (transfer === null) return;
+  state.transfer = null;
+  emit(state, { type: 'transferEnded', ref: transfer.ref, moved: leader === transfer.to });
+}
+
+export function dropAskedReads(state: RaftState): void {
+  const asked = [...state.asked.values()];
+  state.asked.clear();
+  for (const { ref } of asked) if (ref !== null) reject(state, ref, 'no-answer');
+}
+
+function abdicate(state: RaftState): void {
+  for (const { ref, term, index } of state.proposals) {
+    if (ref !== null) emit(state, { type: 'indeterminate', ref, term, index });
+  }
+  for (const peer of state.peers.values()) {
+    if (peer.snapshot !== null) emit(state, { type: 'cancelSnapshot', to: peer.id });
+  }
+  for (const read of [...state.rounds.flatMap((round) => round.reads), ...state.waitingReads]) {
+    if (read.from === 'self') reject(state, read.ref, 'not-leader');
+  }
+  state.proposals = [];
+  state.uncommittedBytes = 0;
+  state.peers = new Map();
+  state.rounds = [];
+  state.waitingReads = [];
+}
