@@ -1,0 +1,117 @@
+/**
+ * Label sets: a flat list `[name, value, name, value, …]`, sorted by name, no name twice and no
+ * empty value (an empty value is the same as an absent label, as in Prometheus).
+ *
+ * Promise: equal sets are equal lists, so they hash alike everywhere; a label called `__proto__`
+ * is only text. A list is used because a plain object would make that label special.
+ */
+
+import { LIMITS } from './limits.ts';
+import { MalformedCommand, text, type Schema } from './schema.ts';
+
+export type Labels = readonly string[];
+
+/** Makes a label set from pairs in any order; a later pair wins over an earlier one. */
+export function labelsFrom(pairs: Iterable<readonly [string, string]>): Labels {
+  const byName = new Map(pairs);
+  const names = [...byName.keys()].filter((name) => byName.get(name) !== '').sort(byCodeUnit);
+  return names.flatMap((name) => [name, byName.get(name) ?? '']);
+}
+
+/** The value of a label; an absent label is the empty string. */
+export function labelValue(labels: Labels, name: string): string {
+  for (let i = 0; i < labels.length; i += 2) {
+    if (labels[i] === name) return labels[i + 1] ?? '';
+  }
+  return '';
+}
+
+export function* labelPairs(labels: Labels): Generator<readonly [string, string]> {
+  for (let i = 0; i < labels.length; i += 2) yield [labels[i] ?? '', labels[i + 1] ?? ''];
+}
+
+/** The set as `{a="1", b="2"}`, the way Prometheus prints it. */
+export function labelsText(labels: Labels): string {
+  const parts = [...labelPairs(labels)].map(([name, value]) => `${name}=${JSON.stringify(value)}`);
+  return `{${parts.join(', ')}}`;
+}
+
+export function sameLabels(a: Labels, b: Labels): boolean {
+  return a.length === b.length && a.every((part, i) => part === b[i]);
+}
+
+/**
+ * The fingerprint of a label set: 64-bit FNV-1a over each name, 0xFF, value, 0xFF in the order of
+ * names, as 16 hexadecimal digits. It is Prometheus' `LabelSet.Fingerprint`, so that tools which
+ * compare fingerprints agree with us. The 64 bits are kept as four 16-bit limbs because a
+ * JavaScript number holds only 53 and BigInt costs twenty times as much.
+ */
+export function fingerprint(labels: Labels): string {
+  let a = 0x2325;
+  let b = 0x8422;
+  let c = 0x9ce4;
+  let d = 0xcbf2;
+  const mix = (byte: number): void => {
+    a ^= byte;
+    // The prime is 2^40 + 0x1b3: limb-wise product with 0x1b3, plus the low limbs shifted by 40.
+    const a0 = a * 0x1b3;
+    const b0 = b * 0x1b3 + (a0 >>> 16);
+    const c0 = c * 0x1b3 + (b0 >>> 16) + ((a & 0xff) << 8);
+    const d0 = d * 0x1b3 + (c0 >>> 16) + ((b & 0xff) << 8) + (a >>> 8);
+    a = a0 & 0xffff;
+    b = b0 & 0xffff;
+    c = c0 & 0xffff;
+    d = d0 & 0xffff;
+  };
+  for (const part of labels) {
+    for (const byte of utf8Bytes(part)) mix(byte);
+    mix(0xff);
+  }
+  return hex4(d) + hex4(c) + hex4(b) + hex4(a);
+}
+
+/** The schema of labels and of annotations: they are stored alike. */
+export const labelsSchema: Schema<Labels> = {
+  encode: (value, where) => checkedLabels(value, where),
+  decode: (wire, where) => checkedLabels(wire, where),
+};
+
+const nameSchema = text(LIMITS.labelName);
+const valueSchema = text(LIMITS.labelValue);
+
+function checkedLabels(value: unknown, where: string): Labels {
+  if (!Array.isArray(value) || value.length % 2 !== 0) {
+    throw new MalformedCommand(where, 'is not a list of names and values');
+  }
+  if (value.length > 2 * LIMITS.labelsPerAlert) {
+    throw new MalformedCommand(where, `has over ${LIMITS.labelsPerAlert} labels`);
+  }
+  let previous: string | null = null;
+  for (let i = 0; i < value.length; i += 2) {
+    const name = nameSchema.decode(value[i], where);
+    if (name === '') throw new MalformedCommand(where, 'has a label without a name');
+    if (valueSchema.decode(value[i + 1], `${where}.${name}`) === '') {
+      throw new MalformedCommand(`${where}.${name}`, 'is empty: leave the label out');
+    }
+    if (previous !== null && byCodeUnit(previous, name) >= 0) {
+      throw new MalformedCommand(where, 'is not sorted by name, or has a name twice');
+    }
+    previous = name;
+  }
+  return value as readonly string[];
+}
+
+/** The order of UTF-16 units: a total order that no locale can change. */
+function byCodeUnit(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}
+
+const encoder = new TextEncoder();
+
+function utf8Bytes(value: string): Uint8Array {
+  return encoder.encode(value);
+}
+
+function hex4(limb: number): string {
+  return limb.toString(16).padStart(4, '0');
+}

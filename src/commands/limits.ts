@@ -1,0 +1,34 @@
+/**
+ * The bounds of what may be stored, in one place, each with its reason.
+ * Promise: every decoder and every input checks against these before it allocates.
+ */
+
+export const LIMITS = {
+  /** Readings in one command: 12 bytes each keeps an entry far below the frame limit of a peer. */
+  readingsPerCommand: 65_536,
+  /** New names in one command; a name that is known travels as an id. */
+  namesPerCommand: 65_536,
+  /** Characters of a series name: a carbon line is at most 8 KiB and the name is most of it. */
+  seriesName: 4_096,
+  /** Commands in one batch. */
+  commandsPerBatch: 4_096,
+  /** Bytes of one encoded batch; a larger one is refused before it is decoded. */
+  batchBytes: 8 * 1024 * 1024,
+  /** Alerts in one push: Prometheus sends at most 256 at once, people's scripts send more. */
+  alertsPerCommand: 16_384,
+  /** Labels or annotations of one alert. */
+  labelsPerAlert: 256,
+  labelName: 1_024,
+  labelValue: 65_536,
+  /** Characters of a configuration file. */
+  configText: 4 * 1024 * 1024,
+  /** Depth of the route tree; real trees are three or four deep. */
+  routeDepth: 32,
+  matchersPerList: 128,
+  /** Alerts named by one decision: what one group may hold. */
+  alertsPerGroup: 262_144,
+  /** Text of an outcome: enough for a receiver's own words, never a whole error page. */
+  detail: 1_024,
+  /** Any short name: receivers, monitors, nodes, people. */
+  name: 1_024,
+} as const;

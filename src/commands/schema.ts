@@ -1,0 +1,161 @@
+/**
+ * A small vocabulary for describing what may be stored: each schema writes a value as plain
+ * arrays, strings, numbers and bytes in one fixed order, and reads it back with every check.
+ *
+ * Promise: equal values give equal wire forms, so their bytes can be hashed; whatever does not
+ * fit is refused with the place and the reason. Knows nothing of msgpack, files or sockets.
+ */
+
+/** What a schema writes: nothing but arrays, so that key order can never change the bytes. */
+export type Wire = null | boolean | number | string | Uint8Array | readonly Wire[];
+
+/** A value that does not fit its schema. `where` is a path such as `alerts[3].labels`. */
+export class MalformedCommand extends Error {
+  readonly code = 'malformed-command';
+  readonly where: string;
+
+  constructor(where: string, problem: string) {
+    super(`${where}: ${problem}`);
+    this.name = 'MalformedCommand';
+    this.where = where;
+  }
+}
+
+export interface Schema<T> {
+  /** Writes `value`; checks it as strictly as `decode`, so nothing unreadable is ever stored. */
+  encode(value: T, where: string): Wire;
+  /** Reads what `encode` wrote. Throws {@link MalformedCommand}. */
+  decode(wire: unknown, where: string): T;
+}
+
+export type TypeOf<S> = S extends Schema<infer T> ? T : never;
+
+/** Text of at most `lengthMax` UTF-16 units, without lone surrogates (they have no UTF-8 form). */
+export function text(lengthMax: number): Schema<string> {
+  return checked((value, where) => {
+    if (typeof value !== 'string') throw new MalformedCommand(where, 'is not text');
+    if (value.length > lengthMax) {
+      throw new MalformedCommand(where, `has ${value.length} characters, at most ${lengthMax} fit`);
+    }
+    if (!value.isWellFormed()) throw new MalformedCommand(where, 'is not valid Unicode');
+    return value;
+  });
+}
+
+/** A finite number; minus zero becomes zero because msgpack has no minus zero. */
+export const finite: Schema<number> = checked((value, where) => {
+  if (typeof value !== 'number' || !Number.isFinite(value)) {
+    throw new MalformedCommand(where, 'is not a finite number');
+  }
+  return value === 0 ? 0 : value;
+});
+
+/** A whole number from `min` to `max`. */
+export function whole(min: number, max: number): Schema<number> {
+  return checked((value, where) => {
+    if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < min || value > max) {
+      throw new MalformedCommand(where, `is not a whole number from ${min} to ${max}`);
+    }
+    return value === 0 ? 0 : value;
+  });
+}
+
+/** Epoch milliseconds; the bound is the year 10889, past which `Date` text stops being four digits. */
+export const time = whole(0, 281_474_976_710_655);
+
+/** A span of time in milliseconds. */
+export const span = whole(0, 281_474_976_710_655);
+
+export const flag: Schema<boolean> = checked((value, where) => {
+  if (typeof value !== 'boolean') throw new MalformedCommand(where, 'is not true or false');
+  return value;
+});
+
+/** One of a closed set of words. */
+export function oneOf<const T extends string>(words: readonly T[]): Schema<T> {
+  return checked((value, where) => {
+    const found = words.find((word) => word === value);
+    if (found === undefined) {
+      throw new MalformedCommand(where, `is none of ${words.join(', ')}`);
+    }
+    return found;
+  });
+}
+
+/** A list of at most `countMax` items. */
+export function list<T>(item: Schema<T>, countMax: number): Schema<readonly T[]> {
+  const items = (value: unknown, where: string): readonly unknown[] => {
+    if (!Array.isArray(value)) throw new MalformedCommand(where, 'is not a list');
+    if (value.length > countMax) {
+      throw new MalformedCommand(where, `has ${value.length} items, at most ${countMax} fit`);
+    }
+    return value;
+  };
+  return {
+    encode: (value, where) =>
+      items(value, where).map((each, i) => item.encode(each as T, `${where}[${i}]`)),
+    decode: (wire, where) =>
+      items(wire, where).map((each, i) => item.decode(each, `${where}[${i}]`)),
+  };
+}
+
+/** A value that may be absent; absent is `null`, never `undefined`. */
+export function optional<T>(inner: Schema<T>): Schema<T | null> {
+  return {
+    encode: (value, where) => (value === null ? null : inner.encode(value, where)),
+    decode: (wire, where) => (wire === null ? null : inner.decode(wire, where)),
+  };
+}
+
+type Fields = Readonly<Record<string, Schema<unknown>>>;
+type RecordOf<F> = { readonly [K in keyof F]: TypeOf<F[K]> };
+
+/** A record, written as an array of its fields in the order in which they are declared here. */
+export function record<const F extends Fields>(fields: F): Schema<RecordOf<F>> {
+  const names = Object.keys(fields);
+  const schemas = Object.values(fields);
+  return {
+    encode: (value, where) => {
+      const source = value as Readonly<Record<string, unknown>>;
+      return schemas.map((schema, i) => {
+        const name = names[i] ?? '';
+        return schema.encode(source[name], `${where}.${name}`);
+      });
+    },
+    decode: (wire, where) => {
+      if (!Array.isArray(wire) || wire.length !== names.length) {
+        throw new MalformedCommand(where, `is not a list of ${names.length} fields`);
+      }
+      const result: Record<string, unknown> = {};
+      for (let i = 0; i < names.length; i++) {
+        const name = names[i] ?? '';
+        result[name] = schemas[i]?.decode(wire[i], `${where}.${name}`);
+      }
+      return result as RecordOf<F>;
+    },
+  };
+}
+
+/** A schema that refers to itself, such as a tree of routes; `depthMax` stops decoder bombs. */
+export function recursive<T>(depthMax: number, build: (self: Schema<T>) => Schema<T>): Schema<T> {
+  let depth = 0;
+  const guarded = <R>(where: string, run: () => R): R => {
+    if (depth >= depthMax) throw new MalformedCommand(where, `is nested over ${depthMax} deep`);
+    depth++;
+    try {
+      return run();
+    } finally {
+      depth--;
+    }
+  };
+  const self: Schema<T> = {
+    encode: (value, where) => guarded(where, () => inner.encode(value, where)),
+    decode: (wire, where) => guarded(where, () => inner.decode(wire, where)),
+  };
+  const inner = build(self);
+  return self;
+}
+
+function checked<T extends Wire>(check: (value: unknown, where: string) => T): Schema<T> {
+  return { encode: check, decode: check };
+}

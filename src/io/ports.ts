@@ -1,0 +1,185 @@
+/**
+ * What the node needs of the world and what its neighbours may ask of the node, as interfaces.
+ *
+ * Boundary: adapters (disk, http, monitors, notify …) import this file and the pure folders, never
+ * one another. The daemon binds these ports to the real world, the simulator to a virtual one.
+ */
+
+import type { Command } from '../commands/command.ts';
+import type { Observe } from '../commands/observe.ts';
+import type { Notification, State } from '../projections/state.ts';
+
+/** Wall time for stamps, monotonic time for durations, timers for both. */
+export interface Clock {
+  /** Epoch milliseconds. May jump. */
+  now(): number;
+  /** Milliseconds from an arbitrary start. Never goes back. */
+  monotonicMs(): number;
+  /** Runs `task` once after `delayMs`; the result cancels it. */
+  after(delayMs: number, task: () => void): () => void;
+}
+
+/** Chance, injected so that a simulated run can be repeated. */
+export interface Random {
+  /** From 0 inclusive to 1 exclusive. */
+  next(): number;
+  /** A fresh RFC 4122 UUID. */
+  uuid(): string;
+}
+
+/** Facts beside a log line: `{index: 7, file: 'a'}`. */
+export type LogFields = Readonly<Record<string, unknown>>;
+
+/** Levels are defined in CONTRIBUTING.md. */
+export interface Logger {
+  debug(message: string, fields?: LogFields): void;
+  info(message: string, fields?: LogFields): void;
+  warn(message: string, fields?: LogFields): void;
+  error(message: string, fields?: LogFields): void;
+}
+
+/**
+ * What became of a proposal. `indeterminate` means that nobody knows: it may be in the log.
+ * The others mean that it is not.
+ */
+export type Proposed =
+  | { readonly ok: true; readonly index: number; readonly at: number }
+  | {
+      readonly ok: false;
+      readonly code: 'busy' | 'stopping' | 'failed' | 'malformed' | 'not-leader' | 'indeterminate';
+      readonly message: string;
+    };
+
+/** Where inputs put what they have received. */
+export interface Intake {
+  /** The id of a series as far as this node has applied the log, or -1. */
+  seriesId(name: string): number;
+  /** Commits commands. Resolves after they are on disk and applied here. Never rejects. */
+  propose(commands: readonly Command[]): Promise<Proposed>;
+  /**
+   * Takes readings that nobody waits for (carbon). Answers false, and takes nothing, when the
+   * queue is full: the caller counts and shows the loss.
+   */
+  offer(readings: Observe): boolean;
+}
+
+/** The state as of one index. */
+export interface View {
+  readonly state: State;
+  readonly index: number;
+  readonly term: number;
+  /** The time of the entry at `index`. */
+  readonly at: number;
+}
+
+export type Role = 'follower' | 'candidate' | 'leader' | 'learner';
+
+/** A node at a glance, for `tocsin status`, `/tocsin/v1/status` and the metrics. */
+export interface NodeStatus {
+  readonly name: string;
+  readonly nodeId: string;
+  readonly clusterId: string;
+  readonly role: Role;
+  readonly term: number;
+  /** The leader's name, or null when none is known. */
+  readonly leader: string | null;
+  readonly firstIndex: number;
+  readonly lastIndex: number;
+  readonly commitIndex: number;
+  readonly appliedIndex: number;
+  readonly snapshotIndex: number;
+  /** Hex SHA-256 of the state at `snapshotIndex`. */
+  readonly snapshotRoot: string;
+  readonly startedAt: number;
+  readonly members: readonly MemberStatus[];
+}
+
+export interface MemberStatus {
+  readonly name: string;
+  readonly nodeId: string;
+  readonly peerAddress: string;
+  readonly httpAddress: string;
+  readonly role: Role;
+}
+
+/** The node as the HTTP server and the metrics see it. */
+export interface NodeHandle extends Intake {
+  view(): View;
+  status(): NodeStatus;
+  /** True when a leader is known and this node has applied what was committed when it started. */
+  ready(): boolean;
+  /** Calls `listener` after each applied entry, until the result is called. */
+  onApplied(listener: (view: View) => void): () => void;
+}
+
+/** One try at telling one integration, handed to its sender. */
+export interface Delivery {
+  readonly id: string;
+  readonly notification: Notification;
+  /** The number of this try, from 1. */
+  readonly try: number;
+  /** Stable over all tries and nodes: `<cluster id>/<notification id>`. */
+  readonly idempotencyKey: string;
+  /** JSON of the integration's own settings. */
+  readonly settings: string;
+  readonly externalUrl: string;
+}
+
+export interface DeliveryResult {
+  readonly result: 'delivered' | 'retry' | 'rejected' | 'unknown';
+  /** HTTP status or the like; 0 without an answer. */
+  readonly status: number;
+  readonly detail: string;
+}
+
+/** A sender of one integration type. Never rejects: a fault is a result. */
+export interface Notifier {
+  readonly type: string;
+  send(delivery: Delivery, signal: AbortSignal): Promise<DeliveryResult>;
+}
+
+/** A page of state with its place, as {@link SnapshotStore} keeps it. */
+export interface Manifest {
+  readonly format: number;
+  readonly reducerVersion: number;
+  readonly clusterId: string;
+  readonly index: number;
+  readonly term: number;
+  /** Time of the entry at `index`. */
+  readonly at: number;
+  /** Hex chain hash of the log at `index`, so that a snapshot and a log can be matched. */
+  readonly chain: string;
+  /** Voting members at `index`. */
+  readonly voters: readonly string[];
+  /** Hex SHA-256 over the sorted list of chunks. */
+  readonly root: string;
+  /** Path of each page, and the hex SHA-256 of its bytes. */
+  readonly chunks: readonly (readonly [path: string, hash: string])[];
+}
+
+/** What a snapshot cost, for the metrics. */
+export interface SnapshotWritten {
+  readonly manifest: Manifest;
+  readonly chunksWritten: number;
+  readonly bytesWritten: number;
+  readonly tookMs: number;
+}
+
+export type SnapshotMeta = Omit<Manifest, 'format' | 'root' | 'chunks'>;
+
+/** What start-up found: the newest snapshot that verifies, and a sentence for each that does not. */
+export interface LoadedSnapshot {
+  readonly manifest: Manifest | null;
+  readonly state: State;
+  readonly problems: readonly string[];
+}
+
+export interface SnapshotStore {
+  /** Reads and verifies the newest good snapshot; an empty store gives the initial state. */
+  load(): Promise<LoadedSnapshot>;
+  /** Stores what changed since the last snapshot, in slices that never hold the event loop. */
+  save(state: State, meta: SnapshotMeta): Promise<SnapshotWritten>;
+  /** Forgets all but the newest `keep` snapshots, and the chunks that only they used. */
+  prune(keep: number): Promise<void>;
+  close(): Promise<void>;
+}

@@ -1,0 +1,73 @@
+/**
+ * The bytes of a batch and of a page of state: msgpack in one frozen configuration.
+ *
+ * Promise: equal values give equal bytes. Records and shared structures of msgpackr are off,
+ * because a decoder with other structures reads other keys without an error; commands are arrays
+ * in a fixed order, pages are maps with sorted keys. Knows no file and no hash.
+ */
+
+import { Packr } from 'msgpackr/pack';
+import { batchFromWire, batchToWire, type Batch } from '../commands/command.ts';
+import { LIMITS } from '../commands/limits.ts';
+import { MalformedCommand } from '../commands/schema.ts';
+
+const packr = new Packr({
+  useRecords: false,
+  variableMapSize: true,
+  moreTypes: false,
+  int64AsType: 'number',
+});
+
+/** Encodes a batch. Throws {@link MalformedCommand} on a value that does not fit its schema. */
+export function encodeBatch(batch: Batch): Uint8Array {
+  const bytes = pack(batchToWire(batch));
+  if (bytes.length > LIMITS.batchBytes) {
+    throw new MalformedCommand(
+      'batch',
+      `takes ${bytes.length} bytes, at most ${LIMITS.batchBytes} fit in one entry`,
+    );
+  }
+  return bytes;
+}
+
+/** Decodes a batch. Throws {@link MalformedCommand} on anything that `encodeBatch` cannot write. */
+export function decodeBatch(bytes: Uint8Array): Batch {
+  if (bytes.length > LIMITS.batchBytes) {
+    throw new MalformedCommand('batch', `takes ${bytes.length} bytes, over the limit`);
+  }
+  return batchFromWire(unpack(bytes));
+}
+
+/** Encodes plain data (maps, arrays, text, numbers) so that equal data gives equal bytes. */
+export function encodeCanonical(value: unknown): Uint8Array {
+  return pack(sorted(value));
+}
+
+/** Decodes what {@link encodeCanonical} wrote. Throws {@link MalformedCommand} on broken bytes. */
+export function decodeCanonical(bytes: Uint8Array): unknown {
+  return unpack(bytes);
+}
+
+/** Copies the result out of msgpackr's pool, where the next call would write over it. */
+function pack(value: unknown): Uint8Array {
+  return Uint8Array.from(packr.pack(value));
+}
+
+function unpack(bytes: Uint8Array): unknown {
+  try {
+    return packr.unpack(bytes);
+  } catch (error) {
+    // Hostile bytes end in a RangeError or an Error of msgpackr; both mean the same to us.
+    throw new MalformedCommand('bytes', `are not msgpack: ${(error as Error).message}`);
+  }
+}
+
+/** The same data with the keys of every map in the order of their UTF-16 units. */
+function sorted(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(sorted);
+  if (value === null || typeof value !== 'object' || value instanceof Uint8Array) return value;
+  const source = value as Readonly<Record<string, unknown>>;
+  const result: Record<string, unknown> = {};
+  for (const key of Object.keys(source).sort()) result[key] = sorted(source[key]);
+  return result;
+}

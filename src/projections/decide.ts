@@ -1,0 +1,155 @@
+/**
+ * What is due now: for each group whose tick has come, whom to tell and whom not, with the reason.
+ *
+ * Promise: a pure function of the state and the time. It writes nothing: what it returns is
+ * appended by the leader and takes effect when it is folded. It asks nothing of a network, and of
+ * a time zone only through the function it is given.
+ */
+
+import type { Flush, Muted, Reason, Verdict } from '../commands/decisions.ts';
+import { integrationKey, type Integration } from '../commands/config.ts';
+import { inhibitorsOf, mutingIntervalsOf, silencesOf, type LocalTimeIn } from './muting.ts';
+import { integrationsOf, routingOf, type RouteNode } from './routing.ts';
+import type { Alert, Group, State, Told } from './state.ts';
+import { get } from './table.ts';
+import { dueTimers, nextTimer } from './timers.ts';
+
+export interface DecideOptions {
+  readonly localTimeIn: LocalTimeIn;
+  /** Integration types that this build can send. */
+  readonly senders: ReadonlySet<string>;
+  /** At most so many groups at once, so that one entry stays small. */
+  readonly groupsMax: number;
+}
+
+/** The decisions that are due at `now`, those of the longest-waiting groups first. */
+export function decide(state: State, now: number, options: DecideOptions): readonly Flush[] {
+  return dueTimers(state.flushTimers, now, options.groupsMax).flatMap(({ key }) => {
+    const group = get(state.groups, key);
+    return group === undefined ? [] : [flushOf(state, now, key, group, options)];
+  });
+}
+
+/** The earliest time at which the fold, a group or a notification is due; Infinity if none is. */
+export function nextDue(state: State): number {
+  return Math.min(
+    nextTimer(state.foldTimers),
+    nextTimer(state.flushTimers),
+    nextTimer(state.attemptTimers),
+  );
+}
+
+function flushOf(
+  state: State,
+  now: number,
+  key: string,
+  group: Group,
+  { localTimeIn, senders }: DecideOptions,
+): Flush {
+  if (state.config === null) throw new Error('a group exists without a configuration');
+  const { config } = state.config.command;
+  const routing = routingOf(config);
+  const node = routing.nodes[group.route];
+  if (node === undefined) throw new Error(`group ${key} names a route that is not there`);
+  const intervals = mutingIntervalsOf(config, node, now, localTimeIn);
+  const sorted = alertsOf(state, group);
+  const muted = sorted.flatMap(([fingerprint, alert]): Muted[] => {
+    const by = causesOf(state, now, fingerprint, alert, intervals);
+    return by.length === 0 ? [] : [{ fingerprint, by }];
+  });
+  const isMuted = new Set(muted.map((each) => each.fingerprint));
+  const visible = sorted.filter(([fingerprint]) => !isMuted.has(fingerprint));
+  const firing = visible.filter(([, alert]) => !alert.resolved).map(([fingerprint]) => fingerprint);
+  const resolved = visible
+    .filter(([, alert]) => alert.resolved)
+    .map(([fingerprint]) => fingerprint);
+  const verdicts = integrationsOf(routing, group.receiver).map((integration): Verdict => {
+    const name = integrationKey(group.receiver, integration);
+    const reason = senders.has(integration.type)
+      ? reasonFor(state, now, { group, name, node, integration, firing, resolved })
+      : 'this build has no such integration';
+    return { integration: name, notify: isNotify(reason), reason };
+  });
+  return { kind: 'flush', group: key, tick: group.nextFlush, firing, resolved, muted, verdicts };
+}
+
+function causesOf(
+  state: State,
+  now: number,
+  fingerprint: string,
+  alert: Alert,
+  intervals: readonly string[],
+): readonly string[] {
+  return [
+    ...inhibitorsOf(state, fingerprint, alert.labels).map((source) => `inhibited:${source}`),
+    ...intervals.map((name) => `interval:${name}`),
+    ...silencesOf(state, alert.labels, now).map((id) => `silence:${id}`),
+  ];
+}
+
+interface Case {
+  readonly group: Group;
+  /** The integration's key. */
+  readonly name: string;
+  readonly node: RouteNode;
+  readonly integration: Integration;
+  readonly firing: readonly string[];
+  readonly resolved: readonly string[];
+}
+
+/**
+ * Whether to tell, and why: the order of Alertmanager's `DedupStage.needsUpdate`, with a word for
+ * each way of saying no.
+ */
+function reasonFor(state: State, now: number, each: Case): Reason {
+  const { group, name, node, integration, firing, resolved } = each;
+  const owed = group.owed[name];
+  if (owed !== undefined && get(state.notifications, owed)?.status === 'trying') {
+    return 'the last notification is still being sent';
+  }
+  if (firing.length === 0 && resolved.length === 0) return 'every alert is muted';
+  const told = group.told[name];
+  if (told === undefined) {
+    return firing.length > 0 ? 'first notification' : 'resolved before anyone was told';
+  }
+  if (hasNew(firing, told.firing)) return 'new alerts added';
+  if (firing.length === 0) return allResolved(told, integration);
+  if (integration.sendResolved && hasNew(resolved, told.resolved)) return 'some alerts resolved';
+  return told.at + node.route.repeatIntervalMs <= now
+    ? 'repeat interval elapsed'
+    : 'nothing new, repeat interval not elapsed';
+}
+
+function allResolved(told: Told, integration: Integration): Reason {
+  if (told.firing.length === 0) return 'resolved before anyone was told';
+  return integration.sendResolved
+    ? 'all alerts resolved'
+    : 'resolved notices are off for this integration';
+}
+
+function hasNew(now: readonly string[], before: readonly string[]): boolean {
+  const known = new Set(before);
+  return now.some((fingerprint) => !known.has(fingerprint));
+}
+
+const NOTIFY: ReadonlySet<Reason> = new Set([
+  'first notification',
+  'new alerts added',
+  'some alerts resolved',
+  'all alerts resolved',
+  'repeat interval elapsed',
+]);
+
+function isNotify(reason: Reason): boolean {
+  return NOTIFY.has(reason);
+}
+
+/** The alerts of a group, the longest-lasting first. */
+function alertsOf(state: State, group: Group): readonly (readonly [string, Alert])[] {
+  return Object.keys(group.alerts)
+    .flatMap((fingerprint): (readonly [string, Alert])[] => {
+      const alert = get(state.alerts, fingerprint);
+      return alert === undefined ? [] : [[fingerprint, alert]];
+    })
+    .sort(([a, left], [b, right]) => left.startsAt - right.startsAt || (a < b ? -1 : 1));
+}

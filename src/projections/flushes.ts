@@ -1,0 +1,116 @@
+/**
+ * The projection of decisions: one tick of one group is used up.
+ *
+ * Promise: a decision takes effect once. Its tick must be the group's next one, so the decision of
+ * a second leader about the same tick changes nothing.
+ */
+
+import type { Flush } from '../commands/decisions.ts';
+import { leave } from './groups.ts';
+import { oweNotification, replaceNotification, type NotificationContent } from './notifications.ts';
+import { routingOf } from './routing.ts';
+import type { Alert, Group, NotifiedAlert, Told } from './state.ts';
+import type { Transaction } from './transaction.ts';
+
+/** Folds a decision: owes what it says to tell, records what it says to withhold. */
+export function flush(tx: Transaction, command: Flush): void {
+  const key = command.group;
+  const group = tx.get('groups', key);
+  if (group === undefined || group.nextFlush !== command.tick) {
+    tx.note({ kind: 'ignored', command: 'flush', why: `the tick of ${key} was already used` });
+    return;
+  }
+  const owed: Record<string, string> = {};
+  for (const [integration, id] of Object.entries(group.owed)) {
+    // An attempt that is under way keeps its place; what only waits is said anew, or not at all.
+    if (!replaceNotification(tx, id)) owed[integration] = id;
+  }
+  const told: Record<string, Told> = { ...group.told };
+  const content = contentOf(tx, group, command);
+  command.verdicts.forEach((verdict, place) => {
+    const { integration, notify, reason } = verdict;
+    if (notify) {
+      const id = `${tx.index}.${place}`;
+      owed[integration] = id;
+      oweNotification(tx, id, { ...content, group: key, integration, reason });
+    } else if (reason === 'resolved notices are off for this integration') {
+      const { firing, resolved } = command;
+      told[integration] = { at: tx.at, firing, resolved, notification: '' };
+    }
+  });
+  const nextFlush = tickAfter(group.nextFlush, intervalOf(tx, group), tx.at);
+  tx.clearTimer('flushTimers', key, group.nextFlush);
+  tx.setTimer('flushTimers', key, nextFlush);
+  const { muted, verdicts } = command;
+  const flushed: Group = {
+    ...group,
+    told,
+    owed,
+    nextFlush,
+    flushed: true,
+    leaving: leavingOf(tx, command),
+    last: { index: tx.index, at: tx.at, muted, verdicts },
+  };
+  tx.put('groups', key, flushed);
+  if (Object.keys(owed).length === 0) leave(tx, key, flushed);
+}
+
+/** Resolved alerts, told or muted: once the flush is through, nobody waits for them. */
+function leavingOf(tx: Transaction, command: Flush): readonly string[] {
+  const muted = command.muted.map((each) => each.fingerprint);
+  return [...command.resolved, ...muted].filter(
+    (fingerprint) => tx.get('alerts', fingerprint)?.resolved === true,
+  );
+}
+
+function intervalOf(tx: Transaction, group: Group): number {
+  if (tx.config === null) throw new Error('a group exists without a configuration');
+  const node = routingOf(tx.config.command.config).nodes[group.route];
+  if (node === undefined) throw new Error(`group ${group.text} names a route that is not there`);
+  return node.route.groupIntervalMs;
+}
+
+/** The next tick on the grid of the group that lies after `now`: a late flush does not bunch up. */
+function tickAfter(tick: number, intervalMs: number, now: number): number {
+  const missed = Math.max(0, Math.floor((now - tick) / intervalMs));
+  return tick + (missed + 1) * intervalMs;
+}
+
+function contentOf(
+  tx: Transaction,
+  group: Group,
+  command: Flush,
+): Omit<NotificationContent, 'group' | 'integration' | 'reason'> {
+  const { firing, resolved } = command;
+  const alerts = [...firing, ...resolved].flatMap((fingerprint): NotifiedAlert[] => {
+    const alert = tx.get('alerts', fingerprint);
+    return alert === undefined ? [] : [notifiedAlert(fingerprint, alert, resolved)];
+  });
+  return {
+    groupText: group.text,
+    groupLabels: group.labels,
+    receiver: group.receiver,
+    alerts,
+    firing,
+    resolved,
+  };
+}
+
+/** An alert as it was decided to be told; the decision says whether it counts as resolved. */
+function notifiedAlert(
+  fingerprint: string,
+  alert: Alert,
+  resolved: readonly string[],
+): NotifiedAlert {
+  const isResolved = alert.resolved && resolved.includes(fingerprint);
+  return {
+    fingerprint,
+    labels: alert.labels,
+    annotations: alert.annotations,
+    generatorUrl: alert.generatorUrl,
+    startsAt: alert.startsAt,
+    endsAt: isResolved ? alert.endsAt : 0,
+    resolved: isResolved,
+    value: alert.origin?.value ?? null,
+  };
+}

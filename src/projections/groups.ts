@@ -1,0 +1,131 @@
+/**
+ * The projection of groups: which alerts are told together, when, and what was told.
+ *
+ * Promise: timing as in Alertmanager's dispatcher. A new group waits `group_wait`, counted from
+ * the start of its alert; afterwards it has a tick every `group_interval` (see `flushes.ts`).
+ * Resolved alerts leave only when their end is told or nobody needs telling.
+ */
+
+import { groupOf, routesOf, routingOf, type RouteNode, type Routing } from './routing.ts';
+import type { Alert, Group, Told } from './state.ts';
+import type { Transaction } from './transaction.ts';
+
+/** Puts an alert into the groups of its routes; gives back all groups that now hold it. */
+export function joinGroups(tx: Transaction, fingerprint: string, alert: Alert): readonly string[] {
+  if (tx.config === null) return alert.groups;
+  const routing = routingOf(tx.config.command.config);
+  const joined = routesOf(routing, alert.labels).map((node) =>
+    joinGroup(tx, node, fingerprint, alert),
+  );
+  return [...new Set([...alert.groups, ...joined])];
+}
+
+function joinGroup(tx: Transaction, node: RouteNode, fingerprint: string, alert: Alert): string {
+  const { key, text, labels } = groupOf(node, alert.labels);
+  const waitedAt = alert.startsAt + node.route.groupWaitMs;
+  const group = tx.get('groups', key);
+  if (group === undefined) {
+    const nextFlush = waitedAt <= tx.at ? tx.at : tx.at + node.route.groupWaitMs;
+    tx.put('groups', key, {
+      text,
+      route: node.index,
+      receiver: node.route.receiver,
+      labels,
+      alerts: { [fingerprint]: 1 },
+      createdAt: tx.at,
+      nextFlush,
+      flushed: false,
+      told: {},
+      owed: {},
+      leaving: [],
+      last: null,
+    });
+    tx.setTimer('flushTimers', key, nextFlush);
+    return key;
+  }
+  const alerts = { ...group.alerts, [fingerprint]: 1 as const };
+  if (!group.flushed && waitedAt <= tx.at && group.nextFlush > tx.at) {
+    tx.clearTimer('flushTimers', key, group.nextFlush);
+    tx.setTimer('flushTimers', key, tx.at);
+    tx.put('groups', key, { ...group, alerts, nextFlush: tx.at });
+  } else {
+    tx.put('groups', key, { ...group, alerts });
+  }
+  return key;
+}
+
+/** A notification was delivered: what it said is told. */
+export function markTold(tx: Transaction, key: string, integration: string, told: Told): void {
+  const group = tx.get('groups', key);
+  if (group === undefined) return;
+  settle(tx, key, integration, told.notification, {
+    ...group,
+    told: { ...group.told, [integration]: told },
+  });
+}
+
+/** A notification will never be delivered: the next tick finds the same facts and decides again. */
+export function markFailed(tx: Transaction, key: string, integration: string, id: string): void {
+  const group = tx.get('groups', key);
+  if (group !== undefined) settle(tx, key, integration, id, { ...group, leaving: [] });
+}
+
+function settle(tx: Transaction, key: string, integration: string, id: string, group: Group): void {
+  const owed = Object.fromEntries(
+    Object.entries(group.owed).filter(([name, each]) => name !== integration || each !== id),
+  );
+  const settled = { ...group, owed };
+  tx.put('groups', key, settled);
+  if (Object.keys(owed).length === 0) leave(tx, key, settled);
+}
+
+/** Lets resolved alerts go, and the group with them when it is empty. */
+export function leave(tx: Transaction, key: string, group: Group): void {
+  const alerts: Record<string, 1> = { ...group.alerts };
+  for (const fingerprint of group.leaving) {
+    const alert = tx.get('alerts', fingerprint);
+    if (alert !== undefined && !alert.resolved) continue;
+    delete alerts[fingerprint];
+    if (alert !== undefined) {
+      const groups = alert.groups.filter((each) => each !== key);
+      tx.put('alerts', fingerprint, { ...alert, groups });
+    }
+  }
+  if (Object.keys(alerts).length === 0) {
+    tx.clearTimer('flushTimers', key, group.nextFlush);
+    tx.remove('groups', key);
+  } else {
+    tx.put('groups', key, { ...group, alerts, leaving: [] });
+  }
+}
+
+/**
+ * A new configuration: every alert that fires, or whose end is not yet told, is routed anew and
+ * all timers start again, as Alertmanager does on a reload. What was told under a key that still
+ * exists stays told.
+ */
+export function regroup(tx: Transaction, routing: Routing): void {
+  const before = new Map(tx.entries('groups'));
+  for (const [key, group] of before) {
+    tx.clearTimer('flushTimers', key, group.nextFlush);
+    tx.remove('groups', key);
+  }
+  for (const [fingerprint, alert] of tx.entries('alerts')) {
+    if (alert.resolved && alert.groups.length === 0) continue;
+    const groups = routesOf(routing, alert.labels).map((node) =>
+      joinGroup(tx, node, fingerprint, alert),
+    );
+    tx.put('alerts', fingerprint, { ...alert, groups: [...new Set(groups)] });
+  }
+  const byText = new Map([...before.values()].map((group) => [heirKey(group), group]));
+  for (const [key, group] of tx.entries('groups')) {
+    const old = byText.get(heirKey(group));
+    if (old === undefined) continue;
+    tx.put('groups', key, { ...group, told: old.told, owed: old.owed, last: old.last });
+  }
+}
+
+/** Routes may have moved in the tree; what receivers see as the same group is the same group. */
+function heirKey(group: Group): string {
+  return `${group.receiver} ${group.text}`;
+}

@@ -1,0 +1,180 @@
+/**
+ * The projection of notifications: what is owed to whom, and what became of each try.
+ *
+ * Promise: `owed → trying → delivered | rejected`, or back to `owed` after a try that failed or
+ * whose outcome nobody knows; `replaced` when the next flush of the group speaks instead. At most
+ * one attempt is under way for one notification, and one try number is used once.
+ */
+
+import { integrationKey } from '../commands/config.ts';
+import type { Reason } from '../commands/decisions.ts';
+import type { Attempt, Outcome } from '../commands/delivery.ts';
+import type { Labels } from '../commands/labels.ts';
+import { markFailed, markTold } from './groups.ts';
+import { integrationsOf, routingOf } from './routing.ts';
+import type { Notification, NotificationStatus, NotifiedAlert } from './state.ts';
+import type { Transaction } from './transaction.ts';
+
+/** How long a final notification can still be looked at. */
+const FINAL_KEEP_MS = 24 * 3_600_000;
+/** Wait before the second try; it doubles with each further one. */
+const BACKOFF_FIRST_MS = 500;
+/** The longest wait between two tries. */
+const BACKOFF_LAST_MS = 30_000;
+
+export interface NotificationContent {
+  readonly group: string;
+  readonly groupText: string;
+  readonly groupLabels: Labels;
+  readonly receiver: string;
+  readonly integration: string;
+  readonly reason: Reason;
+  readonly alerts: readonly NotifiedAlert[];
+  readonly firing: readonly string[];
+  readonly resolved: readonly string[];
+}
+
+/** Owes a notification from now on; its first try is due at once. */
+export function oweNotification(tx: Transaction, id: string, content: NotificationContent): void {
+  const sendResolved = sendsResolved(tx, content);
+  const row: Notification = {
+    ...content,
+    alerts: sendResolved ? content.alerts : content.alerts.filter((alert) => !alert.resolved),
+    decidedAt: tx.at,
+    status: 'owed',
+    tries: 0,
+    wakeAt: tx.at,
+    uncertain: false,
+    node: '',
+    lastResult: '',
+    lastAt: 0,
+  };
+  tx.put('notifications', id, row);
+  tx.setTimer('attemptTimers', id, tx.at);
+  note(tx, id, row, content.reason);
+}
+
+/** Folds the start of a try. */
+export function attempt(tx: Transaction, command: Attempt): void {
+  const row = tx.get('notifications', command.notification);
+  if (row === undefined || row.status !== 'owed' || command.try !== row.tries + 1) {
+    ignore(tx, 'attempt', command.notification, command.try);
+    return;
+  }
+  tx.clearTimer('attemptTimers', command.notification, row.wakeAt);
+  const trying: Notification = {
+    ...row,
+    status: 'trying',
+    tries: command.try,
+    wakeAt: 0,
+    node: command.node,
+    lastAt: tx.at,
+  };
+  tx.put('notifications', command.notification, trying);
+  note(tx, command.notification, trying, `try ${command.try} by ${command.node}`);
+}
+
+/** Folds what became of a try. */
+export function outcome(tx: Transaction, command: Outcome): void {
+  const id = command.notification;
+  const row = tx.get('notifications', id);
+  if (row === undefined || row.status !== 'trying' || command.try !== row.tries) {
+    ignore(tx, 'outcome', id, command.try);
+    return;
+  }
+  const status = command.status === 0 ? '' : ` ${command.status}`;
+  const lastResult = `${command.result}${status}${command.detail === '' ? '' : `: ${command.detail}`}`;
+  const tried: Notification = { ...row, lastResult, lastAt: tx.at };
+  switch (command.result) {
+    case 'delivered': {
+      finish(tx, id, tried, 'delivered');
+      const { firing, resolved } = row;
+      markTold(tx, row.group, row.integration, { at: tx.at, firing, resolved, notification: id });
+      return;
+    }
+    case 'rejected':
+      finish(tx, id, tried, 'rejected');
+      markFailed(tx, row.group, row.integration, id);
+      return;
+    case 'retry':
+      tryAgain(tx, id, tried, backoffMs(row.tries));
+      return;
+    case 'unknown':
+      tryAgain(tx, id, { ...tried, uncertain: true }, backoffMs(row.tries));
+      return;
+  }
+}
+
+/**
+ * The group decides anew: a notification that only waits is given up in favour of the new
+ * decision. Answers false when an attempt is under way, which nobody can call back.
+ */
+export function replaceNotification(tx: Transaction, id: string): boolean {
+  const row = tx.get('notifications', id);
+  if (row === undefined) return true;
+  if (row.status === 'trying') return false;
+  if (row.status === 'owed') {
+    tx.clearTimer('attemptTimers', id, row.wakeAt);
+    finish(tx, id, row, 'replaced');
+  }
+  return true;
+}
+
+/** Its timer has come: a final notification is forgotten. */
+export function notificationDue(tx: Transaction, id: string): void {
+  const row = tx.get('notifications', id);
+  if (row !== undefined && row.status !== 'owed' && row.status !== 'trying') {
+    tx.remove('notifications', id);
+  }
+}
+
+function tryAgain(tx: Transaction, id: string, row: Notification, waitMs: number): void {
+  if (isSuperseded(tx, id, row)) {
+    finish(tx, id, row, 'replaced');
+    return;
+  }
+  const owed: Notification = { ...row, status: 'owed', wakeAt: tx.at + waitMs };
+  tx.put('notifications', id, owed);
+  tx.setTimer('attemptTimers', id, owed.wakeAt);
+  note(tx, id, owed, row.lastResult);
+}
+
+/** Whether the group has gone, or speaks through another notification by now. */
+function isSuperseded(tx: Transaction, id: string, row: Notification): boolean {
+  return tx.get('groups', row.group)?.owed[row.integration] !== id;
+}
+
+function finish(
+  tx: Transaction,
+  id: string,
+  row: Notification,
+  status: Exclude<NotificationStatus, 'owed' | 'trying'>,
+): void {
+  const final: Notification = { ...row, status, alerts: [], wakeAt: tx.at + FINAL_KEEP_MS };
+  tx.put('notifications', id, final);
+  tx.setTimer('foldTimers', `notification:${id}`, final.wakeAt);
+  note(tx, id, final, row.lastResult);
+}
+
+/** Deterministic, so that every node knows the same due time; the cap bounds the load. */
+function backoffMs(tries: number): number {
+  return Math.min(BACKOFF_LAST_MS, BACKOFF_FIRST_MS * (1 << Math.min(tries - 1, 16)));
+}
+
+function sendsResolved(tx: Transaction, content: NotificationContent): boolean {
+  if (tx.config === null) return true;
+  const routing = routingOf(tx.config.command.config);
+  const integration = integrationsOf(routing, content.receiver).find(
+    (each) => integrationKey(content.receiver, each) === content.integration,
+  );
+  return integration?.sendResolved ?? true;
+}
+
+function note(tx: Transaction, id: string, row: Notification, detail: string): void {
+  const { integration, groupText: group, status } = row;
+  tx.note({ kind: 'notification', id, integration, group, status, detail });
+}
+
+function ignore(tx: Transaction, command: string, id: string, tryNumber: number): void {
+  tx.note({ kind: 'ignored', command, why: `try ${tryNumber} of ${id} is not the one expected` });
+}

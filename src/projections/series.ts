@@ -1,0 +1,158 @@
+/**
+ * The projection of series and of what checks see on them: names, breaches, missing readings.
+ *
+ * Promise: a reading that changes nothing writes nothing; only the crossing into a breach, out of
+ * it, and the coarse step of a watched series are written.
+ */
+
+import type { Observe } from '../commands/observe.ts';
+import { fireCheck, resolveCheck } from './alerts.ts';
+import { checksOf, checksOfSeries, inBreach, seenStepMs, type CompiledCheck } from './checks.ts';
+import type { Breach } from './state.ts';
+import type { Transaction } from './transaction.ts';
+
+/** Folds readings: interns new names, then judges each value against the checks of its series. */
+export function observe(tx: Transaction, command: Observe): void {
+  const newIds = command.names.map((name) => intern(tx, name));
+  const checks = checksOf(tx.config, tx.facts);
+  if (checks.all.length === 0) return;
+  const { ids, values } = command;
+  for (let i = 0; i < ids.length; i++) {
+    const raw = ids[i] ?? 0;
+    const id = raw >= 0 ? raw : (newIds[-1 - raw] ?? 0);
+    const watching = checks.bySeries[id] ?? watchers(tx, id);
+    if (watching.length > 0) judge(tx, id, values[i] ?? 0, watching);
+  }
+}
+
+/** The id of a name, giving a new name the next id. */
+export function intern(tx: Transaction, name: string): number {
+  const known = tx.names.get(name);
+  if (known !== undefined) return known;
+  const id = tx.facts.seriesCount;
+  tx.facts = { ...tx.facts, seriesCount: id + 1 };
+  tx.names.set(name, id);
+  tx.setRow('series', id, name);
+  watch(tx, id, watchers(tx, id));
+  return id;
+}
+
+function watchers(tx: Transaction, id: number): readonly CompiledCheck[] {
+  const name = tx.rowAt('series', id);
+  // An id that was never given out can only come from a damaged or forged command.
+  if (name === undefined) return [];
+  return checksOfSeries(checksOf(tx.config, tx.facts), id, name);
+}
+
+/** Starts the watch of a series by `missing` checks, or goes on with it after a reload. */
+export function watch(tx: Transaction, id: number, watching: readonly CompiledCheck[]): void {
+  for (const { id: check, check: rule } of watching) {
+    if (rule.condition.kind !== 'missing') continue;
+    const seen = tx.rowAt('seen', id) ?? tx.at;
+    tx.setRow('seen', id, seen);
+    const dueAt = seen + rule.condition.missingMs + seenStepMs(watching);
+    tx.setTimer('foldTimers', missingTimer(check, id), dueAt);
+  }
+}
+
+function judge(
+  tx: Transaction,
+  id: number,
+  value: number,
+  watching: readonly CompiledCheck[],
+): void {
+  const breaches = tx.rowAt('breaches', id);
+  for (const compiled of watching) {
+    const breach = breaches?.[compiled.id];
+    const condition = compiled.check.condition;
+    if (condition.kind === 'missing') markSeen(tx, id, watching);
+    const isInBreach = inBreach(condition, value, breach !== undefined);
+    if (isInBreach === (breach !== undefined)) continue;
+    if (isInBreach) beginBreach(tx, id, compiled, value);
+    else endBreach(tx, id, compiled);
+  }
+}
+
+function markSeen(tx: Transaction, id: number, watching: readonly CompiledCheck[]): void {
+  const seen = tx.rowAt('seen', id) ?? 0;
+  if (tx.at - seen >= seenStepMs(watching)) tx.setRow('seen', id, tx.at);
+}
+
+function beginBreach(tx: Transaction, id: number, compiled: CompiledCheck, value: number): void {
+  const { check } = compiled;
+  const firesAt = tx.at + check.forMs;
+  const series = tx.rowAt('series', id) ?? '';
+  tx.note({ kind: 'breach', check: check.name, series, value, firesAt });
+  const breach: Breach = { since: tx.at, value, firesAt: check.forMs === 0 ? 0 : firesAt };
+  tx.setRow('breaches', id, { ...tx.rowAt('breaches', id), [compiled.id]: breach });
+  if (check.forMs === 0) fireCheck(tx, compiled, id, value);
+  else tx.setTimer('foldTimers', pendingTimer(compiled.id, id), firesAt);
+}
+
+/** Ends a breach; an alert that it raised is resolved. */
+export function endBreach(tx: Transaction, id: number, compiled: CompiledCheck): void {
+  const breach = dropBreach(tx, id, compiled.id);
+  if (breach === undefined) return;
+  if (breach.firesAt === 0) {
+    resolveCheck(tx, compiled.check, id, 'recovered');
+  } else {
+    const series = tx.rowAt('series', id) ?? '';
+    tx.note({ kind: 'recovered', check: compiled.check.name, series });
+  }
+}
+
+/** Removes the row of a breach and its timer, and gives back what it said. */
+export function dropBreach(tx: Transaction, id: number, check: number): Breach | undefined {
+  const breaches = tx.rowAt('breaches', id);
+  const breach = breaches?.[check];
+  if (breach === undefined) return undefined;
+  const rest = Object.entries(breaches ?? {}).filter(([key]) => Number(key) !== check);
+  if (rest.length === 0) tx.removeRow('breaches', id);
+  else tx.setRow('breaches', id, Object.fromEntries(rest));
+  if (breach.firesAt > 0) {
+    tx.clearTimer('foldTimers', pendingTimer(check, id), breach.firesAt);
+  }
+  return breach;
+}
+
+/** `for` has elapsed: the pending breach becomes a firing alert. */
+export function pendingDue(tx: Transaction, check: number, id: number): void {
+  const compiled = checksOf(tx.config, tx.facts).byId.get(check);
+  const breaches = tx.rowAt('breaches', id);
+  const breach = breaches?.[check];
+  if (compiled === undefined || breach === undefined || breach.firesAt === 0) return;
+  if (breach.firesAt > tx.at) return;
+  tx.setRow('breaches', id, { ...breaches, [check]: { ...breach, firesAt: 0 } });
+  fireCheck(tx, compiled, id, breach.value);
+}
+
+/** A `missing` check looks: has the series been silent for its whole period? */
+export function missingDue(tx: Transaction, check: number, id: number): void {
+  const compiled = checksOf(tx.config, tx.facts).byId.get(check);
+  const seen = tx.rowAt('seen', id);
+  if (compiled === undefined || seen === undefined) return;
+  if (compiled.check.condition.kind !== 'missing') return;
+  const step = seenStepMs(watchers(tx, id));
+  const silentSince = Math.max(seen, tx.facts.listeningSince);
+  const dueAt = silentSince + compiled.check.condition.missingMs + step;
+  if (dueAt > tx.at) {
+    tx.setTimer('foldTimers', missingTimer(check, id), dueAt);
+    return;
+  }
+  if (tx.rowAt('breaches', id)?.[check] === undefined) beginBreach(tx, id, compiled, 0);
+  // Looks again later: the series may come back and fall silent once more.
+  tx.setTimer('foldTimers', missingTimer(check, id), tx.at + compiled.check.condition.missingMs);
+}
+
+/** Whether a timer of the fold belongs to the watch of a `missing` check. */
+export function isMissingTimer(key: string): boolean {
+  return key.startsWith('missing:');
+}
+
+function pendingTimer(check: number, series: number): string {
+  return `pending:${check}:${series}`;
+}
+
+function missingTimer(check: number, series: number): string {
+  return `missing:${check}:${series}`;
+}

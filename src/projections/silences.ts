@@ -1,0 +1,100 @@
+/**
+ * The projection of silences, with Alertmanager's rules for edits: a silence changes in place only
+ * where nobody could be misled about what was muted when; otherwise the old one ends and a new one
+ * begins.
+ */
+
+import type { ExpireSilence, SetSilence } from '../commands/silences.ts';
+import { matcherText, type Matcher } from '../commands/matchers.ts';
+import type { Silence } from './state.ts';
+import type { Transaction } from './transaction.ts';
+
+/** How long an expired silence can still be looked at, and brought back: Alertmanager's 120 h. */
+const EXPIRED_KEEP_MS = 120 * 3_600_000;
+
+export type SilenceStatus = 'pending' | 'active' | 'expired';
+
+export function silenceStatus(silence: Silence, now: number): SilenceStatus {
+  if (silence.endsAt <= now) return 'expired';
+  return silence.startsAt > now ? 'pending' : 'active';
+}
+
+/** Folds a new silence or an edit. */
+export function setSilence(tx: Transaction, command: SetSilence): void {
+  const old = command.id === '' ? undefined : tx.get('silences', command.id);
+  if (command.id !== '' && old === undefined) {
+    tx.note({ kind: 'ignored', command: 'silence', why: `there is no silence ${command.id}` });
+    return;
+  }
+  const silence: Silence = {
+    matchers: command.matchers,
+    startsAt: Math.max(command.startsAt, tx.at),
+    endsAt: command.endsAt,
+    createdBy: command.createdBy,
+    comment: command.comment,
+    annotations: command.annotations,
+    updatedAt: tx.at,
+  };
+  if (old !== undefined && changesInPlace(old, command, tx.at)) {
+    const startsAt = Math.min(command.startsAt, silence.startsAt);
+    store(tx, command.id, { ...silence, startsAt });
+    return;
+  }
+  if (old !== undefined) expire(tx, command.id, old);
+  store(tx, command.freshId, silence);
+}
+
+/** Folds the wish to end a silence now. */
+export function expireSilence(tx: Transaction, command: ExpireSilence): void {
+  const silence = tx.get('silences', command.id);
+  if (silence === undefined) {
+    tx.note({ kind: 'ignored', command: 'expireSilence', why: `there is no ${command.id}` });
+    return;
+  }
+  expire(tx, command.id, silence);
+}
+
+/** Its timer has come: a silence that expired long ago is forgotten. */
+export function silenceDue(tx: Transaction, id: string): void {
+  const silence = tx.get('silences', id);
+  if (silence === undefined) return;
+  const forgetAt = silence.endsAt + EXPIRED_KEEP_MS;
+  if (forgetAt <= tx.at) tx.remove('silences', id);
+  else tx.setTimer('foldTimers', silenceTimer(id), forgetAt);
+}
+
+function changesInPlace(old: Silence, command: SetSilence, now: number): boolean {
+  if (!sameMatchers(old.matchers, command.matchers)) return false;
+  switch (silenceStatus(old, now)) {
+    case 'active':
+      return sameSecond(old.startsAt, command.startsAt) && command.endsAt >= now;
+    case 'pending':
+      return command.startsAt >= now;
+    case 'expired':
+      return false;
+  }
+}
+
+function expire(tx: Transaction, id: string, silence: Silence): void {
+  if (silenceStatus(silence, tx.at) === 'expired') return;
+  const startsAt = Math.min(silence.startsAt, tx.at);
+  tx.put('silences', id, { ...silence, startsAt, endsAt: tx.at, updatedAt: tx.at });
+}
+
+function store(tx: Transaction, id: string, silence: Silence): void {
+  tx.put('silences', id, silence);
+  tx.setTimer('foldTimers', silenceTimer(id), silence.endsAt + EXPIRED_KEEP_MS);
+}
+
+function sameMatchers(a: readonly Matcher[], b: readonly Matcher[]): boolean {
+  const text = (matchers: readonly Matcher[]): string => matchers.map(matcherText).sort().join();
+  return text(a) === text(b);
+}
+
+function sameSecond(a: number, b: number): boolean {
+  return Math.floor(a / 1000) === Math.floor(b / 1000);
+}
+
+function silenceTimer(id: string): string {
+  return `silence:${id}`;
+}

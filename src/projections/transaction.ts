@@ -1,0 +1,230 @@
+/**
+ * One entry being folded: the frozen state before it, and the rows that it changes.
+ *
+ * Promise: reducers read plain rows, never drafts, and see what the entry has already written; all
+ * writes become one Immer `produce` at the end; an entry that writes nothing gives back the very
+ * same state (DESIGN section 6).
+ */
+
+import { produce, type Draft } from 'immer';
+import type { Labels } from '../commands/labels.ts';
+import { removeRow, rowAt, rowsOf, setRow, type Pages } from './pages.ts';
+import type { AppliedConfig, Facts, State } from './state.ts';
+import { entries, get, put, remove, type Table } from './table.ts';
+import { clearTimer, setTimer } from './timers.ts';
+
+/** What happened in the fold, for time lines and streams. Never an input of anything. */
+export type Transition =
+  | {
+      readonly kind: 'breach';
+      readonly check: string;
+      readonly series: string;
+      readonly value: number;
+      /** When the alert will fire if the breach lasts. */
+      readonly firesAt: number;
+    }
+  | { readonly kind: 'recovered'; readonly check: string; readonly series: string }
+  | {
+      readonly kind: 'firing';
+      readonly fingerprint: string;
+      readonly labels: Labels;
+      readonly value: number | null;
+    }
+  | {
+      readonly kind: 'resolved';
+      readonly fingerprint: string;
+      readonly labels: Labels;
+      readonly cause: 'recovered' | 'pushed' | 'expired' | 'check changed';
+    }
+  | {
+      readonly kind: 'notification';
+      readonly id: string;
+      readonly integration: string;
+      readonly group: string;
+      readonly status: string;
+      readonly detail: string;
+    }
+  | { readonly kind: 'ignored'; readonly command: string; readonly why: string };
+
+type TableName = 'alerts' | 'groups' | 'silences' | 'notifications';
+type PagesName = 'series' | 'breaches' | 'seen';
+export type TimersName = 'foldTimers' | 'flushTimers' | 'attemptTimers';
+
+type RowOf<Name extends TableName> = State[Name] extends Table<infer Row> ? Row : never;
+type PageRowOf<Name extends PagesName> = State[Name] extends Pages<infer Row> ? Row : never;
+
+interface TimerChange {
+  readonly timers: TimersName;
+  readonly key: string;
+  readonly at: number;
+  readonly set: boolean;
+}
+
+/** Ids by name: derived from `state.series`, kept beside it because every input needs it. */
+export type SeriesNames = Map<string, number>;
+
+export class Transaction {
+  readonly base: State;
+  readonly names: SeriesNames;
+  /** The log index of the entry. */
+  readonly index: number;
+  /** The time of the entry. */
+  readonly at: number;
+  readonly transitions: Transition[] = [];
+  readonly #tables = {
+    alerts: new Map<string, RowOf<'alerts'> | null>(),
+    groups: new Map<string, RowOf<'groups'> | null>(),
+    silences: new Map<string, RowOf<'silences'> | null>(),
+    notifications: new Map<string, RowOf<'notifications'> | null>(),
+  };
+  readonly #pages = {
+    series: new Map<number, PageRowOf<'series'> | null>(),
+    breaches: new Map<number, PageRowOf<'breaches'> | null>(),
+    seen: new Map<number, PageRowOf<'seen'> | null>(),
+  };
+  readonly #timers: TimerChange[] = [];
+  #config: AppliedConfig | null;
+  #facts: Facts;
+
+  constructor(base: State, names: SeriesNames, { index, at }: { index: number; at: number }) {
+    this.base = base;
+    this.names = names;
+    this.index = index;
+    this.at = at;
+    this.#config = base.config;
+    this.#facts = base.facts;
+  }
+
+  get config(): AppliedConfig | null {
+    return this.#config;
+  }
+
+  set config(config: AppliedConfig | null) {
+    this.#config = config;
+  }
+
+  get facts(): Facts {
+    return this.#facts;
+  }
+
+  set facts(facts: Facts) {
+    this.#facts = facts;
+  }
+
+  get<Name extends TableName>(table: Name, key: string): RowOf<Name> | undefined {
+    const written = this.#written(table).get(key);
+    if (written !== undefined) return written ?? undefined;
+    return get(this.base[table] as Table<RowOf<Name>>, key);
+  }
+
+  put<Name extends TableName>(table: Name, key: string, row: RowOf<Name>): void {
+    this.#written(table).set(key, row);
+  }
+
+  remove(table: TableName, key: string): void {
+    this.#written(table).set(key, null);
+  }
+
+  /** All rows of a table as of now; the caller may write while it walks them. */
+  entries<Name extends TableName>(table: Name): readonly (readonly [string, RowOf<Name>])[] {
+    const written = this.#written(table);
+    const all: (readonly [string, RowOf<Name>])[] = [];
+    for (const [key, row] of entries(this.base[table] as Table<RowOf<Name>>)) {
+      if (!written.has(key)) all.push([key, row]);
+    }
+    for (const [key, row] of written) if (row !== null) all.push([key, row]);
+    return all;
+  }
+
+  rowAt<Name extends PagesName>(pages: Name, id: number): PageRowOf<Name> | undefined {
+    const changed = this.#changed(pages);
+    if (changed.size > 0) {
+      const written = changed.get(id);
+      if (written !== undefined) return written ?? undefined;
+    }
+    return rowAt(this.base[pages] as Pages<PageRowOf<Name>>, id);
+  }
+
+  setRow<Name extends PagesName>(pages: Name, id: number, row: PageRowOf<Name>): void {
+    this.#changed(pages).set(id, row);
+  }
+
+  removeRow(pages: PagesName, id: number): void {
+    this.#changed(pages).set(id, null);
+  }
+
+  /** All rows of pages as of now; the caller may write while it walks them. */
+  rows<Name extends PagesName>(pages: Name): readonly (readonly [number, PageRowOf<Name>])[] {
+    const changed = this.#changed(pages);
+    const all: (readonly [number, PageRowOf<Name>])[] = [];
+    for (const [id, row] of rowsOf(this.base[pages] as Pages<PageRowOf<Name>>)) {
+      if (!changed.has(id)) all.push([id, row]);
+    }
+    for (const [id, row] of changed) if (row !== null) all.push([id, row]);
+    return all;
+  }
+
+  setTimer(timers: TimersName, key: string, at: number): void {
+    this.#timers.push({ timers, key, at, set: true });
+  }
+
+  clearTimer(timers: TimersName, key: string, at: number): void {
+    this.#timers.push({ timers, key, at, set: false });
+  }
+
+  note(transition: Transition): void {
+    this.transitions.push(transition);
+  }
+
+  /** The state after the entry; the state before it when nothing was written. */
+  finish(): State {
+    if (!this.#isDirty()) return this.base;
+    return produce(this.base, (draft) => {
+      if (this.#config !== this.base.config) draft.config = this.#config as Draft<AppliedConfig>;
+      if (this.#facts !== this.base.facts) draft.facts = this.#facts;
+      writeTable(draft.alerts, this.#tables.alerts);
+      writeTable(draft.groups, this.#tables.groups);
+      writeTable(draft.silences, this.#tables.silences);
+      writeTable(draft.notifications, this.#tables.notifications);
+      writePages(draft.series, this.#pages.series);
+      writePages(draft.breaches, this.#pages.breaches);
+      writePages(draft.seen, this.#pages.seen);
+      for (const { timers, key, at, set } of this.#timers) {
+        if (set) setTimer(draft[timers], key, at);
+        else clearTimer(draft[timers], key, at);
+      }
+    });
+  }
+
+  #isDirty(): boolean {
+    return (
+      this.#config !== this.base.config ||
+      this.#facts !== this.base.facts ||
+      this.#timers.length > 0 ||
+      Object.values(this.#tables).some((written) => written.size > 0) ||
+      Object.values(this.#pages).some((changed) => changed.size > 0)
+    );
+  }
+
+  #written<Name extends TableName>(table: Name): Map<string, RowOf<Name> | null> {
+    return this.#tables[table] as Map<string, RowOf<Name> | null>;
+  }
+
+  #changed<Name extends PagesName>(pages: Name): Map<number, PageRowOf<Name> | null> {
+    return this.#pages[pages] as Map<number, PageRowOf<Name> | null>;
+  }
+}
+
+function writeTable<Row>(draft: Draft<Table<Row>>, written: ReadonlyMap<string, Row | null>): void {
+  for (const [key, row] of written) {
+    if (row === null) remove(draft, key);
+    else put(draft, key, row);
+  }
+}
+
+function writePages<Row>(draft: Draft<Pages<Row>>, changed: ReadonlyMap<number, Row | null>): void {
+  for (const [id, row] of changed) {
+    if (row === null) removeRow(draft, id);
+    else setRow(draft, id, row);
+  }
+}

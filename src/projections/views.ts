@@ -1,0 +1,182 @@
+/**
+ * What people and APIs see of the state: alerts with their texts filled in and their status,
+ * notifications that are due, sorted as the reader expects.
+ *
+ * Promise: pure; templates are filled in here, when something is shown or sent, never when
+ * folding. The templates of checks know `$labels` and `$value` and nothing else.
+ */
+
+import { labelPairs, labelValue, type Labels } from '../commands/labels.ts';
+import { checksOf } from './checks.ts';
+import { inhibitorsOf, mutingIntervalsOf, silencesOf, type LocalTimeIn } from './muting.ts';
+import { rowAt, rowsOf } from './pages.ts';
+import { routingOf } from './routing.ts';
+import type { Alert, Notification, NotifiedAlert, State } from './state.ts';
+import { entries, get } from './table.ts';
+import { dueTimers } from './timers.ts';
+
+export interface AlertView {
+  readonly fingerprint: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly annotations: Readonly<Record<string, string>>;
+  readonly generatorUrl: string;
+  readonly startsAt: number;
+  /** 0 when the end is not known. */
+  readonly endsAt: number;
+  readonly updatedAt: number;
+  readonly receivers: readonly string[];
+  readonly silencedBy: readonly string[];
+  readonly inhibitedBy: readonly string[];
+  /** Names of time intervals that mute every group it is in. */
+  readonly mutedBy: readonly string[];
+}
+
+/** Alerts that fire at `now`, sorted by fingerprint. */
+export function firingAlerts(
+  state: State,
+  now: number,
+  localTimeIn: LocalTimeIn,
+): readonly AlertView[] {
+  const views: AlertView[] = [];
+  for (const [fingerprint, alert] of entries(state.alerts)) {
+    if (isFiring(alert, now)) views.push(alertView(state, now, fingerprint, alert, localTimeIn));
+  }
+  return views.sort((a, b) => (a.fingerprint < b.fingerprint ? -1 : 1));
+}
+
+export function alertView(
+  state: State,
+  now: number,
+  fingerprint: string,
+  alert: Alert,
+  localTimeIn: LocalTimeIn,
+): AlertView {
+  const groups = alert.groups.flatMap((key) => get(state.groups, key) ?? []);
+  return {
+    fingerprint,
+    labels: labelsObject(alert.labels),
+    annotations: filledIn(alert.annotations, alert.labels, alert.origin?.value ?? null),
+    generatorUrl: alert.generatorUrl,
+    startsAt: alert.startsAt,
+    endsAt: alert.endsAt,
+    updatedAt: alert.updatedAt,
+    receivers: [...new Set(groups.map((group) => group.receiver))].sort(),
+    silencedBy: silencesOf(state, alert.labels, now),
+    inhibitedBy: inhibitorsOf(state, fingerprint, alert.labels),
+    mutedBy: mutedByIntervals(state, now, alert, localTimeIn),
+  };
+}
+
+function mutedByIntervals(
+  state: State,
+  now: number,
+  alert: Alert,
+  localTimeIn: LocalTimeIn,
+): readonly string[] {
+  const config = state.config?.command.config;
+  if (config === undefined) return [];
+  const perGroup = alert.groups.map((key) => {
+    const node = routingOf(config).nodes[get(state.groups, key)?.route ?? -1];
+    return node === undefined ? [] : mutingIntervalsOf(config, node, now, localTimeIn);
+  });
+  return perGroup.some((names) => names.length === 0) ? [] : [...new Set(perGroup.flat())].sort();
+}
+
+export function isFiring(alert: Alert, now: number): boolean {
+  return !alert.resolved && (alert.endsAt === 0 || alert.endsAt > now);
+}
+
+export interface PendingView {
+  readonly check: string;
+  readonly series: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly since: number;
+  readonly firesAt: number;
+  readonly value: number;
+}
+
+/** Breaches whose `for` has not elapsed yet, in the order of series ids. */
+export function pendingAlerts(state: State): readonly PendingView[] {
+  const checks = checksOf(state.config, state.facts);
+  const views: PendingView[] = [];
+  for (const [id, breaches] of rowsOf(state.breaches)) {
+    for (const [key, breach] of Object.entries(breaches)) {
+      const compiled = checks.byId.get(Number(key));
+      if (compiled === undefined || breach.firesAt === 0) continue;
+      const series = rowAt(state.series, id) ?? '';
+      const labels = { ...labelsObject(compiled.check.labels), series };
+      views.push({ check: compiled.check.name, series, labels, ...breach });
+    }
+  }
+  return views;
+}
+
+export interface DueNotification {
+  readonly id: string;
+  readonly notification: Notification;
+}
+
+/** Owed notifications whose next try is due, the longest-waiting first. */
+export function dueNotifications(
+  state: State,
+  now: number,
+  countMax: number,
+): readonly DueNotification[] {
+  return dueTimers(state.attemptTimers, now, countMax).flatMap(({ key: id }) => {
+    const notification = get(state.notifications, id);
+    return notification?.status === 'owed' ? [{ id, notification }] : [];
+  });
+}
+
+/** Attempts that have started and have no outcome. */
+export function openAttempts(state: State): readonly DueNotification[] {
+  const open: DueNotification[] = [];
+  for (const [id, notification] of entries(state.notifications)) {
+    if (notification.status === 'trying') open.push({ id, notification });
+  }
+  return open;
+}
+
+/** The labels and texts of an alert as they are sent. */
+export function notifiedAlertView(alert: NotifiedAlert): {
+  readonly labels: Readonly<Record<string, string>>;
+  readonly annotations: Readonly<Record<string, string>>;
+} {
+  return {
+    labels: labelsObject(alert.labels),
+    annotations: filledIn(alert.annotations, alert.labels, alert.value),
+  };
+}
+
+/** Labels as an object that has no prototype, so that a label may have any name. */
+export function labelsObject(labels: Labels): Readonly<Record<string, string>> {
+  const object = Object.create(null) as Record<string, string>;
+  for (const [name, value] of labelPairs(labels)) object[name] = value;
+  return object;
+}
+
+/**
+ * Fills in the texts of a check's alert. A pushed alert has no value, and its texts are its
+ * sender's business.
+ */
+function filledIn(
+  annotations: Labels,
+  labels: Labels,
+  value: number | null,
+): Readonly<Record<string, string>> {
+  if (value === null) return labelsObject(annotations);
+  const object = Object.create(null) as Record<string, string>;
+  for (const [name, text] of labelPairs(annotations)) {
+    object[name] = fillIn(text, labels, value);
+  }
+  return object;
+}
+
+const TEMPLATE = /\{\{\s*(?:\$|\.)(?:([Ll]abels)\.([A-Za-z_][A-Za-z0-9_]*)|([Vv]alue))\s*\}\}/g;
+
+/** Replaces `{{ $labels.x }}`, `{{ .Labels.x }}`, `{{ $value }}` and `{{ .Value }}`. */
+function fillIn(text: string, labels: Labels, value: number): string {
+  return text.replace(TEMPLATE, (_whole, _labels, name: string | undefined) =>
+    name === undefined ? String(value) : labelValue(labels, name),
+  );
+}
