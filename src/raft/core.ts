@@ -201,7 +201,9 @@ function onPropose(state: RaftState, ref: Ref, data: Uint8Array): void {
 }
 
 function onPersisted(state: RaftState, id: number): void {
-  state.outbox.push(...state.writes.acknowledge(id, state.log));
+  const released = state.writes.acknowledge(id, state.log);
+  // What was promised to an older term may have been taken back since, and nobody waits for it.
+  state.outbox.push(...released.filter((message) => message.term === state.term));
   countOwnVote(state);
   commitReached(state);
 }

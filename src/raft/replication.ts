@@ -79,7 +79,9 @@ export function broadcastAppend(state: RaftState): void {
 
 /** Everything that may leave for this peer now. */
 export function sendAllowed(state: RaftState, peer: Progress): void {
-  const commitIsNews = peer.state === 'replicate' && peer.sentCommit < state.commit;
+  // A peer cannot commit past what it was sent; saying so again would only echo back and forth.
+  const couldCommit = Math.min(state.commit, peer.next - 1);
+  const commitIsNews = peer.state === 'replicate' && peer.sentCommit < couldCommit;
   let sent = sendAppend(state, peer, commitIsNews);
   while (sent && peer.state === 'replicate' && peer.next <= state.log.lastIndex) {
     sent = sendAppend(state, peer, false);

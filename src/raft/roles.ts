@@ -7,7 +7,7 @@
 
 import { isVoter } from './confchange.ts';
 import { emit, reject } from './emit.ts';
-import { config, isStalled } from './state.ts';
+import { config, configCommitted, isStalled } from './state.ts';
 import type { RaftState } from './state.ts';
 import type { NodeId } from './types.ts';
 
@@ -53,17 +53,28 @@ export function restartElectionTimer(state: RaftState): void {
 /** Whether this node may stand for election at all. */
 export function mayCampaign(state: RaftState): boolean {
   return (
-    isVoter(config(state), state.id) &&
+    mayLead(state) &&
     !state.damaged &&
     state.install === null &&
     (!isStalled(state) || isSoleVoter(state))
   );
 }
 
+/**
+ * A node that is leaving still stands until that is committed (thesis 4.2.2): its log may be the
+ * only complete one, and then no other can win.
+ */
+function mayLead(state: RaftState): boolean {
+  const { current } = state.configs;
+  if (isVoter(current.confState, state.id)) return true;
+  const before = state.configs.at(current.index - 1);
+  return !configCommitted(state) && isVoter(before.confState, state.id);
+}
+
 /** Alone there is nobody to wait for, and nobody to hand over to. */
 export function isSoleVoter(state: RaftState): boolean {
   const { voters, votersOutgoing } = config(state);
-  return voters.length === 1 && votersOutgoing.length === 0 && voters[0] === state.id;
+  return voters.length > 0 && [...voters, ...votersOutgoing].every((voter) => voter === state.id);
 }
 
 /** The transfer is over: the leader that came of it is known, or none did. */

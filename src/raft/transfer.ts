@@ -20,6 +20,7 @@ export function startTransfer(state: RaftState, ref: Ref, to: NodeId | undefined
   const target = furthest(wanted);
   if (target === undefined) return reject(state, ref, 'no-target');
   state.transfer = { ref, to: target.id, startTick: state.tick, told: false };
+  sendAppend(state, target, true);
   continueTransfer(state, target);
 }
 
@@ -27,12 +28,9 @@ export function startTransfer(state: RaftState, ref: Ref, to: NodeId | undefined
 export function continueTransfer(state: RaftState, peer: Progress): void {
   const { transfer } = state;
   if (transfer === null || transfer.to !== peer.id || transfer.told) return;
-  if (peer.match === state.log.lastIndex) {
-    transfer.told = true;
-    tellToCampaign(state, peer);
-  } else {
-    sendAppend(state, peer, true);
-  }
+  if (peer.match < state.log.lastIndex) return;
+  transfer.told = true;
+  tellToCampaign(state, peer);
 }
 
 /** Ends a transfer that took too long, or whose target is no voter any more. */

@@ -1,0 +1,293 @@
+/**
+ * One seeded run: a while in which everything goes wrong, then peace in which all must come right.
+ *
+ * The seed decides everything, so a failure is repeated by its seed alone.
+ */
+
+import { describeConfig } from '../../src/raft/describe.ts';
+import { createRandom } from '../../src/raft/random.ts';
+import type { Random } from '../../src/raft/random.ts';
+import type { ConfChange, NodeId } from '../../src/raft/types.ts';
+import { Checker } from './checker.ts';
+import { Cluster } from './cluster.ts';
+
+const VOTERS = ['a', 'b', 'c'];
+const ALL = ['a', 'b', 'c', 'd', 'e'];
+const ELECTION_TICKS = 6;
+
+export interface ChaosOptions {
+  readonly seed: number;
+  readonly steps: number;
+  /** Called with every line of the trace, to look into a failure. */
+  readonly onLine?: (line: string) => void;
+}
+
+/** Situations met, by name. Throws with the seed in its message if a promise is broken. */
+export function runChaos({ seed, steps, onLine }: ChaosOptions): ReadonlyMap<string, number> {
+  const chaos = new Chaos(seed, onLine);
+  try {
+    for (let step = 0; step < steps; step++) chaos.act();
+    chaos.makePeace();
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new Error(`seed ${seed}: ${reason}\n${chaos.describe()}`, { cause: error });
+  }
+  return chaos.checker.seen;
+}
+
+class Chaos {
+  readonly cluster: Cluster;
+  readonly checker: Checker;
+  readonly #random: Random;
+  /** Some runs are calm, so that a cluster gets far; some are a storm. */
+  readonly #calm: number;
+  #ref = 0;
+  #damaged: NodeId | null = null;
+
+  constructor(seed: number, onLine: ((line: string) => void) | undefined) {
+    this.#random = createRandom(seed);
+    this.#calm = 5 + this.#random.below(60);
+    this.cluster = new Cluster(VOTERS, {
+      electionTicks: ELECTION_TICKS,
+      heartbeatTicks: 1 + this.#random.below(2),
+      seed,
+      // Small enough that every bound is met.
+      limits: {
+        appendBytesMax: 100,
+        inflightMessagesMax: 3,
+        inflightBytesMax: 250,
+        uncommittedBytesMax: 600,
+        applyBytesMax: 100,
+        applyInflightBytesMax: 200,
+        windowBytesMax: 300,
+        readsMax: 6,
+        promoteLagMax: 2,
+        snapshotStallTicks: 4,
+        persistStallTicks: 15,
+      },
+    });
+    for (const id of ALL) if (!VOTERS.includes(id)) this.cluster.add(id);
+    this.checker = new Checker(this.cluster);
+    if (onLine !== undefined) this.cluster.onLine = onLine;
+  }
+
+  act(): void {
+    this.#actOnce(this.#pick(ALL));
+    this.checker.afterStep();
+    if (this.#random.below(200) === 0) this.checker.checkLogMatching();
+  }
+
+  /** Everything runs again; the cluster must elect, serve, and agree. */
+  makePeace(): void {
+    const { cluster } = this;
+    cluster.cut.clear();
+    for (const member of cluster.members.values()) {
+      if (member.raft === null) cluster.start(member.id, member.id === this.#damaged);
+      cluster.step(member.id, { type: 'recovered' });
+    }
+    cluster.settle();
+    cluster.tickAll(12 * ELECTION_TICKS);
+    // Who cannot vote cannot be replaced by hoping: with too few others the cluster waits.
+    if (this.#damageBlocks()) return this.checker.count('stopped by a damaged disk');
+    const ref = ++this.#ref;
+    for (let tries = 0; tries < 5 && !this.#serves(ref); tries++) cluster.tickAll(ELECTION_TICKS);
+    this.checker.afterStep();
+    this.checker.checkLogMatching();
+    this.#checkAgreement(String(ref));
+  }
+
+  describe(): string {
+    return this.cluster
+      .alive()
+      .map(({ id }) => {
+        const { role, term, leader, lastTerm, lastIndex, commitIndex, damaged, config } =
+          this.cluster.status(id);
+        const text = describeConfig(config.confState);
+        return `${id} ${role} term ${term} leader ${leader} last ${lastTerm}/${lastIndex} commit ${commitIndex}${damaged ? ' damaged' : ''}; ${config.index}: ${text}`;
+      })
+      .join('\n');
+  }
+
+  #actOnce(id: NodeId): void {
+    const { cluster } = this;
+    const draw = this.#random.below(1000);
+    if (cluster.member(id).raft === null) return draw < 30 ? this.#restart(id) : undefined;
+    if (draw < 100) cluster.step(id, { type: 'tick' });
+    else if (draw < 480) this.#network();
+    else if (draw < 650) cluster.sync(id, 1 + this.#random.below(4));
+    else if (draw < 740) cluster.work(id);
+    else if (draw < 780) cluster.read(id);
+    else if (draw < 810) this.#moveSnapshot(id);
+    else if (draw < 880) this.#propose(id);
+    else if (draw < 915) this.#ask(id);
+    else if (draw < 935) cluster.takeSnapshot(id);
+    else if (draw < 950) this.#compact(id);
+    else if (draw < 965) this.#change();
+    else if (draw < 970) this.#transfer();
+    else if (this.#random.below(this.#calm) > 2) cluster.cut.clear();
+    else if (draw < 978) this.#crash(id);
+    else if (draw < 984) this.#cut();
+    else if (draw < 992) cluster.cut.clear();
+    else if (draw < 994) cluster.step(id, { type: 'stalled' });
+    else if (draw < 998) cluster.step(id, { type: 'recovered' });
+    else cluster.step(id, { type: 'unreachable', to: this.#pick(ALL) });
+  }
+
+  #network(): void {
+    for (let count = this.#random.below(8); count >= 0; count--) {
+      const { network } = this.cluster;
+      const at = this.#random.below(3) === 0 ? this.#random.below(network.length) : 0;
+      const message = network[at];
+      if (message === undefined) return;
+      const fate = this.#random.below(this.#calm);
+      if (fate === 0) network.splice(at, 1);
+      else if (fate === 1) network.push(message);
+      else this.cluster.deliver(at);
+    }
+  }
+
+  #propose(id: NodeId): void {
+    const to = this.#leaderOr(id);
+    const ref = ++this.#ref;
+    this.cluster.step(to, { type: 'propose', ref, data: new TextEncoder().encode(String(ref)) });
+  }
+
+  #ask(id: NodeId): void {
+    const ref = ++this.#ref;
+    this.checker.readAsked(ref);
+    this.cluster.step(id, { type: 'readIndex', ref });
+  }
+
+  #compact(id: NodeId): void {
+    const { snapshotIndex, firstIndex, peers } = this.cluster.status(id);
+    const trailing = this.#random.below(4);
+    const index = snapshotIndex - trailing;
+    if (index >= firstIndex && Object.keys(peers).length >= 0) this.cluster.compact(id, index);
+  }
+
+  #change(): void {
+    const [leader] = this.cluster.leaders();
+    if (leader === undefined) return;
+    const ops: ConfChange['op'][] = ['voter', 'join', 'join', 'learner', 'remove'];
+    const count = 1 + this.#random.below(3);
+    const changes = Array.from({ length: count }, () => ({
+      op: this.#pick(ops),
+      node: this.#pick(ALL),
+    }));
+    const { config } = this.cluster.status(leader.id);
+    const joint = config.confState.votersOutgoing.length > 0;
+    this.cluster.step(leader.id, {
+      type: 'confChange',
+      ref: ++this.#ref,
+      changes: joint ? [] : changes,
+      expectedIndex: config.index - (this.#random.below(10) === 0 ? 1 : 0),
+      leave: this.#random.below(4) === 0 ? 'explicit' : 'auto',
+    });
+  }
+
+  #transfer(): void {
+    const [leader] = this.cluster.leaders();
+    if (leader === undefined) return;
+    const to = this.#random.below(2) === 0 ? {} : { to: this.#pick(ALL) };
+    this.cluster.step(leader.id, { type: 'transfer', ref: ++this.#ref, ...to });
+  }
+
+  #moveSnapshot(id: NodeId): void {
+    const [sending] = this.cluster.member(id).sending.values();
+    if (sending === undefined) return;
+    const { to, snapshot, resumeAt } = sending;
+    const draw = this.#random.below(5);
+    if (draw === 0) this.cluster.sendSnapshot(id, to, false);
+    else if (draw === 1) {
+      const { index } = snapshot;
+      const report = { to, index, done: resumeAt + 1, total: 9 };
+      this.cluster.step(id, { type: 'snapshotProgress', ...report });
+    } else this.cluster.sendSnapshot(id, to);
+  }
+
+  #crash(id: NodeId): void {
+    const { writes } = this.cluster.member(id);
+    this.checker.count('crashes');
+    this.cluster.crash(id, this.#random.below(writes.length + 1));
+  }
+
+  /** Rarely the disk comes back with its newest entries gone; never two disks at a time. */
+  #restart(id: NodeId): void {
+    const member = this.cluster.member(id);
+    if (this.#damaged !== null && this.#isWhole(this.#damaged)) this.#damaged = null;
+    if (this.#damaged === null && this.#random.below(4) === 0 && member.disk.lastIndex > 0) {
+      const floor = member.disk.snapshot?.index ?? 0;
+      const kept = Math.max(floor, member.disk.lastIndex - 1 - this.#random.below(4));
+      this.#damaged = id;
+      member.disk.truncateFrom(kept + 1);
+      this.checker.count('disks damaged');
+    }
+    this.cluster.start(id, this.#damaged === id);
+  }
+
+  #isWhole(id: NodeId): boolean {
+    return this.cluster.member(id).raft?.status().damaged === false;
+  }
+
+  #cut(): void {
+    const from = this.#pick(ALL);
+    const to = this.#pick(ALL);
+    this.cluster.cut.add(`${from}→${to}`);
+    if (this.#random.below(2) === 0) this.cluster.cut.add(`${to}→${from}`);
+    if (this.#random.below(3) === 0) {
+      for (const other of ALL) this.cluster.cut.add(`${from}→${other}`).add(`${other}→${from}`);
+    }
+  }
+
+  #leaderOr(id: NodeId): NodeId {
+    const leaders = this.cluster.leaders();
+    return leaders.length > 0 && this.#random.below(8) > 0 ? this.#pick(leaders).id : id;
+  }
+
+  #damageBlocks(): boolean {
+    if (this.cluster.leaders().length > 0) return false;
+    const sound = this.cluster.alive().filter(({ raft }) => raft?.status().damaged === false);
+    const logs = sound.map(({ id }) => this.cluster.status(id));
+    logs.sort((x, y) => y.lastTerm - x.lastTerm || y.lastIndex - x.lastIndex);
+    const [best] = logs;
+    if (best === undefined || sound.length === ALL.length) return false;
+    const { voters, votersOutgoing } = best.config.confState;
+    return [voters, votersOutgoing].some((side) => {
+      const able = side.filter((voter) => sound.some((member) => member.id === voter));
+      return side.length > 0 && able.length * 2 <= side.length;
+    });
+  }
+
+  #serves(ref: number): boolean {
+    const leader = this.cluster.leaders().find(({ id }) => this.cluster.status(id).peers);
+    if (leader === undefined) return false;
+    const data = new TextEncoder().encode(String(ref));
+    const effects = this.cluster.step(leader.id, { type: 'propose', ref: ++this.#ref, data });
+    this.cluster.settle();
+    return effects.some((effect) => effect.type === 'accepted');
+  }
+
+  #checkAgreement(marker: string): void {
+    const [leader, second] = this.cluster.leaders();
+    if (leader === undefined) throw new Error('no leader in peace');
+    if (second !== undefined) throw new Error('two leaders in peace');
+    this.cluster.tickAll(4 * ELECTION_TICKS);
+    const texts = leader.state.map(({ data }) => new TextDecoder().decode(data));
+    if (!texts.includes(marker)) throw new Error('the last proposal was not committed');
+    const { voters, learners } = this.cluster.status(leader.id).config.confState;
+    for (const id of [...voters, ...learners]) {
+      const { state } = this.cluster.member(id);
+      if (state.length !== leader.state.length) {
+        throw new Error(`${id} holds ${state.length} entries, the leader ${leader.state.length}`);
+      }
+      const status = this.cluster.status(id);
+      if (status.damaged) throw new Error(`${id} was not healed`);
+    }
+  }
+
+  #pick<T>(items: readonly T[]): T {
+    const item = items[this.#random.below(items.length)];
+    if (item === undefined) throw new Error('nothing to pick from');
+    return item;
+  }
+}
