@@ -12,6 +12,7 @@ import type { Append, AppendReply, Entry, Heartbeat, NodeId, SnapshotReady } fro
 
 export function onAppend(state: RaftState, append: Append): void {
   const { from: to, prevIndex, prevTerm, entries } = append;
+  refuseToUncommit(state, entries);
   // Up to the commit index all logs agree, so the leader learns at once how far that is.
   if (prevIndex < state.commit) return accept(state, to, state.commit);
   if (!state.log.matches(prevIndex, prevTerm)) return refuse(state, append);
@@ -55,15 +56,23 @@ export function checkHealed(state: RaftState): void {
   emit(state, { type: 'healed' });
 }
 
+/** Leader completeness says that this cannot happen; if it does, going on would lose data. */
+function refuseToUncommit(state: RaftState, entries: readonly Entry[]): void {
+  const { commit, log, term } = state;
+  const other = entries.find((entry) => {
+    const own = log.term(entry.index);
+    return entry.index <= commit && own !== undefined && own !== entry.term;
+  });
+  if (other === undefined) return;
+  throw new Error(
+    `raft: the leader of term ${term} has another entry at ${other.index}, which is committed ` +
+      `here (up to ${commit}); stop this node and keep its disk for inspection`,
+  );
+}
+
 function take(state: RaftState, entries: readonly Entry[]): void {
   const [first] = entries;
   if (first === undefined) return;
-  if (first.index <= state.commit) {
-    throw new Error(
-      `raft: the leader of term ${state.term} would replace entry ${first.index}, ` +
-        `which is committed (up to ${state.commit}); stop this node and keep its disk`,
-    );
-  }
   if (first.index <= state.log.lastIndex) {
     state.log.truncateFrom(first.index);
     state.writes.truncateFrom(first.index);

@@ -15,6 +15,7 @@ import {
   dropDeparted,
   sendAllowed,
   sendAppend,
+  sendProbe,
   sortedPeers,
 } from './replication.ts';
 import { becomeFollower, isSoleVoter } from './roles.ts';
@@ -57,8 +58,8 @@ export function onHeartbeatReply(state: RaftState, reply: HeartbeatReply): void 
   peer.paused = false;
   const { snapshot } = peer;
   if (snapshot?.delivered === true) sendInstall(state, peer.id, snapshot.meta);
-  else if (peer.match < state.log.lastIndex || peer.state === 'probe')
-    sendAppend(state, peer, true);
+  else if (peer.state === 'probe') sendProbe(state, peer);
+  else if (peer.match < state.log.lastIndex) sendAppend(state, peer, true);
   confirmReads(state);
 }
 
@@ -117,10 +118,12 @@ function onRefused(state: RaftState, peer: Progress, reply: AppendReply): void {
   if (reply.lost && reply.hintIndex < peer.match) {
     peer.match = reply.hintIndex;
     peer.toProbe();
+  } else if (reply.index <= peer.match || peer.state === 'snapshot') {
+    // Late, or against its own word: answering at once would only go round and round.
+    return;
   } else if (peer.state === 'replicate') {
-    if (reply.index <= peer.match) return;
     peer.toProbe();
-  } else if (peer.state === 'snapshot' || peer.next - 1 !== reply.index) {
+  } else if (peer.next - 1 !== reply.index) {
     return;
   }
   const agreesAt = state.log.lastIndexWithin(reply.hintIndex, reply.hintTerm);

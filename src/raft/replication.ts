@@ -101,6 +101,12 @@ export function sendAppend(state: RaftState, peer: Progress, evenIfEmpty: boolea
   return true;
 }
 
+/** Asks a probed peer again where it is, without the entries that may be on its disk by now. */
+export function sendProbe(state: RaftState, peer: Progress): void {
+  if (state.log.term(peer.next - 1) === undefined) startSnapshot(state, peer);
+  else sendEntries(state, peer, []);
+}
+
 /** Sends old entries that the host has read, if they are still what this peer needs. */
 export function sendFetched(state: RaftState, peer: Progress, entries: readonly Entry[]): void {
   peer.fetchId = null;

@@ -303,7 +303,7 @@ export class Cluster {
   }
 
   /** Disks, state machines and network run until nothing is left to do. No time passes. */
-  settle(roundsMax = 10_000): void {
+  settle(roundsMax = 3000): void {
     for (let round = 0; round < roundsMax; round++) {
       const busy = this.alive().map((member) => this.#runHost(member));
       const [message] = this.network;

@@ -116,6 +116,11 @@ class Player {
       case 'give':
         this.#c.step(first, { type: 'message', message: parseMessage(first, args.slice(1)) });
         return;
+      case 'give-snapshot':
+        return this.#giveSnapshot(first, args.slice(1));
+      case 'persisted':
+        this.#c.step(first, { type: 'persisted', id: Number(second) });
+        return;
       case 'propose':
         return this.#propose(first, args.slice(1).join(' '));
       case 'read':
@@ -219,6 +224,19 @@ class Player {
       if (other === id) continue;
       this.#c.cut.add(`${id}→${other}`).add(`${other}→${id}`);
     }
+  }
+
+  /** `give-snapshot b from a term 1 at 1/6`: the word to install; the content is made up. */
+  #giveSnapshot(to: NodeId, words: readonly string[]): void {
+    const [, from = '', , term = '', , at = ''] = words;
+    const [snapshotTerm = 0, index = 0] = at.split('/').map(Number);
+    const member = this.#c.member(to);
+    const noop = { term: snapshotTerm, index, type: 'noop', data: new Uint8Array(0) } as const;
+    member.contents.set(index, [noop]);
+    const config = this.#c.status(to).config;
+    const snapshot = { index, term: snapshotTerm, config };
+    const message: Message = { type: 'snapshot', from, to, term: Number(term), snapshot };
+    this.#c.step(to, { type: 'message', message });
   }
 
   #propose(id: NodeId, text: string): void {
