@@ -5,9 +5,10 @@
  * one another. The daemon binds these ports to the real world, the simulator to a virtual one.
  */
 
-import type { Command } from '../commands/command.ts';
+import type { Batch, Command } from '../commands/command.ts';
 import type { Observe } from '../commands/observe.ts';
 import type { Notification, State } from '../projections/state.ts';
+import type { Transition } from '../projections/transaction.ts';
 
 /** Wall time for stamps, monotonic time for durations, timers for both. */
 export interface Clock {
@@ -112,6 +113,21 @@ export interface NodeHandle extends Intake {
   onApplied(listener: (view: View) => void): () => void;
 }
 
+/** An entry that was applied, with what it did. */
+export interface AppliedEntry {
+  readonly index: number;
+  readonly batch: Batch;
+  readonly transitions: readonly Transition[];
+}
+
+/** Told what the node does, for metrics and logs. Must not throw and must not wait. */
+export interface NodeObserver {
+  /** An entry of this node became durable, so long after it was handed to the log. */
+  appended(seconds: number): void;
+  applied(entry: AppliedEntry): void;
+  snapshotTaken(written: SnapshotWritten): void;
+}
+
 /** One try at telling one integration, handed to its sender. */
 export interface Delivery {
   readonly id: string;
@@ -138,7 +154,7 @@ export interface Notifier {
   send(delivery: Delivery, signal: AbortSignal): Promise<DeliveryResult>;
 }
 
-/** A page of state with its place, as {@link SnapshotStore} keeps it. */
+/** What the list of a snapshot says of it. */
 export interface Manifest {
   readonly format: number;
   readonly reducerVersion: number;

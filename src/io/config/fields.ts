@@ -1,0 +1,203 @@
+/**
+ * The vocabulary of the file's structure, in zod: maps with fixed keys, lists, and leaves that
+ * read text. Every section is described with these words.
+ *
+ * Promise: an issue carries a sentence for people and, in `params.hint`, how to mend it. The
+ * message of an unknown key is the list of known keys, from which the reader picks the nearest.
+ */
+
+import { z } from 'zod';
+import { LIMITS } from '../../commands/limits.ts';
+import { parseDuration, parseGoDuration } from './durations.ts';
+import { bad, good, type Parsed } from './parsed.ts';
+import { Scalar, type Fields } from './yaml.ts';
+
+export type Shape = Readonly<Record<string, z.ZodType>>;
+
+/** A map with exactly these keys; a key with no value is the same as an absent one, as in Go. */
+export function fields<S extends Shape>(shape: S) {
+  const known = Object.keys(shape).join(' ');
+  const object = z.strictObject(shape, { error: () => known });
+  return z.preprocess((value, context) => passed(checkMap(value), value, context), object);
+}
+
+/** A list. A single value is refused, as in Go. */
+export function list<T>(item: z.ZodType<T>) {
+  return checked<unknown[]>((value) =>
+    Array.isArray(value)
+      ? good(value)
+      : bad(`${must(value)} be a list`, 'write [a, b] or one "- item" a line'),
+  ).pipe(z.array(item));
+}
+
+/** A map with free keys, as pairs in the order of the file. */
+export function pairs<T>(item: z.ZodType<T>): z.ZodType<readonly (readonly [string, T])[]> {
+  return checked(checkMap).transform((value, context) =>
+    Object.keys(value).flatMap((key) => {
+      const read = inner(item, value[key], context, [key]);
+      return read.ok ? [[key, read.value] as const] : [];
+    }),
+  );
+}
+
+/** Whichever of two forms the value has: a list, or a single value. */
+export function listOr<L, S>(many: z.ZodType<L>, single: z.ZodType<S>): z.ZodType<L | S> {
+  return z.unknown().transform((value, context): L | S => {
+    const read = inner<L | S>(Array.isArray(value) ? many : single, value, context, []);
+    return read.ok ? read.value : z.NEVER;
+  });
+}
+
+/** A key that may be left out. */
+export function maybe<T>(schema: z.ZodType<T>): z.ZodType<T | undefined> {
+  return z.preprocess((value) => value ?? undefined, schema.optional());
+}
+
+/** A leaf: text, in quotes or not, that `read` turns into a value. */
+export function leaf<T>(read: (text: string, scalar: Scalar) => Parsed<T>): z.ZodType<T> {
+  return checked((value) => {
+    if (value instanceof Scalar) return read(value.text, value);
+    return bad(`${must(value)} be a single value`);
+  });
+}
+
+export function text(lengthMax: number): z.ZodType<string> {
+  return leaf((value) =>
+    value.length <= lengthMax
+      ? good(value)
+      : bad(`has ${value.length} characters, at most ${lengthMax} fit`),
+  );
+}
+
+/** Text that says something. */
+export function name(lengthMax: number): z.ZodType<string> {
+  return leaf((value) => {
+    if (value === '') return bad('is empty');
+    if (value.length <= lengthMax) return good(value);
+    return bad(`has ${value.length} characters, at most ${lengthMax} fit`);
+  });
+}
+
+const TRUE_WORDS = /^(y|Y|yes|Yes|YES|true|True|TRUE|on|On|ON)$/;
+const FALSE_WORDS = /^(n|N|no|No|NO|false|False|FALSE|off|Off|OFF)$/;
+
+/** `true` and `false` in all the words of YAML 1.1, without quotes, as Go reads them. */
+export const flag: z.ZodType<boolean> = leaf((value, scalar) => {
+  if (scalar.plain && TRUE_WORDS.test(value)) return good(true);
+  if (scalar.plain && FALSE_WORDS.test(value)) return good(false);
+  return bad(`"${value}" is not true or false`, scalar.plain ? '' : 'write it without quotes');
+});
+
+export const number: z.ZodType<number> = leaf((value, scalar) => {
+  if (!scalar.plain) return bad(`"${value}" is text, not a number`, 'write it without quotes');
+  if (!/^[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?$/.test(value)) {
+    const bare = /^[-+]?\d+(\.\d+)?/.exec(value)?.[0];
+    const hint = bare === undefined ? '' : `write ${bare}, in the unit of the series`;
+    return bad(`"${value}" is not a number`, hint);
+  }
+  const parsed = Number(value);
+  return Number.isFinite(parsed) ? good(parsed) : bad(`"${value}" is too large`);
+});
+
+/** A whole number without a sign. */
+export function whole(min: number, max: number): z.ZodType<number> {
+  return leaf((value, scalar) => {
+    const parsed = scalar.plain && /^\d+$/.test(value) ? Number(value) : NaN;
+    if (parsed >= min && parsed <= max) return good(parsed);
+    return bad(`"${value}" is not a whole number from ${min} to ${max}`);
+  });
+}
+
+/** Milliseconds of a Prometheus duration. */
+export const duration: z.ZodType<number> = leaf((value) => parseDuration(value));
+
+/** Milliseconds of a Go duration. */
+export const goDuration: z.ZodType<number> = leaf((value) => parseGoDuration(value));
+
+/** An http or https URL. What is a template is left to the sender. */
+export const url: z.ZodType<string> = leaf((value) => {
+  if (value === '<secret>') {
+    return bad('is a masked secret', 'put the real URL here: this one was hidden for display');
+  }
+  if (value.length > LIMITS.seriesName) return bad(`has over ${LIMITS.seriesName} characters`);
+  return value.includes('{{') ? good(value) : checkUrl(value);
+});
+
+/** Refuses two of `keys` at once. */
+export function exclusive(
+  context: z.core.$RefinementCtx,
+  given: object,
+  keys: readonly string[],
+): void {
+  const used = keys.filter((key) => isUsed((given as Record<string, unknown>)[key]));
+  const second = used[1];
+  if (second === undefined) return;
+  refuse(context, [second], `cannot stand beside ${used[0] ?? ''}`, 'keep one of them');
+}
+
+export function refuse(
+  context: z.core.$RefinementCtx,
+  path: readonly (string | number)[],
+  message: string,
+  hint = '',
+): void {
+  context.addIssue({ code: 'custom', message, params: { hint }, path: [...path] });
+}
+
+/** An empty text is the same as an absent one, as in Go. */
+function isUsed(value: unknown): boolean {
+  return value !== undefined && value !== '';
+}
+
+export function isFields(value: unknown): value is Fields {
+  return (
+    typeof value === 'object' &&
+    value !== null &&
+    !Array.isArray(value) &&
+    !(value instanceof Scalar)
+  );
+}
+
+/** A schema of one check, whose refusals carry hints. */
+function checked<T>(check: (value: unknown) => Parsed<T>) {
+  return z.unknown().transform((value, context): T => passed(check(value), value, context));
+}
+
+function passed<T>(parsed: Parsed<T>, input: unknown, context: z.core.$RefinementCtx): T {
+  if (parsed.ok) return parsed.value;
+  const { message, hint } = parsed;
+  context.issues.push({ code: 'custom', message, params: { hint }, input });
+  return z.NEVER;
+}
+
+/** Runs `schema` inside another one and hands its issues on. */
+function inner<T>(
+  schema: z.ZodType<T>,
+  value: unknown,
+  context: z.core.$RefinementCtx,
+  path: readonly string[],
+): { readonly ok: true; readonly value: T } | { readonly ok: false } {
+  const result = schema.safeParse(value);
+  if (result.success) return { ok: true, value: result.data };
+  for (const issue of result.error.issues) {
+    context.issues.push({ ...issue, path: [...path, ...issue.path], input: value } as never);
+  }
+  return { ok: false };
+}
+
+function checkMap(value: unknown): Parsed<Fields> {
+  return isFields(value) ? good(value) : bad(`${must(value)} be a map (key: value)`);
+}
+
+function must(value: unknown): string {
+  return value === undefined || value === null ? 'is missing; it must' : 'must';
+}
+
+/** The text is not repeated in the message: a URL often is a secret. */
+function checkUrl(given: string): Parsed<string> {
+  const hint = 'write for example http://host:8080/path';
+  if (!URL.canParse(given)) return bad('is not a URL', hint);
+  const { protocol } = new URL(given);
+  if (protocol === 'http:' || protocol === 'https:') return good(given);
+  return bad('is not an http or https URL', hint);
+}
