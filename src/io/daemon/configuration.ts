@@ -1,0 +1,43 @@
+/**
+ * The configuration file of this process: reads it, and compares it with what the log has applied.
+ *
+ * Promise: a file with a problem changes nothing, and every problem is told with its place.
+ */
+
+import type { ApplyConfig } from '../../commands/config.ts';
+import { encodeBatch } from '../../log/codec.ts';
+import type { State } from '../../projections/state.ts';
+import { readConfigFile } from '../config/file.ts';
+import { problemText } from '../config/problems.ts';
+
+export interface ConfigurationOptions {
+  readonly file: string;
+  readonly externalUrl: string | null;
+  readonly classicNames: boolean;
+}
+
+export type ReadConfiguration =
+  | { readonly ok: true; readonly command: ApplyConfig; readonly warnings: readonly string[] }
+  | { readonly ok: false; readonly message: string };
+
+export async function readConfiguration(options: ConfigurationOptions): Promise<ReadConfiguration> {
+  const read = await readConfigFile(options);
+  if (!read.ok) return { ok: false, message: read.problems.map(problemText).join('\n') };
+  return {
+    ok: true,
+    command: { kind: 'config', ...read.command },
+    warnings: read.warnings.map(problemText),
+  };
+}
+
+/** Whether a configuration is, to the byte, the one that the log has applied. */
+export function isApplied(command: ApplyConfig, state: State): boolean {
+  if (state.config === null) return false;
+  const applied = bytesOf({ kind: 'config', ...state.config.command });
+  const wanted = bytesOf(command);
+  return applied.length === wanted.length && applied.every((byte, i) => byte === wanted[i]);
+}
+
+function bytesOf(command: ApplyConfig): Uint8Array {
+  return encodeBatch({ at: 0, commands: [command] });
+}

@@ -1,0 +1,125 @@
+/**
+ * Wakes up when something is due and proposes it: the passing of time, decisions, attempts.
+ *
+ * Promise: nothing due, nothing appended; one proposal of its own at a time, so that it never
+ * decides on a state which lacks its last decision.
+ */
+
+import type { Attempt } from '../../commands/delivery.ts';
+import type { Command } from '../../commands/command.ts';
+import { decide } from '../../projections/decide.ts';
+import type { LocalTimeIn } from '../../projections/muting.ts';
+import type { State } from '../../projections/state.ts';
+import { nextTimer } from '../../projections/timers.ts';
+import type { Clock, Proposed } from '../ports.ts';
+import type { Sender } from './sender.ts';
+
+/** Groups decided in one entry. */
+const GROUPS_MAX = 256;
+/** Longest sleep: a timer may not be set much further ahead, and waking is free. */
+const SLEEP_MS_MAX = 3_600_000;
+/** Pause after a proposal of ours was refused (the queue is full, or a stop is under way). */
+const REFUSED_PAUSE_MS = 100;
+
+export interface DeciderOptions {
+  /** Integration types that this build can send. */
+  readonly senders: ReadonlySet<string>;
+}
+
+export interface DeciderModules {
+  readonly clock: Clock;
+  readonly localTimeIn: LocalTimeIn;
+  readonly state: () => State;
+  readonly sender: Sender;
+  /** The time that an entry proposed now would carry. */
+  readonly now: () => number;
+  readonly propose: (commands: readonly Command[]) => Promise<Proposed>;
+}
+
+export class Decider {
+  readonly #options: DeciderOptions;
+  readonly #modules: DeciderModules;
+  #phase: 'waiting' | 'running' | 'stopped' = 'waiting';
+  #isProposing = false;
+  /** No flush before this time. */
+  #holdUntil = 0;
+  #cancelSleep: () => void = () => undefined;
+
+  constructor(options: DeciderOptions, modules: DeciderModules) {
+    this.#options = options;
+    this.#modules = modules;
+  }
+
+  /** Begins to decide; flushes are held for `delayMs`. */
+  start(delayMs: number): void {
+    if (this.#phase === 'stopped') return;
+    this.#phase = 'running';
+    this.#holdUntil = this.#modules.now() + delayMs;
+    this.wake();
+  }
+
+  stop(): void {
+    this.#phase = 'stopped';
+    this.#cancelSleep();
+  }
+
+  /** Looks at what is due: called after every applied entry, and by its own timer. */
+  wake(): void {
+    if (this.#phase !== 'running' || this.#isProposing) return;
+    this.#cancelSleep();
+    const now = this.#modules.now();
+    const commands = this.#due(now);
+    if (commands.length > 0) void this.#propose(commands);
+    else this.#sleep(this.#nextDue(now) - now);
+  }
+
+  /** Time first: decisions are made on a state in which every deadline has taken effect. */
+  #due(now: number): readonly Command[] {
+    const state = this.#modules.state();
+    if (nextTimer(state.foldTimers) <= now) return [{ kind: 'clock' }];
+    return [...this.#flushes(state, now), ...this.#modules.sender.due(now)];
+  }
+
+  #flushes(state: State, now: number): readonly Command[] {
+    if (now < this.#holdUntil) return [];
+    const { localTimeIn } = this.#modules;
+    const { senders } = this.#options;
+    return decide(state, now, { localTimeIn, senders, groupsMax: GROUPS_MAX });
+  }
+
+  #nextDue(now: number): number {
+    const state = this.#modules.state();
+    const flush = Math.max(nextTimer(state.flushTimers), this.#holdUntil);
+    const attempt = nextTimer(state.attemptTimers);
+    return Math.min(
+      nextTimer(state.foldTimers),
+      flush,
+      // An attempt that is due and not started waits for room: an outcome will wake us.
+      attempt <= now ? Infinity : attempt,
+    );
+  }
+
+  async #propose(commands: readonly Command[]): Promise<void> {
+    this.#isProposing = true;
+    const result = await this.#modules.propose(commands);
+    this.#isProposing = false;
+    if (!result.ok) {
+      this.#sleep(REFUSED_PAUSE_MS);
+      return;
+    }
+    for (const attempt of commands.filter(isAttempt)) this.#modules.sender.start(attempt);
+    this.wake();
+  }
+
+  #sleep(waitMs: number): void {
+    if (this.#phase !== 'running') return;
+    this.#cancelSleep();
+    if (waitMs === Infinity) return;
+    const task = (): void => this.wake();
+    this.#cancelSleep = this.#modules.clock.after(Math.min(waitMs, SLEEP_MS_MAX), task);
+  }
+}
+
+function isAttempt(command: Command): command is Attempt {
+  return command.kind === 'attempt';
+}

@@ -1,0 +1,166 @@
+/**
+ * What keeps restarts short and the disk from filling: snapshots, compression of closed segments,
+ * retention of the history that replay reads.
+ *
+ * Promise: the log is cut only below a snapshot that is durable, and only past the retention; one
+ * task runs at a time, and none of them holds up an append.
+ */
+
+import { decodeBatch } from '../../log/codec.ts';
+import type { Log, SegmentInfo } from '../../log/log.ts';
+import { REDUCER_VERSION } from '../../projections/state.ts';
+import type { Clock, Logger, NodeObserver, SnapshotStore, View } from '../ports.ts';
+import { entryTypeOf } from './entries.ts';
+import { hex } from './restore.ts';
+
+export interface HousekeepingOptions {
+  /** Entries after which a snapshot is taken, so that a restart has little to fold. */
+  readonly snapshotEntries: number;
+  /** Milliseconds after which one is taken anyway if anything was applied. */
+  readonly snapshotMs: number;
+  /** History is kept for so long … */
+  readonly retentionMs: number;
+  /** … or until it takes so many bytes. */
+  readonly retentionBytes: number;
+}
+
+export interface HousekeepingModules {
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly log: Log;
+  readonly snapshots: SnapshotStore;
+  readonly observer: NodeObserver;
+  readonly view: () => View;
+  readonly onSnapshot: (index: number, root: string) => void;
+  readonly onPruned: (index: number) => void;
+  readonly onFailure: (error: Error) => void;
+}
+
+/** Snapshots kept: enough to start from an older one, and for replay to prove itself against. */
+const SNAPSHOTS_KEPT = 48;
+/** How often retention and compression look around. */
+const ROUND_MS = 60_000;
+
+export class Housekeeping {
+  readonly #options: HousekeepingOptions;
+  readonly #modules: HousekeepingModules;
+  #snapshotIndex: number;
+  #snapshotAt: number;
+  #running: Promise<void> | null = null;
+  #cancelRound: () => void = () => undefined;
+  #stopped = false;
+
+  constructor(options: HousekeepingOptions, modules: HousekeepingModules, snapshotIndex: number) {
+    this.#options = options;
+    this.#modules = modules;
+    this.#snapshotIndex = snapshotIndex;
+    this.#snapshotAt = modules.clock.monotonicMs();
+  }
+
+  start(): void {
+    this.#cancelRound = this.#modules.clock.after(ROUND_MS, () => {
+      this.#run(async () => {
+        if (this.#isSnapshotOld()) await this.#snapshot();
+        await this.#modules.log.compactClosed();
+        await this.#retain();
+      });
+      if (!this.#stopped) this.start();
+    });
+  }
+
+  /** Called after entries were applied. */
+  applied(index: number): void {
+    if (index - this.#snapshotIndex >= this.#options.snapshotEntries) {
+      this.#run(() => this.#snapshot());
+    }
+  }
+
+  /** Takes a last snapshot, so that the next start folds nothing. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    this.#cancelRound();
+    await this.#running;
+    if (this.#modules.log.failure === undefined) await this.#snapshot();
+  }
+
+  #run(task: () => Promise<void>): void {
+    if (this.#running !== null || this.#stopped) return;
+    this.#running = task()
+      .catch((error: unknown) => this.#modules.onFailure(error as Error))
+      .finally(() => {
+        this.#running = null;
+      });
+  }
+
+  #isSnapshotOld(): boolean {
+    const { clock } = this.#modules;
+    return clock.monotonicMs() - this.#snapshotAt >= this.#options.snapshotMs;
+  }
+
+  async #snapshot(): Promise<void> {
+    const { clock, log, logger, observer, onSnapshot, snapshots, view } = this.#modules;
+    const { state, index, term, at } = view();
+    if (index <= this.#snapshotIndex) return;
+    const chain = await log.chainAt(index);
+    if (chain === undefined) throw new Error(`the log has no chain hash for index ${index}`);
+    const { clusterId, nodeId } = log.identity;
+    const written = await snapshots.save(state, {
+      reducerVersion: REDUCER_VERSION,
+      clusterId,
+      index,
+      term,
+      at,
+      chain: hex(chain),
+      voters: [nodeId],
+    });
+    await snapshots.prune(SNAPSHOTS_KEPT);
+    this.#snapshotIndex = index;
+    this.#snapshotAt = clock.monotonicMs();
+    observer.snapshotTaken(written);
+    onSnapshot(index, written.manifest.root);
+    logger.debug('snapshot taken', {
+      index,
+      chunks: written.chunksWritten,
+      bytes: written.bytesWritten,
+      tookMs: written.tookMs,
+    });
+  }
+
+  /** Drops the oldest closed segments that are past the retention and below the snapshot. */
+  async #retain(): Promise<void> {
+    const { log, logger, onPruned } = this.#modules;
+    const keepFrom = await this.#firstIndexToKeep();
+    if (keepFrom <= log.firstIndex) return;
+    const files = await log.prune(keepFrom);
+    if (files === 0) return;
+    onPruned(log.firstIndex - 1);
+    logger.info('history dropped', { files, firstIndex: log.firstIndex });
+  }
+
+  async #firstIndexToKeep(): Promise<number> {
+    const { clock, log } = this.#modules;
+    const { retentionBytes, retentionMs } = this.#options;
+    const closed = log.segments().filter((segment) => segment.closed);
+    let bytes = log.segments().reduce((sum, segment) => sum + segment.bytes, 0);
+    let keepFrom = log.firstIndex;
+    for (const segment of closed) {
+      if (segment.lastIndex >= this.#snapshotIndex) break;
+      const isOld = clock.now() - (await this.#endOf(segment)) > retentionMs;
+      if (!isOld && bytes <= retentionBytes) break;
+      bytes -= segment.bytes;
+      keepFrom = segment.lastIndex + 1;
+    }
+    return keepFrom;
+  }
+
+  /** The time of the newest command in a segment; now if it holds none. */
+  async #endOf(segment: SegmentInfo): Promise<number> {
+    const { clock, log } = this.#modules;
+    for (let index = segment.lastIndex; index >= segment.firstIndex; index--) {
+      for await (const entry of log.read(index, index)) {
+        if (entryTypeOf(entry) === 'command') return decodeBatch(entry.data).at;
+      }
+    }
+    return clock.now();
+  }
+}

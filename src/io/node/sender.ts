@@ -1,0 +1,184 @@
+/**
+ * Sends what is owed: attempt committed → leadership confirmed → sent → outcome committed.
+ *
+ * Promise: nothing leaves the process before its attempt is in the log; whatever left has its
+ * outcome proposed, and what this process cannot say is said by the next leader as `unknown`
+ * (DESIGN section 4). At most a bounded number of sends is under way, also for each integration,
+ * so that one slow receiver cannot hold up the others.
+ */
+
+import type { Attempt, Outcome } from '../../commands/delivery.ts';
+import { integrationKey, type Integration } from '../../commands/config.ts';
+import { LIMITS } from '../../commands/limits.ts';
+import { routingOf } from '../../projections/routing.ts';
+import type { Notification, State } from '../../projections/state.ts';
+import { get } from '../../projections/table.ts';
+import { dueNotifications, openAttempts } from '../../projections/views.ts';
+import type { Clock, DeliveryResult, Logger, Notifier } from '../ports.ts';
+
+const SENDS_MAX = 64;
+const SENDS_PER_INTEGRATION_MAX = 8;
+/** Due notifications looked at in one go: enough to find one for every idle integration. */
+const DUE_MAX = 1_024;
+/** No receiver may hold an attempt longer, whatever its own time-out says. */
+const SEND_MS_MAX = 5 * 60_000;
+
+export interface SenderOptions {
+  readonly node: string;
+  readonly clusterId: string;
+  /** What to call this cluster when the configuration does not say. */
+  readonly externalUrl: () => string;
+}
+
+export interface SenderModules {
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly notifiers: ReadonlyMap<string, Notifier>;
+  readonly state: () => State;
+  /** Resolves true once a quorum has confirmed that this node still leads. */
+  readonly confirmLeadership: () => Promise<boolean>;
+  readonly report: (outcome: Outcome) => void;
+}
+
+export class Sender {
+  readonly #options: SenderOptions;
+  readonly #modules: SenderModules;
+  /** Integration key by notification id, for attempts that this process started. */
+  readonly #underWay = new Map<string, string>();
+  readonly #cancel = new AbortController();
+
+  constructor(options: SenderOptions, modules: SenderModules) {
+    this.#options = options;
+    this.#modules = modules;
+  }
+
+  /** Attempts to start now. The caller commits them and then calls {@link start} for each. */
+  due(now: number): readonly Attempt[] {
+    const attempts: Attempt[] = [];
+    const busy = new Map<string, number>();
+    for (const integration of this.#underWay.values()) count(busy, integration);
+    let room = SENDS_MAX - this.#underWay.size;
+    for (const { id, notification } of dueNotifications(this.#modules.state(), now, DUE_MAX)) {
+      if (room === 0) break;
+      const { integration, tries } = notification;
+      if ((busy.get(integration) ?? 0) >= SENDS_PER_INTEGRATION_MAX) continue;
+      count(busy, integration);
+      room--;
+      attempts.push({
+        kind: 'attempt',
+        notification: id,
+        try: tries + 1,
+        node: this.#options.node,
+      });
+    }
+    return attempts;
+  }
+
+  /** Outcomes for attempts that no living process can answer for: a new leader's first words. */
+  orphans(): readonly Outcome[] {
+    return openAttempts(this.#modules.state())
+      .filter(({ id }) => !this.#underWay.has(id))
+      .map(({ id, notification }) => ({
+        kind: 'outcome',
+        notification: id,
+        try: notification.tries,
+        result: 'unknown',
+        status: 0,
+        detail: `${notification.node} stopped before it could say`,
+        tookMs: 0,
+      }));
+  }
+
+  /** Sends for an attempt that is committed, unless the fold did not take it. */
+  start(attempt: Attempt): void {
+    const id = attempt.notification;
+    const notification = get(this.#modules.state().notifications, id);
+    if (notification?.status !== 'trying' || notification.tries !== attempt.try) return;
+    this.#underWay.set(id, notification.integration);
+    void this.#send(id, notification);
+  }
+
+  /** Resolves when nothing is under way, or after `waitMs`. */
+  async drain(waitMs: number): Promise<void> {
+    const { clock } = this.#modules;
+    const until = clock.monotonicMs() + waitMs;
+    while (this.#underWay.size > 0 && clock.monotonicMs() < until) {
+      await new Promise<void>((resolve) => clock.after(20, resolve));
+    }
+    this.#cancel.abort();
+  }
+
+  async #send(id: string, notification: Notification): Promise<void> {
+    const { clock, report } = this.#modules;
+    const startedAt = clock.monotonicMs();
+    const result = await this.#deliver(id, notification);
+    this.#underWay.delete(id);
+    report({
+      kind: 'outcome',
+      notification: id,
+      try: notification.tries,
+      result: result.result,
+      status: result.status,
+      detail: result.detail.slice(0, LIMITS.detail).toWellFormed(),
+      tookMs: Math.round(clock.monotonicMs() - startedAt),
+    });
+  }
+
+  async #deliver(id: string, notification: Notification): Promise<DeliveryResult> {
+    const { clock, confirmLeadership, logger, notifiers, state } = this.#modules;
+    if (!(await confirmLeadership())) {
+      return { result: 'retry', status: 0, detail: 'leadership was lost before the send' };
+    }
+    const command = state().config?.command;
+    const integration = command === undefined ? undefined : findIntegration(state(), notification);
+    if (command === undefined || integration === undefined) {
+      return {
+        result: 'rejected',
+        status: 0,
+        detail: 'the live configuration has no such receiver',
+      };
+    }
+    const notifier = notifiers.get(integration.type);
+    if (notifier === undefined) {
+      return {
+        result: 'rejected',
+        status: 0,
+        detail: `this build cannot send ${integration.type}`,
+      };
+    }
+    const overdue = new AbortController();
+    const cancelTimer = clock.after(SEND_MS_MAX, () => overdue.abort());
+    try {
+      return await notifier.send(
+        {
+          id,
+          notification,
+          try: notification.tries,
+          idempotencyKey: `${this.#options.clusterId}/${id}`,
+          settings: integration.settings,
+          externalUrl: command.externalUrl ?? this.#options.externalUrl(),
+        },
+        AbortSignal.any([overdue.signal, this.#cancel.signal]),
+      );
+    } catch (error) {
+      // A notifier never rejects; if it does all the same, it is a fault of ours and not an answer.
+      logger.error('notifier failed', { integration: notification.integration, error });
+      return { result: 'unknown', status: 0, detail: String(error) };
+    } finally {
+      cancelTimer();
+    }
+  }
+}
+
+function findIntegration(state: State, notification: Notification): Integration | undefined {
+  const { receiver, integration } = notification;
+  const config = state.config?.command.config;
+  if (config === undefined) return undefined;
+  return routingOf(config)
+    .receivers.get(receiver)
+    ?.integrations.find((each) => integrationKey(receiver, each) === integration);
+}
+
+function count(counts: Map<string, number>, key: string): void {
+  counts.set(key, (counts.get(key) ?? 0) + 1);
+}
