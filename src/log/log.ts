@@ -1,0 +1,141 @@
+/**
+ * The log: appends in groups, reads back, forgets what is no longer kept.
+ *
+ * Promise: what `append` has acknowledged is there after any crash, or opening says that it is not.
+ * Getters and readers show what is durable, and nothing else. It does not know what the data mean
+ * or when to prune, and it starts nothing by itself.
+ */
+
+import { type Append } from './append.ts';
+import type { LogFailed, LogRefusal } from './damage.ts';
+import type { LogModules } from './disk.ts';
+import {
+  FRESH_HARD_STATE,
+  GENESIS,
+  type HardState,
+  type LogEntry,
+  type LogIdentity,
+  type TermRun,
+} from './entry.ts';
+import { recover, type CutTail } from './recovery.ts';
+import { createSegment, sortSegments } from './segment-file.ts';
+import { encodeId } from './segment-header.ts';
+import { SegmentedLog } from './segmented-log.ts';
+
+export interface LogOptions extends LogIdentity {
+  /** Whether an empty directory may become a new log. */
+  readonly create: boolean;
+  /** A segment is closed before it grows beyond this. Default 16 MiB. */
+  readonly segmentBytesMax?: number;
+  /**
+   * Entries from here on are checked while opening; older segments whenever they are read.
+   * Default 1: everything. A node passes the entry after its snapshot.
+   */
+  readonly verifyFrom?: number;
+}
+
+export interface SegmentInfo {
+  readonly file: string;
+  readonly sequence: number;
+  /** The entries that it answers for; none when `lastIndex` is below `firstIndex`. */
+  readonly firstIndex: number;
+  readonly lastIndex: number;
+  readonly bytes: number;
+  readonly closed: boolean;
+  readonly compressed: boolean;
+}
+
+export interface CompactionReport {
+  readonly segments: number;
+  readonly bytesBefore: number;
+  readonly bytesAfter: number;
+}
+
+export interface Log {
+  readonly identity: LogIdentity;
+  /** One more than `lastIndex` when the log holds nothing. */
+  readonly firstIndex: number;
+  readonly lastIndex: number;
+  readonly lastTerm: number;
+  /** Hash over every entry up to the last: equal on all nodes at an equal index. 32 bytes. */
+  readonly lastChain: Uint8Array;
+  readonly hardState: HardState;
+  /** Set for good by the first disk error. */
+  readonly failure: LogFailed | undefined;
+
+  /**
+   * Resolves when all of it is durable. `data` must not change before that. Rejects with
+   * {@link LogFailed} after a disk error, and with a RangeError when the request makes no sense.
+   */
+  append(append: Append): Promise<void>;
+  /**
+   * Entries [from, to] as far as they exist; `data` are views, to be copied if they are kept for
+   * long. Throws LogDamaged at a segment that rotted, and a RangeError below `firstIndex`.
+   */
+  read(from: number, to: number): AsyncGenerator<LogEntry, void, undefined>;
+  /** The term of an entry, or of the one before the checked part; undefined for all others. */
+  termAt(index: number): number | undefined;
+  /** The runs of terms in the checked part. */
+  termRuns(): readonly TermRun[];
+  /** The chain at an entry, or at the one before the first. Throws LogDamaged. */
+  chainAt(index: number): Promise<Uint8Array | undefined>;
+  segments(): readonly SegmentInfo[];
+  /** Drops the closed segments that hold nothing from `beforeIndex` on, and says how many. */
+  prune(beforeIndex: number): Promise<number>;
+  /** Compresses the closed segments one after the other. Meant to run beside everything else. */
+  compactClosed(): Promise<CompactionReport>;
+  /** Waits for what was appended and lets go of the files. */
+  close(): Promise<void>;
+}
+
+export type OpenLogResult =
+  | { readonly ok: true; readonly log: Log; readonly cut: CutTail | undefined }
+  | { readonly ok: false; readonly refusal: LogRefusal };
+
+/** Default size of a segment: a new one every second at full speed, and cheap to hold whole. */
+const SEGMENT_BYTES = 16 * 1024 * 1024;
+
+/** A segment is read whole, so one of this size and one append must stay below IMAGE_BYTES_MAX. */
+const SEGMENT_BYTES_LIMIT = 64 * 1024 * 1024;
+
+/** Opens the log of this node, or says why not. Nothing is changed when it is refused. */
+export async function openLog(options: LogOptions, modules: LogModules): Promise<OpenLogResult> {
+  checkId('cluster', options.clusterId);
+  checkId('node', options.nodeId);
+  const segmentBytesMax = options.segmentBytesMax ?? SEGMENT_BYTES;
+  if (!(segmentBytesMax <= SEGMENT_BYTES_LIMIT)) {
+    throw new RangeError(`segments of ${segmentBytesMax} bytes; at most ${SEGMENT_BYTES_LIMIT}`);
+  }
+  const identity = { clusterId: options.clusterId, nodeId: options.nodeId };
+  const recovery = { ...identity, verifyFrom: options.verifyFrom ?? 1 };
+  let result = await recover(recovery, modules);
+  if (!result.ok && result.refusal.code === 'empty' && options.create) {
+    await createFirstSegment(identity, modules);
+    result = await recover(recovery, modules);
+  }
+  if (!result.ok) return result;
+  const log = new SegmentedLog(result, { ...identity, segmentBytesMax }, modules);
+  return { ok: true, log, cut: result.cut };
+}
+
+function checkId(what: string, id: string): void {
+  if (encodeId(id).length === 0) throw new RangeError(`the ${what} id is empty`);
+}
+
+async function createFirstSegment(identity: LogIdentity, modules: LogModules): Promise<void> {
+  // An earlier try may have been cut off.
+  const { leftovers } = sortSegments(await modules.disk.list());
+  for (const leftover of leftovers) await modules.disk.remove(leftover);
+  const file = await createSegment(
+    {
+      ...identity,
+      sequence: 1,
+      begunBy: 'creation',
+      previous: GENESIS,
+      keptFrom: 1,
+      hardState: FRESH_HARD_STATE,
+    },
+    modules,
+  );
+  await file.close();
+}
