@@ -1,0 +1,184 @@
+/**
+ * `http_config` of a receiver at work: headers, TLS and proxy, with the files that it names.
+ *
+ * Promise: files are read for every attempt, so that a renewed password or certificate counts at
+ * once; what was read is listed as secret. Key names and meanings are those of prometheus/common
+ * `HTTPClientConfig`.
+ */
+
+import { readFile } from 'node:fs/promises';
+import type { SecureVersion } from 'node:tls';
+import { Agent, EnvHttpProxyAgent, type buildConnector, type Dispatcher } from 'undici';
+import { z } from 'zod';
+
+const text = z.string().optional();
+const texts = z.array(z.string()).optional();
+
+const tlsSchema = z.object({
+  ca: text,
+  ca_file: text,
+  cert: text,
+  cert_file: text,
+  key: text,
+  key_file: text,
+  server_name: text,
+  insecure_skip_verify: z.boolean().optional(),
+  min_version: text,
+  max_version: text,
+});
+
+/** What this build can do; the reader of the configuration knows which keys there are besides. */
+export const httpConfigSchema = z.object({
+  basic_auth: z
+    .object({ username: text, username_file: text, password: text, password_file: text })
+    .optional(),
+  authorization: z.object({ type: text, credentials: text, credentials_file: text }).optional(),
+  bearer_token: text,
+  bearer_token_file: text,
+  oauth2: z.unknown().optional(),
+  http_headers: z
+    .record(z.string(), z.object({ values: texts, secrets: texts, files: texts }))
+    .optional(),
+  tls_config: tlsSchema.optional(),
+  follow_redirects: z.boolean().optional(),
+  proxy_url: text,
+  no_proxy: text,
+  proxy_from_environment: z.boolean().optional(),
+  proxy_connect_header: z.record(z.string(), z.array(z.string())).optional(),
+});
+
+type HttpConfig = z.infer<typeof httpConfigSchema>;
+type TlsConfig = z.infer<typeof tlsSchema>;
+
+/** How to reach a receiver, for one attempt. */
+export interface Transport {
+  /** For this attempt alone: a connection that was kept could be closing, and a request lost on it. */
+  readonly dispatcher: Dispatcher;
+  /** Of the configuration; not for another host. */
+  readonly headers: Readonly<Record<string, string | string[]>>;
+  /** Texts that must not be told. */
+  readonly secrets: readonly string[];
+}
+
+/** A setting that cannot be used now, in words for the person who can mend it. */
+export class UnusableSetting extends Error {}
+
+/** Reads what the configuration names. Throws {@link UnusableSetting}. */
+export async function openTransport(config: HttpConfig, timeoutMs: number): Promise<Transport> {
+  if (config.oauth2 !== undefined) {
+    throw new UnusableSetting('http_config.oauth2 is not supported; use authorization');
+  }
+  const headers = await readHeaders(config);
+  return {
+    dispatcher: await openDispatcher(config, timeoutMs),
+    headers,
+    secrets: [...Object.values(headers).flat().flatMap(wordsOf), ...proxySecrets(config)],
+  };
+}
+
+/** The text of a file without the blanks around it, as Prometheus reads secrets. */
+export async function readSecretFile(setting: string, file: string): Promise<string> {
+  try {
+    return (await readFile(file, 'utf8')).trim();
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code ?? 'unreadable';
+    throw new UnusableSetting(`${setting}: cannot read ${file} (${code})`, { cause: error });
+  }
+}
+
+async function readHeaders(config: HttpConfig): Promise<Record<string, string | string[]>> {
+  const headers: Record<string, string | string[]> = {};
+  for (const [name, { values, secrets, files }] of Object.entries(config.http_headers ?? {})) {
+    const read = (files ?? []).map((file) => readSecretFile(`http_headers.${name}`, file));
+    headers[name.toLowerCase()] = [
+      ...(values ?? []),
+      ...(secrets ?? []),
+      ...(await Promise.all(read)),
+    ];
+  }
+  const authorization = await readAuthorization(config);
+  return authorization === null ? headers : { ...headers, authorization };
+}
+
+async function readAuthorization(config: HttpConfig): Promise<string | null> {
+  const { basic_auth: basic, authorization, bearer_token: token } = config;
+  if (basic !== undefined) {
+    const user = await inlineOrFile('basic_auth.username', basic.username, basic.username_file);
+    const password = await inlineOrFile('basic_auth.password', basic.password, basic.password_file);
+    return basicAuthorization(user, password);
+  }
+  if (authorization !== undefined) {
+    const { type = 'Bearer', credentials, credentials_file: file } = authorization;
+    return `${type} ${await inlineOrFile('authorization.credentials', credentials, file)}`;
+  }
+  const bearer = await inlineOrFile('bearer_token', token, config.bearer_token_file);
+  return bearer === '' ? null : `Bearer ${bearer}`;
+}
+
+export function basicAuthorization(user: string, password: string): string {
+  return `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}`;
+}
+
+async function inlineOrFile(
+  setting: string,
+  inline: string | undefined,
+  file: string | undefined,
+): Promise<string> {
+  if (file === undefined || file === '') return inline ?? '';
+  return readSecretFile(`${setting}_file`, file);
+}
+
+async function openDispatcher(config: HttpConfig, timeoutMs: number): Promise<Dispatcher> {
+  const connect = { ...(await readTls(config.tls_config ?? {})), timeout: timeoutMs };
+  // The attempt has one deadline for all of it, so that none of undici's own may cut it short.
+  const agent = { connect, headersTimeout: 0, bodyTimeout: 0 };
+  if ((config.proxy_url ?? '') === '' && config.proxy_from_environment !== true) {
+    return new Agent(agent);
+  }
+  return new EnvHttpProxyAgent({
+    ...agent,
+    ...explicitProxy(config),
+    headers: config.proxy_connect_header ?? {},
+    requestTls: connect,
+    proxyTls: { timeout: timeoutMs },
+    // Plain HTTP goes to a proxy as such, as Go does it; many proxies tunnel to port 443 only.
+    proxyTunnel: false,
+  });
+}
+
+function explicitProxy({ proxy_url: url, no_proxy: noProxy }: HttpConfig): object {
+  return (url ?? '') === '' ? {} : { httpProxy: url, httpsProxy: url, noProxy: noProxy ?? '' };
+}
+
+async function readTls(tls: TlsConfig): Promise<buildConnector.BuildOptions> {
+  const ca = await inlineOrFile('tls_config.ca', tls.ca, tls.ca_file);
+  const cert = await inlineOrFile('tls_config.cert', tls.cert, tls.cert_file);
+  const key = await inlineOrFile('tls_config.key', tls.key, tls.key_file);
+  return {
+    ...(ca === '' ? {} : { ca }),
+    ...(cert === '' ? {} : { cert }),
+    ...(key === '' ? {} : { key }),
+    ...((tls.server_name ?? '') === '' ? {} : { servername: tls.server_name }),
+    ...(tls.insecure_skip_verify === true ? { rejectUnauthorized: false } : {}),
+    ...versionOf('minVersion', tls.min_version),
+    ...versionOf('maxVersion', tls.max_version),
+  };
+}
+
+/** `TLS12` as Node calls it: `TLSv1.2`; `TLS10` is `TLSv1`. */
+function versionOf(option: 'minVersion' | 'maxVersion', version: string | undefined): object {
+  const minor = version?.at(-1);
+  if (minor === undefined) return {};
+  return { [option]: (minor === '0' ? 'TLSv1' : `TLSv1.${minor}`) as SecureVersion };
+}
+
+/** A header's value, and each word of it: a token may be quoted without its `Bearer`. */
+function wordsOf(value: string): readonly string[] {
+  return [value, ...value.split(' ').slice(1)];
+}
+
+function proxySecrets({ proxy_url: url }: HttpConfig): readonly string[] {
+  if (url === undefined || !URL.canParse(url)) return [];
+  const { username, password } = new URL(url);
+  return [username, password];
+}

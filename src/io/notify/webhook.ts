@@ -1,0 +1,155 @@
+/**
+ * Sends notifications to a URL as Alertmanager's webhook does.
+ *
+ * Promise: never rejects, and says what is certain. `delivered`: any 2xx. `retry`: the receiver
+ * did not take it (no connection, 429, 5xx) or could not be asked (a secret that cannot be read).
+ * `rejected`: it will not take it (other statuses). `unknown`: the request left and no answer came,
+ * so that only the receiver knows. All tries carry one `Idempotency-Key`, and a try after an
+ * unknown one says so in `Tocsin-Possible-Duplicate`. No detail holds a secret.
+ */
+
+import { z } from 'zod';
+import type { Clock, Delivery, DeliveryResult, Notifier } from '../ports.ts';
+import {
+  basicAuthorization,
+  httpConfigSchema,
+  openTransport,
+  readSecretFile,
+  UnusableSetting,
+  type Transport,
+} from './http-config.ts';
+import { post, type Posted } from './http-post.ts';
+import { secretsOfUrl } from './redaction.ts';
+import { webhookPayload } from './webhook-payload.ts';
+
+export interface WebhookOptions {
+  /** For the User-Agent. */
+  readonly version: string;
+}
+
+export interface WebhookModules {
+  readonly clock: Clock;
+}
+
+export function webhookNotifier(options: WebhookOptions, modules: WebhookModules): Notifier {
+  return {
+    type: 'webhook',
+    send: async (delivery, signal) => {
+      const parsed = settingsSchema.safeParse(parsedJson(delivery.settings));
+      if (!parsed.success) return result('rejected', 0, 'its settings are not those of a webhook');
+      const settings = parsed.data;
+      const timeoutMs = settings.timeout_ms > 0 ? settings.timeout_ms : TIMEOUT_MS;
+      const deadline = new AbortController();
+      const cancel = modules.clock.after(timeoutMs, () => deadline.abort());
+      try {
+        const url = await readUrl(settings);
+        const transport = await openTransport(settings.http_config, timeoutMs);
+        const ends = AbortSignal.any([deadline.signal, signal]);
+        const posted = await deliver(url, transport, settings, delivery, options, ends);
+        return resultOf(posted, url, deadline.signal.aborted ? timeoutMs : null);
+      } catch (error) {
+        // Nothing has left: sending itself answers with a value, whatever happens.
+        const why = error instanceof UnusableSetting ? error.message : codeOf(error);
+        return result('retry', 0, `cannot be sent: ${why}`);
+      } finally {
+        cancel();
+      }
+    },
+  };
+}
+
+/** What the reader of the configuration writes; see `WebhookSettings` there. */
+const settingsSchema = z.object({
+  url: z.string().optional(),
+  url_file: z.string().optional(),
+  /** 0 sends all alerts. */
+  max_alerts: z.number().optional(),
+  /** 0 sets no limit. */
+  timeout_ms: z.number(),
+  http_config: httpConfigSchema,
+});
+
+type Settings = z.infer<typeof settingsSchema>;
+
+/** For a receiver without a limit of its own: an attempt must end, or its group waits for ever. */
+const TIMEOUT_MS = 10_000;
+
+async function readUrl({ url, url_file: file }: Settings): Promise<URL> {
+  const text = url ?? (await readSecretFile('url_file', file ?? ''));
+  if (!URL.canParse(text) || !/^https?:/i.test(text)) {
+    throw new UnusableSetting(
+      `${url === undefined ? 'url_file' : 'url'}: not an http or https URL`,
+    );
+  }
+  return new URL(text);
+}
+
+async function deliver(
+  url: URL,
+  transport: Transport,
+  settings: Settings,
+  delivery: Delivery,
+  { version }: WebhookOptions,
+  signal: AbortSignal,
+): Promise<Posted> {
+  const { notification, externalUrl, idempotencyKey } = delivery;
+  const body = webhookPayload(notification, externalUrl, settings.max_alerts ?? 0);
+  return post(
+    {
+      url,
+      body: Buffer.from(body),
+      headers: {
+        'content-type': 'application/json',
+        'user-agent': `Tocsin/${version}`,
+        'idempotency-key': idempotencyKey,
+        'tocsin-attempt': String(delivery.try),
+        ...(notification.uncertain ? { 'tocsin-possible-duplicate': '1' } : {}),
+      },
+      privateHeaders: { ...authorizationOf(url), ...transport.headers },
+      followRedirects: settings.http_config.follow_redirects ?? true,
+      secrets: [...secretsOfUrl(url), ...transport.secrets],
+    },
+    transport.dispatcher,
+    signal,
+  );
+}
+
+/** The user and password of a URL, unless the settings have others. */
+function authorizationOf({ username, password }: URL): { readonly authorization?: string } {
+  if (username === '' && password === '') return {};
+  const [user, secret] = [decodeURIComponent(username), decodeURIComponent(password)];
+  return { authorization: basicAuthorization(user, secret) };
+}
+
+/** `timedOutMs` is the limit when that is what ended the attempt. */
+function resultOf(posted: Posted, { host }: URL, timedOutMs: number | null): DeliveryResult {
+  if (posted.answered) return result(verdictOn(posted.status), posted.status, posted.detail);
+  const why = timedOutMs === null ? codeOf(posted.error) : `no answer within ${timedOutMs} ms`;
+  return posted.sent
+    ? result('unknown', 0, `${host} may have taken it: ${why}`)
+    : result('retry', 0, `cannot reach ${host}: ${why}`);
+}
+
+function verdictOn(status: number): DeliveryResult['result'] {
+  if (status >= 200 && status < 300) return 'delivered';
+  return status === 429 || status >= 500 ? 'retry' : 'rejected';
+}
+
+/** The system's code says what happened and quotes nothing of the request. */
+function codeOf(error: unknown): string {
+  if (!(error instanceof Error)) return 'failed';
+  const code = (error as NodeJS.ErrnoException).code;
+  return typeof code === 'string' ? code : error.name;
+}
+
+function result(verdict: DeliveryResult['result'], status: number, detail: string): DeliveryResult {
+  return { result: verdict, status, detail };
+}
+
+function parsedJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
+  }
+}
