@@ -136,6 +136,9 @@ class Daemon {
     const node = await this.#startNode();
     await this.#startInputs(node);
     reload.addEventListener('reload', () => void this.#reload(node));
+    // A cluster of one waits for nobody: it says that it listens once its own log is folded.
+    await Promise.race([node.whenLeading(), ended]);
+    this.#metrics.configReloaded(true, realClock.now());
     this.#logger.info('listening', { ...this.#addresses, version: VERSION });
     return ended;
   }

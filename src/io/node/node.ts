@@ -115,6 +115,8 @@ export class Node implements NodeHandle {
   #leadingTerm = 0;
   #snapshot = { index: 0, root: '' };
   #phase: 'running' | 'stopping' | 'failed' = 'running';
+  readonly #led: Promise<void>;
+  #markLed: () => void = () => undefined;
 
   constructor(
     options: NodeOptions,
@@ -131,6 +133,9 @@ export class Node implements NodeHandle {
     this.#stampedAt = start.appliedAt;
     this.#snapshot = snapshot;
     this.#startedAt = modules.clock.now();
+    this.#led = new Promise((resolve) => {
+      this.#markLed = resolve;
+    });
     this.#raft = createRaft(
       {
         id: modules.log.identity.nodeId,
@@ -185,6 +190,11 @@ export class Node implements NodeHandle {
   start(): void {
     this.#housekeeping.start();
     this.#tick();
+  }
+
+  /** Resolves when this node first leads and has folded all that was committed before. */
+  whenLeading(): Promise<void> {
+    return this.#led;
   }
 
   /**
@@ -526,8 +536,12 @@ export class Node implements NodeHandle {
   }
 
   #onLead(result: Proposed, startDelayMs: number): void {
-    if (result.ok) this.#decider.start(startDelayMs);
-    else this.#fail(new Error(`the first entry of a leader was refused: ${result.message}`));
+    if (!result.ok) {
+      this.#fail(new Error(`the first entry of a leader was refused: ${result.message}`));
+      return;
+    }
+    this.#decider.start(startDelayMs);
+    this.#markLed();
   }
 
   #rejected(effect: Extract<Effect, { type: 'rejected' }>): void {

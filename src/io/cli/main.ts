@@ -1,0 +1,39 @@
+#!/usr/bin/env node
+/** The `tocsin` program: which subcommand does what. Results go to stdout, talk to stderr. */
+
+import { Command, CommanderError } from 'commander';
+import { VERSION } from '../daemon/version.ts';
+import { checkCommand } from './check.ts';
+import { replayCommand } from './replay.ts';
+import { snapshotCommand } from './snapshot.ts';
+import { startCommand } from './start.ts';
+import { statusCommand } from './status.ts';
+
+/** Wrong usage, as getopt has it. */
+const EXIT_USAGE = 2;
+
+const finish = (code: number): void => {
+  process.exitCode = code;
+};
+const io = { stdout: process.stdout, stderr: process.stderr, finish };
+
+const program = new Command('tocsin')
+  .description('An event-sourced, fault-tolerant alerter.')
+  .version(VERSION, '-V, --version')
+  .showSuggestionAfterError()
+  .addCommand(startCommand((code) => process.exit(code)))
+  .addCommand(statusCommand(io))
+  .addCommand(checkCommand(io))
+  .addCommand(replayCommand(io))
+  .addCommand(snapshotCommand(io));
+
+for (const command of [program, ...program.commands]) {
+  command.showHelpAfterError('(add --help for the flags)').exitOverride();
+}
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  if (!(error instanceof CommanderError)) throw error;
+  process.exitCode = error.exitCode === 0 ? 0 : EXIT_USAGE;
+}

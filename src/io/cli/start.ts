@@ -1,0 +1,179 @@
+/**
+ * `tocsin start`: reads the command line, runs the daemon, and turns signals into its life cycle.
+ *
+ * Promise: everything that can be checked without opening the data directory is checked here, with
+ * the flag named; SIGHUP reloads, the first SIGTERM or SIGINT stops in order, the second at once.
+ */
+
+import { hostname } from 'node:os';
+import { Command, InvalidArgumentError, Option } from 'commander';
+import { parseDuration } from '../config/durations.ts';
+import type { DaemonOptions, HostPort } from '../daemon/daemon.ts';
+import { EXIT, type ExitCode } from '../daemon/exit.ts';
+import { LOG_LEVELS, type LogLevel } from '../daemon/world.ts';
+
+interface Flags {
+  readonly config: string;
+  readonly dataDir: string;
+  readonly name: string;
+  readonly http: HostPort;
+  readonly peer: HostPort;
+  readonly carbon: HostPort;
+  readonly retention: Retention;
+  readonly httpPrefix: string;
+  readonly startDelay: number;
+  readonly classicNames: boolean;
+  readonly externalUrl?: string;
+  readonly logLevel: LogLevel;
+  readonly join?: string;
+  readonly etcd?: string;
+  readonly standalone?: boolean;
+}
+
+interface Retention {
+  readonly ms: number;
+  readonly bytes: number;
+}
+
+const DEFAULT_RETENTION: Retention = { ms: 14 * 86_400_000, bytes: 20e9 };
+
+/** Builds the subcommand; `finish` takes the exit code. */
+export function startCommand(finish: (code: ExitCode) => void): Command {
+  const command = new Command('start')
+    .description('run a node')
+    .requiredOption('--config <file>', 'configuration file (an Alertmanager file is accepted)')
+    .addOption(
+      env(new Option('--data-dir <dir>', 'where the log and snapshots live').default('data')),
+    )
+    .addOption(env(new Option('--name <node>', 'name of this node').default(hostname())))
+    .addOption(address('--http', 'HTTP API and status page', '127.0.0.1:9093'))
+    .addOption(address('--peer', 'traffic between nodes', '127.0.0.1:9094'))
+    .addOption(address('--carbon', 'Graphite line protocol, TCP and UDP', '127.0.0.1:2003'))
+    .addOption(
+      env(new Option('--retention <limits>', 'history kept for replay: 14d, 20GB or both'))
+        .default(DEFAULT_RETENTION, '14d,20GB')
+        .argParser(parseRetention),
+    )
+    .addOption(
+      env(new Option('--http-prefix <path>', 'path under which HTTP is served'))
+        .default('')
+        .argParser(parsePrefix),
+    )
+    .addOption(
+      env(new Option('--start-delay <duration>', 'hold notifications after the start'))
+        .default(0, '0s')
+        .argParser(durationFlag),
+    )
+    .addOption(env(new Option('--classic-names', 'only classic label names').default(false)))
+    .addOption(env(new Option('--external-url <url>', 'how notifications link here')))
+    .addOption(
+      env(
+        new Option('--log-level <level>', 'least level to log').choices(LOG_LEVELS).default('info'),
+      ),
+    )
+    .addOption(env(new Option('--join <addresses>', 'join a cluster').hideHelp()))
+    .addOption(env(new Option('--etcd <urls>', 'find members through etcd').hideHelp()))
+    .addOption(env(new Option('--cluster <name>', 'name of the cluster').hideHelp()))
+    .addOption(env(new Option('--standalone', 'make a cluster of one').hideHelp()))
+    .addHelpText('after', HELP);
+  for (const option of command.options) {
+    if (option.long === '--config') env(option);
+  }
+  return command.action(async (flags: Flags) => finish(await start(flags)));
+}
+
+const HELP = `
+Every flag has an environment variable: --data-dir is TOCSIN_DATA_DIR. Port 0 takes a free port.
+When ready, one JSON line with "msg":"listening" on stderr names the addresses.
+SIGHUP reloads the configuration. SIGTERM stops in order, a second one at once.
+
+Examples:
+  tocsin start --config tocsin.yml --data-dir /var/lib/tocsin
+  tocsin start --config alertmanager.yml --http 0.0.0.0:9093 --carbon 0.0.0.0:2003`;
+
+async function start(flags: Flags): Promise<ExitCode> {
+  const clusterFlag = (['join', 'etcd', 'standalone'] as const).find((flag) => flags[flag]);
+  if (clusterFlag !== undefined) {
+    process.stderr.write(
+      `error: --${clusterFlag}: this build runs clusters of one node; start without it\n`,
+    );
+    return EXIT.usage;
+  }
+  const { runDaemon } = await import('../daemon/daemon.ts');
+  const stop = new AbortController();
+  const reload = new EventTarget();
+  process.on('SIGHUP', () => reload.dispatchEvent(new Event('reload')));
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+    process.on(signal, () => {
+      if (stop.signal.aborted) process.exit(EXIT.ok);
+      stop.abort();
+    });
+  }
+  return runDaemon(optionsOf(flags), { stop: stop.signal, reload });
+}
+
+function optionsOf(flags: Flags): DaemonOptions {
+  return {
+    configFile: flags.config,
+    dataDirectory: flags.dataDir,
+    name: flags.name,
+    http: flags.http,
+    peer: flags.peer,
+    carbon: flags.carbon,
+    httpPrefix: flags.httpPrefix,
+    classicNames: flags.classicNames,
+    externalUrl: flags.externalUrl ?? null,
+    startDelayMs: flags.startDelay,
+    retentionMs: flags.retention.ms,
+    retentionBytes: flags.retention.bytes,
+    logLevel: flags.logLevel,
+  };
+}
+
+function env(option: Option): Option {
+  return option.env(`TOCSIN_${option.attributeName().replace(/[A-Z]/g, '_$&').toUpperCase()}`);
+}
+
+function address(flag: string, what: string, fallback: string): Option {
+  return env(new Option(`${flag} <host:port>`, what))
+    .default(parseAddress(fallback), fallback)
+    .argParser(parseAddress);
+}
+
+/** `HOST:PORT`, `[::1]:PORT` or `:PORT`, which listens on all addresses as Go programs do. */
+function parseAddress(text: string): HostPort {
+  const match = /^(?:\[([^\]]+)\]|([^:]*)):(\d{1,5})$/.exec(text);
+  const port = Number(match?.[3]);
+  if (match === null || port > 65_535) {
+    throw new InvalidArgumentError('write HOST:PORT, for example 127.0.0.1:9093.');
+  }
+  return { host: (match[1] ?? match[2]) || '0.0.0.0', port };
+}
+
+function durationFlag(text: string): number {
+  const parsed = parseDuration(text);
+  if (!parsed.ok) throw new InvalidArgumentError(`${parsed.message}. Write 5s, 10m or 14d.`);
+  return parsed.value;
+}
+
+function parsePrefix(text: string): string {
+  const prefix = text.replace(/\/+$/, '');
+  if (prefix !== '' && !/^(?:\/[\w.~-]+)+$/.test(prefix)) {
+    throw new InvalidArgumentError('write a path such as /alerts.');
+  }
+  return prefix;
+}
+
+const SIZES: Readonly<Record<string, number>> = { MB: 1e6, GB: 1e9, TB: 1e12 };
+
+function parseRetention(text: string): Retention {
+  let retention: Retention = DEFAULT_RETENTION;
+  for (const part of text.split(',')) {
+    const size = /^(\d+(?:\.\d+)?)(MB|GB|TB)$/.exec(part.trim());
+    retention =
+      size === null
+        ? { ...retention, ms: durationFlag(part.trim()) }
+        : { ...retention, bytes: Number(size[1]) * (SIZES[size[2] ?? ''] ?? 1) };
+  }
+  return retention;
+}

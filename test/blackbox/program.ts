@@ -1,0 +1,198 @@
+/**
+ * Runs the real program as its users do: a child process, a configuration file, sockets.
+ *
+ * What is started is killed at the end of the test. Waiting is for a condition, never for a time;
+ * the test's own time-out is the only clock.
+ */
+
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { createServer, type Server } from 'node:http';
+import { connect, type AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { createInterface } from 'node:readline';
+import { onTestFinished } from 'vitest';
+
+const MAIN = path.resolve(import.meta.dirname, '../../dist/io/cli/main.js');
+
+/** A folder that is gone after the test. */
+export async function scratch(): Promise<string> {
+  const folder = await mkdtemp(path.join(tmpdir(), 'tocsin-'));
+  onTestFinished(() => rm(folder, { recursive: true, force: true }));
+  return folder;
+}
+
+export interface Finished {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Runs a subcommand to its end. */
+export async function tocsin(...args: readonly string[]): Promise<Finished> {
+  return finished(spawn(process.execPath, [MAIN, ...args], { stdio: ['ignore', 'pipe', 'pipe'] }));
+}
+
+/** Runs any program to its end; `input` is what it reads. */
+export async function command(program: string, ...args: readonly string[]): Promise<Finished> {
+  return finished(spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'] }));
+}
+
+async function finished(child: ChildProcess): Promise<Finished> {
+  let stdout = '';
+  let stderr = '';
+  child.stdout?.on('data', (chunk: Buffer) => (stdout += chunk.toString()));
+  child.stderr?.on('data', (chunk: Buffer) => (stderr += chunk.toString()));
+  const [code] = (await once(child, 'close')) as [number | null];
+  return { code, stdout, stderr };
+}
+
+export interface Addresses {
+  readonly http: string;
+  readonly peer: string;
+  readonly carbon: string;
+}
+
+export class Daemon {
+  readonly addresses: Addresses;
+  readonly process: ChildProcess;
+  readonly log: string[];
+
+  constructor(addresses: Addresses, child: ChildProcess, log: string[]) {
+    this.addresses = addresses;
+    this.process = child;
+    this.log = log;
+  }
+
+  url(path: string): string {
+    return `http://${this.addresses.http}${path}`;
+  }
+
+  async get(path: string): Promise<unknown> {
+    return (await fetch(this.url(path))).json();
+  }
+
+  post(path: string, body: unknown): Promise<Response> {
+    return fetch(this.url(path), { method: 'POST', body: JSON.stringify(body) });
+  }
+
+  /** Sends carbon lines as `nc` does: connects, writes, closes. */
+  async carbon(lines: string): Promise<void> {
+    const { host, port } = hostPort(this.addresses.carbon);
+    const socket = connect(port, host);
+    socket.end(lines);
+    await once(socket, 'close');
+  }
+
+  /** Ends it and waits for the end. */
+  async kill(signal: NodeJS.Signals): Promise<number | null> {
+    if (this.process.exitCode !== null) return this.process.exitCode;
+    const exit = once(this.process, 'exit');
+    this.process.kill(signal);
+    const [code] = (await exit) as [number | null];
+    return code;
+  }
+}
+
+export interface StartOptions {
+  readonly config: string;
+  readonly dataDir: string;
+  readonly flags?: readonly string[];
+}
+
+/** Starts a daemon on free ports and waits for its `listening` line. */
+export async function start(options: StartOptions): Promise<Daemon> {
+  const child = spawnDaemon(options);
+  const log: string[] = [];
+  const lines = createInterface({ input: child.stderr as NodeJS.ReadableStream });
+  const listening = new Promise<Addresses>((resolve, reject) => {
+    lines.on('line', (line) => {
+      log.push(line);
+      if (line.includes('"msg":"listening"')) resolve(JSON.parse(line) as Addresses);
+    });
+    child.on('exit', (code) => reject(new Error(`ended with ${code}:\n${log.join('\n')}`)));
+  });
+  return new Daemon(await listening, child, log);
+}
+
+/** Starts a daemon that is expected to refuse. */
+export async function refused(options: StartOptions): Promise<Finished> {
+  return finished(spawnDaemon(options));
+}
+
+function spawnDaemon({ config, dataDir, flags = [] }: StartOptions): ChildProcess {
+  const free = ['http', 'peer', 'carbon'].flatMap((name) => [`--${name}`, '127.0.0.1:0']);
+  const args = [MAIN, 'start', '--config', config, '--data-dir', dataDir, '--name', 'n1'];
+  const child = spawn(process.execPath, [...args, ...free, ...flags], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  onTestFinished(() => void child.kill('SIGKILL'));
+  return child;
+}
+
+export async function configFile(folder: string, text: string): Promise<string> {
+  const file = path.join(folder, 'tocsin.yml');
+  await writeFile(file, text);
+  return file;
+}
+
+export interface Page {
+  readonly headers: Readonly<Record<string, string | string[] | undefined>>;
+  readonly status: 'firing' | 'resolved';
+  readonly receiver: string;
+  readonly notification_reason: string;
+  readonly groupLabels: Readonly<Record<string, string>>;
+  readonly alerts: readonly {
+    readonly status: 'firing' | 'resolved';
+    readonly labels: Readonly<Record<string, string>>;
+    readonly annotations: Readonly<Record<string, string>>;
+  }[];
+}
+
+/** A webhook receiver that keeps what it gets. */
+export class Receiver {
+  readonly pages: Page[] = [];
+  readonly url: string;
+  /** What to answer next; 200 when nothing is scripted. */
+  readonly answers: number[] = [];
+
+  private constructor(server: Server) {
+    this.url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
+    server.on('request', (request, response) => {
+      let body = '';
+      request.on('data', (chunk: Buffer) => (body += chunk.toString()));
+      request.on('end', () => {
+        this.pages.push({ ...(JSON.parse(body) as Page), headers: request.headers });
+        response.writeHead(this.answers.shift() ?? 200).end();
+      });
+    });
+  }
+
+  static async listen(): Promise<Receiver> {
+    const server = createServer();
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    onTestFinished(() => {
+      server.closeAllConnections();
+      server.close();
+    });
+    return new Receiver(server);
+  }
+}
+
+/** Waits until something holds. The limit is the test's own time-out. */
+export async function until(holds: () => boolean | Promise<boolean>): Promise<void> {
+  while (!(await holds())) await new Promise((resolve) => setTimeout(resolve, 25));
+}
+
+/** Whether a program of somebody else is there; `npm test` fetches what it can. */
+export async function has(program: string): Promise<boolean> {
+  return (await command('sh', '-c', `command -v ${program}`)).code === 0;
+}
+
+function hostPort(address: string): { host: string; port: number } {
+  const at = address.lastIndexOf(':');
+  return { host: address.slice(0, at), port: Number(address.slice(at + 1)) };
+}
