@@ -1,8 +1,8 @@
 /**
  * The segment that grows: its file, where each of its entries begins, and one group at a time.
  *
- * Promise: what it counts as its own is on disk. Readers never see bytes whose sync is still to
- * come, and a read that comes after closing finds nothing, so that it is asked for elsewhere.
+ * Promise: what it counts as its own is on disk; readers never see bytes whose sync is still to
+ * come. It does not know when it is full, or what comes after it.
  */
 
 import type { Digest, DiskFile } from './disk.ts';
@@ -11,7 +11,6 @@ import {
   chainOfFrame,
   decodeFrame,
   encodeGroup,
-  entryFrameBytes,
   type Frame,
   type GroupContent,
   type Tail,
@@ -29,7 +28,6 @@ export class ActiveSegment {
   readonly #digest: Digest;
   readonly #frames: number[];
   #end: number;
-  #isClosed = false;
 
   constructor(
     header: SegmentHeader,
@@ -66,34 +64,28 @@ export class ActiveSegment {
 
   /** Entries from `from` on, up to `to` or as many as one read takes. */
   async read(from: number, to: number): Promise<readonly LogEntry[]> {
-    if (this.#isClosed) return [];
     const start = this.#offsetOf(from);
     let next = from + 1;
     while (next <= to && this.#offsetOf(next + 1) - start <= READ_BYTES) next++;
     const bytes = await this.#readBytes(start, this.#offsetOf(next));
+    const view = viewOf(bytes);
     const entries: LogEntry[] = [];
     for (let index = from; index < next; index++) {
-      const frame = decodeFrame(
-        bytes,
-        viewOf(bytes),
-        this.#offsetOf(index) - start,
-        bytes.length,
-        this.#digest,
-      );
-      entries.push(expectEntry(frame, index));
+      const at = this.#offsetOf(index) - start;
+      entries.push(expectEntry(decodeFrame(bytes, view, at, bytes.length, this.#digest), index));
     }
     return entries;
   }
 
   /** The chain at one of its entries. */
   async chainAt(index: number): Promise<Uint8Array> {
-    const start = this.#offsetOf(index);
-    return chainOfFrame(await this.#readBytes(start, start + entryFrameBytes(0)), 0);
+    const bytes = await this.#readBytes(this.#offsetOf(index), this.#offsetOf(index + 1));
+    expectEntry(decodeFrame(bytes, viewOf(bytes), 0, bytes.length, this.#digest), index);
+    return chainOfFrame(bytes, 0).slice();
   }
 
   /** Waits for reads that are under way. */
   async close(): Promise<void> {
-    this.#isClosed = true;
     await this.#file.close();
   }
 

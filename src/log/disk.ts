@@ -21,6 +21,7 @@ export interface ReadableFile {
   size(): Promise<number>;
   /** A fresh copy of up to `length` bytes; shorter only where the file ends. */
   read(offset: number, length: number): Promise<Uint8Array>;
+  /** Waits for calls that are under way. */
   close(): Promise<void>;
 }
 

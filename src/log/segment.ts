@@ -154,6 +154,8 @@ export function findLaterGroup(
 export function looksTorn(image: Uint8Array, groupAt: number, fault: Fault): boolean {
   const endsEarly = image.length - groupAt < GROUP_HEADER_BYTES || fault.groupEnd > image.length;
   if (endsEarly) return true;
+  // Nothing is written behind a group before it is synced.
+  if (image.length > fault.groupEnd) return false;
   let from = groupAt;
   while (from < fault.groupEnd) {
     const sectorEnd = (Math.floor(from / SECTOR_BYTES) + 1) * SECTOR_BYTES;

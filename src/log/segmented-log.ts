@@ -177,9 +177,11 @@ export class SegmentedLog implements Log {
       if (kept === undefined || dropped.length === 0) return 0;
       // The record comes first: a segment that is missing without one is damage.
       await this.#enqueue({ entries: [] }, kept.header.previous.index + 1);
-      this.#segments = this.#segments.filter((segment) => !dropped.includes(segment));
-      await this.#guard(() => this.#remove(dropped));
-      return dropped.length;
+      // A snapshot may have replaced some of them meanwhile: they have their own turn.
+      const listed = dropped.filter((segment) => this.#segments.includes(segment));
+      this.#segments = this.#segments.filter((segment) => !listed.includes(segment));
+      await this.#guard(() => this.#remove(listed));
+      return listed.length;
     });
   }
 
@@ -203,6 +205,7 @@ export class SegmentedLog implements Log {
     await this.#upkeep;
     if (this.#queue.length > 0) this.#startWriting();
     await this.#writing;
+    await this.#upkeep;
     await this.#marking;
     if (this.#failure !== undefined) return;
     await this.#guard(async () => {
@@ -270,7 +273,7 @@ export class SegmentedLog implements Log {
     else if (!this.#active.isEmpty && this.#active.end + bytes > this.#segmentBytesMax) {
       await this.#beginSegment('rotation', this.#tail);
     }
-    const content = contentOf(batch);
+    const content = contentOf(batch, this.#tail);
     if (content === undefined) return;
     if ((content.entries[0]?.term ?? this.lastTerm) < this.lastTerm) {
       throw new Error(
@@ -287,10 +290,6 @@ export class SegmentedLog implements Log {
     if (restartAfter !== undefined) {
       const keptFrom = restartAfter.index + 1;
       await this.#beginSegment('snapshot', { ...restartAfter, keptFrom, hardState });
-      this.#base = restartAfter;
-      this.#runs = [];
-      const replaced = this.#segments.splice(0, this.#segments.length - 1);
-      void this.#takeTurn(() => this.#guard(() => this.#remove(replaced))).catch(ignore);
     }
     if (truncateFrom === undefined || truncateFrom > this.lastIndex) return;
     const index = truncateFrom - 1;
@@ -300,7 +299,6 @@ export class SegmentedLog implements Log {
       throw new Error(`entry ${index}, after which the log is to be cut, is not in it`);
     }
     await this.#beginSegment('conflict', { ...this.#tail, index, term, chain, hardState });
-    this.#runs = this.#runs.filter((run) => run.from <= index);
   }
 
   async #beginSegment(begunBy: SegmentHeader['begunBy'], tail: Tail): Promise<void> {
@@ -314,16 +312,23 @@ export class SegmentedLog implements Log {
       hardState,
     };
     const file = await createSegment(header, this.#modules);
+    // From here to the last line nothing waits, so that no reader sees half of the change.
     const closed = this.#active;
-    this.#segments.splice(-1, 1, { header: closed.header, packed: false, bytes: closed.end });
-    this.#segments.push({ header, packed: false, bytes: HEADER_BYTES });
-    this.#active = new ActiveSegment(
-      header,
-      { file, frames: [], end: HEADER_BYTES },
-      this.#modules.digest,
-    );
+    const before = this.#segments.slice(0, -1);
+    before.push({ header: closed.header, packed: false, bytes: closed.end });
+    const begun: SegmentRef = { header, packed: false, bytes: HEADER_BYTES };
+    if (begunBy === 'snapshot') {
+      this.#segments = [begun];
+      this.#base = header.previous;
+      this.#runs = [];
+      void this.#takeTurn(() => this.#guard(() => this.#remove(before))).catch(ignore);
+    } else {
+      this.#segments = [...before, begun];
+      this.#runs = this.#runs.filter((run) => run.from <= index);
+    }
+    const content = { file, frames: [], end: HEADER_BYTES };
+    this.#active = new ActiveSegment(header, content, this.#modules.digest);
     this.#tail = tail;
-    this.#loaded = undefined;
     this.#moveMark();
     await closed.close();
   }
@@ -428,12 +433,13 @@ export class SegmentedLog implements Log {
   }
 }
 
-/** What a run of appends adds up to; undefined when that is nothing. */
-function contentOf(batch: readonly Waiting[]): GroupContent | undefined {
+/** What a run of appends adds to the tail; undefined when that is nothing. */
+function contentOf(batch: readonly Waiting[], tail: Tail): GroupContent | undefined {
   const entries = batch.flatMap(({ append }) => append.entries);
   const hardState = batch.findLast(({ append }) => append.hardState !== undefined)?.append
     .hardState;
-  const keptFrom = batch.findLast((waiting) => waiting.keptFrom !== undefined)?.keptFrom;
+  // A snapshot may have moved it further since the prune was asked for.
+  const keptFrom = batch.findLast((waiting) => (waiting.keptFrom ?? 0) > tail.keptFrom)?.keptFrom;
   if (entries.length === 0 && hardState === undefined && keptFrom === undefined) return undefined;
   return {
     entries,

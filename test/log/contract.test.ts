@@ -238,6 +238,25 @@ describe.each(Object.entries(disks))('on a %s disk', (_, bareDisk) => {
       expect(again.segments()).toHaveLength(1);
     });
 
+    test('takes a snapshot while it prunes and packs', async () => {
+      const log = await open(disk);
+      for (const each of entries(1, 30)) await log.append({ entries: [each] });
+      const restartAfter = { index: 500, term: 4, chain: new Uint8Array(32).fill(5) };
+      await Promise.all([
+        log.compactClosed(),
+        log.prune(20),
+        log.append({ restartAfter, entries: entries(501, 520, 4) }),
+        log.prune(25),
+        log.compactClosed(),
+        log.append({ entries: entries(521, 530, 4) }),
+      ]);
+      await log.close();
+      expect(log.failure).toBeUndefined();
+      const again = await open(disk);
+      expect((await contentOf(again)).map(show)).toEqual(entries(501, 530, 4).map(show));
+      expect((await disk.list()).length).toBe(again.segments().length + 1);
+    });
+
     test('takes a commit index that need not be synced along with the next write', async () => {
       const { disk: counted, syncs } = watched(disk);
       const log = await open(counted);

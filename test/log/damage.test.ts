@@ -91,6 +91,25 @@ describe('one bit changes', () => {
   });
 });
 
+describe('a sector', () => {
+  test('turns to zeros in the middle, which a crash does only at the end', async () => {
+    const disk = createSimulatedDisk();
+    const log = await open(disk, { segmentBytesMax: 100_000 });
+    for (let index = 1; index <= 30; index++) await log.append({ entries: [entry(index, 1, 700)] });
+    const lastGroup = log.segments()[0]?.bytes ?? 0;
+    await log.append({ entries: [entry(31, 1, 700)] });
+    await log.close();
+    const name = '0000000001-0000000000000001.log';
+    for (let from = 0; from < lastGroup; from += 512) {
+      const bytes = Uint8Array.from(disk.files().get(name) ?? []).fill(0, from, from + 512);
+      // With the mark, and without it: then the groups that follow tell.
+      for (const files of [new Map(disk.files()).set(name, bytes), new Map([[name, bytes]])]) {
+        expect([from, await outcomeOf(files)]).toEqual([from, 'refused']);
+      }
+    }
+  });
+});
+
 describe('a file', () => {
   test('is cut short, at any length', async () => {
     for (const [name, bytes] of store) {

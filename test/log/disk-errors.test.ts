@@ -115,6 +115,10 @@ async function expectKept({ disk, acknowledged }: Run, story: string): Promise<v
     story,
     lines: acknowledged,
   });
+  // What a reader was shown once is there for good, even if nothing is written after it.
+  const shown = await open(next.afterPowerCut({ kind: 'everything' }));
+  expect({ story, lines: (await contentOf(shown)).map(show) }).toEqual({ story, lines });
+
   const added = entry(log.lastIndex + 1);
   await log.append({ entries: [added] });
   const later = await open(next.afterPowerCut({ kind: 'everything' }));
