@@ -10,6 +10,7 @@ const SITUATIONS = [
   'elections won',
   'truncations',
   'joint configurations',
+  'learners promoted',
   'transfers done',
   'transfers given up',
   'snapshots installed',

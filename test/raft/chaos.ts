@@ -13,7 +13,7 @@ import { Cluster } from './cluster.ts';
 
 const VOTERS = ['a', 'b', 'c'];
 const ALL = ['a', 'b', 'c', 'd', 'e'];
-const ELECTION_TICKS = 6;
+const ELECTION_TICKS = 5;
 
 export interface ChaosOptions {
   readonly seed: number;
@@ -39,14 +39,14 @@ class Chaos {
   readonly cluster: Cluster;
   readonly checker: Checker;
   readonly #random: Random;
-  /** Some runs are calm, so that a cluster gets far; some are a storm. */
-  readonly #calm: number;
+  #weatherLeft = 300;
+  #lossOf = 0;
+  #frozen: NodeId[] = [];
   #ref = 0;
   #damaged: NodeId | null = null;
 
   constructor(seed: number, onLine: ((line: string) => void) | undefined) {
     this.#random = createRandom(seed);
-    this.#calm = 5 + this.#random.below(60);
     this.cluster = new Cluster(VOTERS, {
       electionTicks: ELECTION_TICKS,
       heartbeatTicks: 1 + this.#random.below(2),
@@ -110,40 +110,65 @@ class Chaos {
 
   #actOnce(id: NodeId): void {
     const { cluster } = this;
-    const draw = this.#random.below(1000);
-    if (cluster.member(id).raft === null) return draw < 30 ? this.#restart(id) : undefined;
-    if (draw < 100) cluster.step(id, { type: 'tick' });
-    else if (draw < 480) this.#network();
-    else if (draw < 650) cluster.sync(id, 1 + this.#random.below(4));
-    else if (draw < 740) cluster.work(id);
-    else if (draw < 780) cluster.read(id);
-    else if (draw < 810) this.#moveSnapshot(id);
-    else if (draw < 880) this.#propose(id);
-    else if (draw < 915) this.#ask(id);
-    else if (draw < 935) cluster.takeSnapshot(id);
-    else if (draw < 950) this.#compact(id);
-    else if (draw < 965) this.#change();
-    else if (draw < 970) this.#transfer();
-    else if (this.#random.below(this.#calm) > 2) cluster.cut.clear();
-    else if (draw < 978) this.#crash(id);
-    else if (draw < 984) this.#cut();
-    else if (draw < 992) cluster.cut.clear();
-    else if (draw < 994) cluster.step(id, { type: 'stalled' });
-    else if (draw < 998) cluster.step(id, { type: 'recovered' });
-    else cluster.step(id, { type: 'unreachable', to: this.#pick(ALL) });
+    if (this.#weatherLeft-- <= 0) this.#changeWeather();
+    if (cluster.member(id).raft === null) return;
+    const draw = this.#random.below(100);
+    if (draw < 8) this.#someOf((each) => cluster.step(each, { type: 'tick' }));
+    else if (draw < 50) this.#network();
+    else if (draw < 66) this.#someOf((each) => this.#sync(each));
+    else if (draw < 74) this.#someOf((each) => cluster.work(each));
+    else if (draw < 78) this.#someOf((each) => cluster.read(each));
+    else if (draw < 81) this.#someOf((each) => this.#moveSnapshot(each));
+    else if (draw < 90) this.#propose(id);
+    else if (draw < 95) this.#ask(id);
+    else if (draw < 97) cluster.takeSnapshot(id);
+    else if (draw < 99) this.#compact(id);
+    else this.#change();
+  }
+
+  /** Faults last a while, or what follows from them would never come to pass. */
+  #changeWeather(): void {
+    const { cluster } = this;
+    this.#weatherLeft = 20 + this.#random.below(150);
+    this.#lossOf = this.#pick([0, 0, 3, 10, 30]);
+    this.#frozen = ALL.filter(() => this.#random.below(8) === 0);
+    cluster.cut.clear();
+    const victim = this.#leaderOr(this.#pick(ALL));
+    const draw = this.#random.below(9);
+    if (draw < 2) this.#isolate([victim]);
+    else if (draw === 2) this.#isolate(ALL.filter(() => this.#random.below(2) === 0));
+    else if (draw === 3) this.#cutSomeLinks();
+    else if (draw === 4) this.#transfer();
+    else if (draw === 5) cluster.step(victim, { type: 'stalled' });
+    else if (draw === 6) cluster.step(victim, { type: 'unreachable', to: this.#pick(ALL) });
+    if (this.#random.below(3) === 0) this.#crash(victim);
+    for (const { id, raft } of cluster.members.values()) {
+      if (this.#random.below(2) === 0) continue;
+      if (raft === null) this.#restart(id);
+      else cluster.step(id, { type: 'recovered' });
+    }
   }
 
   #network(): void {
-    for (let count = this.#random.below(8); count >= 0; count--) {
+    for (let count = this.#random.below(20); count >= 0; count--) {
       const { network } = this.cluster;
       const at = this.#random.below(3) === 0 ? this.#random.below(network.length) : 0;
       const message = network[at];
       if (message === undefined) return;
-      const fate = this.#random.below(this.#calm);
-      if (fate === 0) network.splice(at, 1);
-      else if (fate === 1) network.push(message);
+      const fate = this.#random.below(100);
+      if (fate < this.#lossOf) network.splice(at, 1);
+      else if (fate > 95) network.push(message);
       else this.cluster.deliver(at);
     }
+  }
+
+  /** Members run at about the same pace, or nobody would ever lead. */
+  #someOf(act: (id: NodeId) => void): void {
+    for (const { id } of this.cluster.alive()) if (this.#random.below(10) > 1) act(id);
+  }
+
+  #sync(id: NodeId): void {
+    if (!this.#frozen.includes(id)) this.cluster.sync(id, 1 + this.#random.below(4));
   }
 
   #propose(id: NodeId): void {
@@ -168,13 +193,15 @@ class Chaos {
   #change(): void {
     const [leader] = this.cluster.leaders();
     if (leader === undefined) return;
-    const ops: ConfChange['op'][] = ['voter', 'join', 'join', 'learner', 'remove'];
+    const { config } = this.cluster.status(leader.id);
+    // With two voters or one a single fault would end the run.
+    const few = config.confState.voters.length < 4;
+    const ops: ConfChange['op'][] = few ? ['voter', 'join'] : ['voter', 'learner', 'remove'];
     const count = 1 + this.#random.below(3);
     const changes = Array.from({ length: count }, () => ({
       op: this.#pick(ops),
       node: this.#pick(ALL),
     }));
-    const { config } = this.cluster.status(leader.id);
     const joint = config.confState.votersOutgoing.length > 0;
     this.cluster.step(leader.id, {
       type: 'confChange',
@@ -206,7 +233,8 @@ class Chaos {
   }
 
   #crash(id: NodeId): void {
-    const { writes } = this.cluster.member(id);
+    const { writes, raft } = this.cluster.member(id);
+    if (raft === null) return;
     this.checker.count('crashes');
     this.cluster.crash(id, this.#random.below(writes.length + 1));
   }
@@ -215,7 +243,7 @@ class Chaos {
   #restart(id: NodeId): void {
     const member = this.cluster.member(id);
     if (this.#damaged !== null && this.#isWhole(this.#damaged)) this.#damaged = null;
-    if (this.#damaged === null && this.#random.below(4) === 0 && member.disk.lastIndex > 0) {
+    if (this.#damaged === null && this.#random.below(10) === 0 && member.disk.lastIndex > 0) {
       const floor = member.disk.snapshot?.index ?? 0;
       const kept = Math.max(floor, member.disk.lastIndex - 1 - this.#random.below(4));
       this.#damaged = id;
@@ -229,13 +257,18 @@ class Chaos {
     return this.cluster.member(id).raft?.status().damaged === false;
   }
 
-  #cut(): void {
-    const from = this.#pick(ALL);
-    const to = this.#pick(ALL);
-    this.cluster.cut.add(`${from}→${to}`);
-    if (this.#random.below(2) === 0) this.cluster.cut.add(`${to}→${from}`);
-    if (this.#random.below(3) === 0) {
-      for (const other of ALL) this.cluster.cut.add(`${from}→${other}`).add(`${other}→${from}`);
+  /** Those inside hear one another, and nobody outside. */
+  #isolate(inside: readonly NodeId[]): void {
+    for (const from of inside) {
+      for (const to of ALL) {
+        if (!inside.includes(to)) this.cluster.cut.add(`${from}→${to}`).add(`${to}→${from}`);
+      }
+    }
+  }
+
+  #cutSomeLinks(): void {
+    for (let count = this.#random.below(20); count >= 0; count--) {
+      this.cluster.cut.add(`${this.#pick(ALL)}→${this.#pick(ALL)}`);
     }
   }
 

@@ -5,7 +5,7 @@
  * It knows every disk and every log, which no member does, and shares no rule with the core.
  */
 
-import type { Effect, Entry, Message, NodeId } from '../../src/raft/types.ts';
+import type { ConfState, Effect, Entry, Message, NodeId } from '../../src/raft/types.ts';
 import type { Cluster, Member } from './cluster.ts';
 
 export class Checker {
@@ -19,6 +19,7 @@ export class Checker {
   readonly #floorOf = new Map<number, number>();
   readonly #outcomes = new Map<number, string>();
   readonly #applied = new Set<string>();
+  #joiners = new Set<NodeId>();
 
   constructor(cluster: Cluster) {
     this.#cluster = cluster;
@@ -80,8 +81,7 @@ export class Checker {
       case 'indeterminate':
         return this.#onOutcome(effect.ref, effect.type);
       case 'configChanged':
-        if (effect.confState.votersOutgoing.length > 0) this.count('joint configurations');
-        return;
+        return this.#onConfig(effect.confState);
       case 'transferEnded':
         return this.count(effect.moved ? 'transfers done' : 'transfers given up');
       case 'installSnapshot':
@@ -96,6 +96,12 @@ export class Checker {
       case 'cancelSnapshot':
         return this.count('snapshots cancelled');
     }
+  }
+
+  #onConfig({ voters, votersOutgoing, promote }: ConfState): void {
+    if (votersOutgoing.length > 0) this.count('joint configurations');
+    if (voters.some((voter) => this.#joiners.has(voter))) this.count('learners promoted');
+    this.#joiners = new Set(promote);
   }
 
   #onLeader(member: Member, term: number): void {
