@@ -1,0 +1,99 @@
+/**
+ * `POST /api/v2/alerts`: from JSON to commands, with Alertmanager's rules for what is an alert.
+ *
+ * Promise: one pass over what was parsed; a bad alert costs itself and no other, and is named by
+ * its place. Times that are not set stay so: the fold fills them in, when it is known how late it
+ * is (docs/adr/0002).
+ */
+
+import type { PushAlerts, PushedAlert } from '../../../commands/alerts.ts';
+import { LIMITS } from '../../../commands/limits.ts';
+import { HTTP_LIMITS } from '../limits.ts';
+import { readLabels } from './posted-labels.ts';
+import { readTime } from './times.ts';
+
+export interface PostedAlertRules {
+  readonly classicNames: boolean;
+  /** Epoch milliseconds. */
+  readonly now: number;
+  readonly resolveTimeoutMs: number;
+}
+
+export interface PostedAlerts {
+  readonly alerts: readonly PushedAlert[];
+  /** A sentence for each alert that was refused. */
+  readonly problems: readonly string[];
+}
+
+export function readPostedAlerts(
+  posted: readonly unknown[],
+  rules: PostedAlertRules,
+): PostedAlerts {
+  const alerts: PushedAlert[] = [];
+  const problems: string[] = [];
+  for (let i = 0; i < posted.length; i++) {
+    const alert = readAlert(posted[i], rules);
+    if (typeof alert === 'string') problems.push(`alerts[${i}]: ${alert}`);
+    else alerts.push(alert);
+  }
+  return { alerts, problems };
+}
+
+/** The alerts as commands, each small enough for one log entry. */
+export function pushCommands(
+  source: string,
+  alerts: readonly PushedAlert[],
+): readonly PushAlerts[] {
+  const commands: PushAlerts[] = [];
+  let start = 0;
+  let text = 0;
+  const cut = (end: number): void => {
+    if (end > start) commands.push({ kind: 'alerts', source, alerts: alerts.slice(start, end) });
+    start = end;
+    text = 0;
+  };
+  for (const [i, alert] of alerts.entries()) {
+    const length = textOf(alert);
+    if (text + length > HTTP_LIMITS.textPerCommand) cut(i);
+    if (i - start === HTTP_LIMITS.alertsPerCommand) cut(i);
+    text += length;
+  }
+  cut(alerts.length);
+  return commands;
+}
+
+/** An alert, or what is wrong with it. */
+function readAlert(posted: unknown, rules: PostedAlertRules): PushedAlert | string {
+  if (typeof posted !== 'object' || posted === null) return 'is not an object';
+  const fields = posted as Readonly<Record<string, unknown>>;
+  const labels = readLabels(fields['labels'], rules.classicNames);
+  if (typeof labels === 'string') return `labels: ${labels}`;
+  if (labels.length === 0) return 'at least one label pair required';
+  const annotations = readLabels(fields['annotations'], rules.classicNames);
+  if (typeof annotations === 'string') return `annotations: ${annotations}`;
+  const startsAt = readTime(fields['startsAt']);
+  if (startsAt === null) return 'startsAt is not a time such as 2024-01-31T12:00:00.000Z';
+  const endsAt = readTime(fields['endsAt']);
+  if (endsAt === null) return 'endsAt is not a time such as 2024-01-31T12:00:00.000Z';
+  const end = endsAt === 0 ? rules.now + rules.resolveTimeoutMs : endsAt;
+  if (startsAt > end) return 'start time must be before end time';
+  const generatorUrl = fields['generatorURL'] ?? '';
+  if (typeof generatorUrl !== 'string' || !generatorUrl.isWellFormed()) {
+    return 'generatorURL is not text';
+  }
+  if (generatorUrl.length > LIMITS.labelValue) {
+    return `generatorURL has over ${LIMITS.labelValue} characters`;
+  }
+  const alert = { labels, annotations, startsAt, endsAt, generatorUrl };
+  if (textOf(alert) > HTTP_LIMITS.textPerCommand) {
+    return `all texts together have over ${HTTP_LIMITS.textPerCommand} characters`;
+  }
+  return alert;
+}
+
+function textOf({ labels, annotations, generatorUrl }: PushedAlert): number {
+  let length = generatorUrl.length;
+  for (const part of labels) length += part.length;
+  for (const part of annotations) length += part.length;
+  return length;
+}

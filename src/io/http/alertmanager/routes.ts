@@ -1,0 +1,209 @@
+/**
+ * Alertmanager's API v2, so that Prometheus, amtool, Grafana and karma work unmodified.
+ *
+ * Promise: a 200 to a change means that it is committed and applied here, so the next GET on this
+ * node shows it. The answers follow Alertmanager's OpenAPI file.
+ */
+
+import { Hono, type Context } from 'hono';
+import { LIMITS } from '../../../commands/limits.ts';
+import type { Command } from '../../../commands/command.ts';
+import { silenceStatus } from '../../../projections/silences.ts';
+import { get } from '../../../projections/table.ts';
+import { joinedProblems, jsonList, onlyMethods, problem, refused } from '../answers.ts';
+import { HTTP_LIMITS } from '../limits.ts';
+import { readingTime, type HttpEnv, type HttpModules, type HttpOptions } from '../modules.ts';
+import { sameSiteChanges, shared } from '../origins.ts';
+import { proposeInTurn } from '../proposals.ts';
+import { jsonBody } from '../request-body.ts';
+import { alertRows, groupRows } from './alert-rows.ts';
+import type { Moment } from './holders.ts';
+import { pushCommands, readPostedAlerts } from './posted-alerts.ts';
+import { readPostedSilence } from './posted-silence.ts';
+import { alertQuery, flagsOf, matchersOf } from './query.ts';
+import { silenceJson, silenceRows } from './silence-rows.ts';
+import { timeText } from './times.ts';
+
+export function alertmanagerRoutes(options: HttpOptions, modules: HttpModules): Hono<HttpEnv> {
+  const app = new Hono<HttpEnv>();
+  app.use(shared);
+  app.use(sameSiteChanges);
+  app.use(fewReaders());
+  app.use(async (c, next) => {
+    c.header('Cache-Control', 'no-store');
+    await next();
+  });
+  app.get('/status', (c) => c.json(statusJson(options, modules)));
+  app.get('/receivers', (c) => {
+    const receivers = modules.node.view().state.config?.command.config.receivers ?? [];
+    return c.json(receivers.map(({ name }) => ({ name })));
+  });
+  app.get('/alerts', (c) => {
+    const query = alertQuery(c, modules);
+    if (!query.ok) return problem(c, 400, query.message);
+    return jsonList(c, alertRows(momentOf(modules), query.value));
+  });
+  app.get('/alerts/groups', (c) => {
+    const query = alertQuery(c, modules);
+    if (!query.ok) return problem(c, 400, query.message);
+    return jsonList(c, groupRows(momentOf(modules), query.value));
+  });
+  app.post('/alerts', (c) => postAlerts(c, options, modules));
+  app.get('/silences', (c) => getSilences(c, modules));
+  app.post('/silences', (c) => postSilence(c, options, modules));
+  app.get('/silence/:id', (c) => getSilence(c, modules));
+  app.delete('/silence/:id', (c) => deleteSilence(c, modules));
+  onlyMethods(app, {
+    '/status': 'GET',
+    '/receivers': 'GET',
+    '/alerts': 'GET, POST',
+    '/alerts/groups': 'GET',
+    '/silences': 'GET, POST',
+    '/silence/:id': 'GET, DELETE',
+  });
+  return app;
+}
+
+/** The routes of API v1, which Alertmanager has taken away. */
+export function removedRoutes(): Hono<HttpEnv> {
+  const app = new Hono<HttpEnv>();
+  app.all('*', (c) => problem(c, 410, 'API v1 was removed from Alertmanager: use /api/v2'));
+  return app;
+}
+
+/** Limits reads under way; one is under way until its answer has left. */
+function fewReaders(): (
+  c: Context<HttpEnv>,
+  next: () => Promise<void>,
+) => Promise<Response | void> {
+  let underWay = 0;
+  return async (c, next) => {
+    if (c.req.method !== 'GET') return next();
+    if (underWay >= HTTP_LIMITS.concurrentGets) {
+      const limit = HTTP_LIMITS.concurrentGets;
+      return problem(
+        c,
+        503,
+        `Limit of concurrent GET requests reached (${limit}), try again later.`,
+      );
+    }
+    underWay++;
+    c.env.outgoing.once('close', () => underWay--);
+    return next();
+  };
+}
+
+function momentOf({ node, clock, localTimeIn }: HttpModules): Moment {
+  const view = node.view();
+  return { state: view.state, now: readingTime(clock, view), localTimeIn };
+}
+
+function statusJson({ version, revision }: HttpOptions, { node, redactConfig }: HttpModules) {
+  const status = node.status();
+  const source = node.view().state.config?.command.source ?? '';
+  return {
+    cluster: {
+      name: status.name,
+      peers: status.members.map(({ name, peerAddress }) => ({ address: peerAddress, name })),
+      status: node.ready() ? 'ready' : 'settling',
+    },
+    config: { original: redactConfig(source) },
+    uptime: timeText(status.startedAt),
+    versionInfo: {
+      branch: '',
+      buildDate: '',
+      buildUser: '',
+      goVersion: '',
+      revision,
+      version,
+    },
+  };
+}
+
+async function postAlerts(
+  c: Context<HttpEnv>,
+  { classicNames }: HttpOptions,
+  { node, clock, counters }: HttpModules,
+): Promise<Response> {
+  const body = await jsonBody(c);
+  if (!body.ok) return problem(c, body.status, body.message);
+  if (!Array.isArray(body.value)) return problem(c, 400, 'the body is not a list of alerts');
+  const view = node.view();
+  const resolveTimeoutMs = view.state.config?.command.config.resolveTimeoutMs ?? 5 * 60_000;
+  const now = readingTime(clock, view);
+  const { alerts, problems } = readPostedAlerts(body.value, {
+    classicNames,
+    now,
+    resolveTimeoutMs,
+  });
+  counters.alertsReceived(alerts.length);
+  counters.alertsInvalid(problems.length);
+  const [first, ...rest] = pushCommands(sourceOf(c), alerts);
+  if (first !== undefined) {
+    const proposed = await proposeInTurn(node, [first, ...rest]);
+    if (!proposed.ok) return refused(c, proposed);
+  }
+  if (problems.length > 0) return problem(c, 400, joinedProblems(problems));
+  return c.body(null, 200);
+}
+
+/** The program that pushed, or its address. */
+function sourceOf(c: Context<HttpEnv>): string {
+  const [program = ''] = (c.req.header('user-agent') ?? '').split(' ');
+  const source = program === '' ? (c.env.incoming.socket.remoteAddress ?? 'unknown') : program;
+  return source.slice(0, LIMITS.name).toWellFormed();
+}
+
+function getSilences(c: Context<HttpEnv>, modules: HttpModules): Response {
+  const matchers = matchersOf(c.req.queries('filter') ?? [], modules);
+  if (!matchers.ok) return problem(c, 400, matchers.message);
+  const shows = flagsOf(c, ['active', 'pending', 'expired']);
+  if (!shows.ok) return problem(c, 400, shows.message);
+  const { state, now } = momentOf(modules);
+  return jsonList(c, silenceRows(state, now, { matchers: matchers.value, shows: shows.value }));
+}
+
+async function postSilence(
+  c: Context<HttpEnv>,
+  { classicNames }: HttpOptions,
+  { node, clock, random }: HttpModules,
+): Promise<Response> {
+  const body = await jsonBody(c);
+  if (!body.ok) return problem(c, body.status, body.message);
+  const now = readingTime(clock, node.view());
+  const silence = readPostedSilence(body.value, { classicNames, now });
+  if (!silence.ok) return problem(c, 400, silence.message);
+  const { id } = silence.value;
+  if (id !== '' && get(node.view().state.silences, id) === undefined) return noSilence(c, id);
+  const freshId = random.uuid();
+  const command: Command = { kind: 'silence', ...silence.value, freshId };
+  const proposed = await node.propose([command]);
+  if (!proposed.ok) return refused(c, proposed);
+  // The fold decided whether the silence was edited in place or replaced.
+  const { silences } = node.view().state;
+  const silenceID = [freshId, id].find((each) => get(silences, each) !== undefined);
+  return silenceID === undefined ? noSilence(c, id) : c.json({ silenceID });
+}
+
+function getSilence(c: Context<HttpEnv>, { node, clock }: HttpModules): Response {
+  const id = c.req.param('id') ?? '';
+  const view = node.view();
+  const silence = get(view.state.silences, id);
+  return silence === undefined
+    ? noSilence(c, id)
+    : c.json(silenceJson(id, silence, readingTime(clock, view)));
+}
+
+async function deleteSilence(c: Context<HttpEnv>, { node, clock }: HttpModules): Promise<Response> {
+  const id = c.req.param('id') ?? '';
+  const view = node.view();
+  const silence = get(view.state.silences, id);
+  if (silence === undefined) return noSilence(c, id);
+  if (silenceStatus(silence, readingTime(clock, view)) === 'expired') return c.body(null, 200);
+  const proposed = await node.propose([{ kind: 'expireSilence', id }]);
+  return proposed.ok ? c.body(null, 200) : refused(c, proposed);
+}
+
+function noSilence(c: Context<HttpEnv>, id: string): Response {
+  return problem(c, 404, `silence ${id} not found`);
+}

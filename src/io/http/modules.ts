@@ -1,0 +1,92 @@
+/**
+ * What the HTTP server is given: plain options, and its neighbours as functions. Adapters may not
+ * import one another, so whoever builds the server (the daemon) hands these over.
+ */
+
+import type { HttpBindings } from '@hono/node-server';
+import type { Matcher } from '../../commands/matchers.ts';
+import type { LocalTimeIn } from '../../projections/muting.ts';
+import type { Clock, Logger, NodeHandle, NodeStatus, Random, View } from '../ports.ts';
+
+export interface HttpOptions {
+  readonly host: string;
+  /** 0 takes a free port; {@link HttpServer.address} has it. */
+  readonly port: number;
+  /** Path under which everything is served, such as `/alerts`; empty for none. */
+  readonly prefix: string;
+  /** Alertmanager's classic mode: label names of ASCII letters, digits and `_` only. */
+  readonly classicNames: boolean;
+  /** The version of this build, for `/api/v2/status`. */
+  readonly version: string;
+  readonly revision: string;
+  readonly headersTimeoutMs?: number;
+  readonly requestTimeoutMs?: number;
+}
+
+export interface HttpModules {
+  readonly node: NodeHandle;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  readonly localTimeIn: LocalTimeIn;
+  /** Reads `{a="b", c=~"d|e"}` in the mode that the options name. */
+  readonly parseMatchers: (text: string) => ParsedMatchers;
+  /** The one spelling of a series name, or null when nothing may be called that. */
+  readonly normalSeriesName: (name: string) => string | null;
+  /** The text of a configuration file without its secrets. */
+  readonly redactConfig: (source: string) => string;
+  /** Reads the configuration file again and applies it; the message has every problem. */
+  readonly reload: () => Promise<Reloaded>;
+  readonly page: StatusPage;
+  readonly metrics: MetricsText;
+  readonly counters: HttpCounters;
+}
+
+export type ParsedMatchers =
+  | { readonly ok: true; readonly value: readonly Matcher[] }
+  | { readonly ok: false; readonly message: string };
+
+export type Reloaded = { readonly ok: true } | { readonly ok: false; readonly message: string };
+
+/** What the status page is drawn from. */
+export interface PageFacts {
+  readonly view: View;
+  readonly status: NodeStatus;
+  readonly isReady: boolean;
+  /** Epoch milliseconds. */
+  readonly now: number;
+  /** False when the reader has stopped the page from refreshing itself. */
+  readonly refreshes: boolean;
+}
+
+export interface StatusPage {
+  /** A whole HTML document; its links are relative. */
+  readonly html: (facts: PageFacts) => string;
+  /** Files that the document names, by name. */
+  readonly assets: Readonly<Record<string, { readonly type: string; readonly body: string }>>;
+}
+
+export interface MetricsText {
+  readonly contentType: string;
+  readonly text: () => Promise<string>;
+}
+
+/** Counts that only the server knows. */
+export interface HttpCounters {
+  readonly alertsReceived: (count: number) => void;
+  readonly alertsInvalid: (count: number) => void;
+  readonly readingsDropped: (reason: 'refused' | 'not-committed', count: number) => void;
+}
+
+/** The type of a hono context here: with Node's own request and answer. */
+export interface HttpEnv {
+  Bindings: HttpBindings;
+}
+
+/**
+ * The time as of which an answer is true: the wall clock, but never before the entry it shows,
+ * since the leader's clock may be ahead of ours.
+ */
+export function readingTime(clock: Clock, view: View): number {
+  return Math.max(clock.now(), view.at);
+}

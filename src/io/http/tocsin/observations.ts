@@ -1,0 +1,128 @@
+/**
+ * `POST observations`: readings from scripts and agents, as JSON or as carbon lines, committed
+ * before the answer.
+ *
+ * Promise: all or nothing is read, and every fault is named by its place, because whoever posts
+ * here wants to know (the carbon port is for those who do not).
+ */
+
+import type { Observe } from '../../../commands/observe.ts';
+import type { Intake } from '../../ports.ts';
+import { HTTP_LIMITS } from '../limits.ts';
+import type { HttpModules } from '../modules.ts';
+
+export interface Reading {
+  readonly series: string;
+  readonly value: number;
+}
+
+export type Readings =
+  | { readonly ok: true; readonly value: readonly Reading[] }
+  | { readonly ok: false; readonly problems: readonly string[]; readonly count: number };
+
+type Names = Pick<HttpModules, 'normalSeriesName'>;
+
+/** Readings out of `{"readings": […]}` or of the bare list. */
+export function readingsOfJson(posted: unknown, names: Names): Readings {
+  const list = Array.isArray(posted) ? posted : fieldOf(posted, 'readings');
+  if (!Array.isArray(list)) {
+    return { ok: false, count: 0, problems: ['the body is neither a list nor {"readings": […]}'] };
+  }
+  return collected(list as readonly unknown[], 'readings', (each) => ofJson(each, names));
+}
+
+/** Readings out of `name value [time]` lines, as carbon takes them. */
+export function readingsOfLines(text: string, names: Names): Readings {
+  const lines = text.split('\n').map((line) => line.trim());
+  return collected(lines, 'line', (line) => (line === '' ? null : ofLine(line, names)));
+}
+
+/** The readings as commands, each small enough for one log entry. */
+export function observeCommands(intake: Intake, readings: readonly Reading[]): readonly Observe[] {
+  const commands: Observe[] = [];
+  let start = 0;
+  let nameLength = 0;
+  const cut = (end: number): void => {
+    if (end > start) commands.push(observe(intake, readings.slice(start, end)));
+    start = end;
+    nameLength = 0;
+  };
+  for (const [i, { series }] of readings.entries()) {
+    if (nameLength + series.length > HTTP_LIMITS.textPerCommand) cut(i);
+    if (i - start === HTTP_LIMITS.readingsPerCommand) cut(i);
+    nameLength += series.length;
+  }
+  cut(readings.length);
+  return commands;
+}
+
+/** Applies `read` to each item; null is nothing, a text is what is wrong with it. */
+function collected<Item>(
+  items: readonly Item[],
+  what: 'readings' | 'line',
+  read: (item: Item) => Reading | string | null,
+): Readings {
+  const readings: Reading[] = [];
+  const problems: string[] = [];
+  let count = 0;
+  for (let i = 0; i < items.length; i++) {
+    const reading = read(items[i] as Item);
+    if (reading === null) continue;
+    count++;
+    const place = what === 'line' ? `line ${i + 1}` : `readings[${i}]`;
+    if (typeof reading === 'string') problems.push(`${place}: ${reading}`);
+    else readings.push(reading);
+  }
+  return problems.length === 0 ? { ok: true, value: readings } : { ok: false, problems, count };
+}
+
+function ofJson(posted: unknown, names: Names): Reading | string {
+  const value = fieldOf(posted, 'value');
+  if (typeof value !== 'number') return 'value is not a number';
+  if (!Number.isFinite(value)) return 'value is not finite';
+  const series = fieldOf(posted, 'series');
+  if (typeof series !== 'string') return 'series is not text';
+  return named(series, value, names);
+}
+
+const DECIMAL = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$/;
+
+function ofLine(line: string, names: Names): Reading | string {
+  const [series = '', value = '', time = '-1', ...rest] = line.split(/[ \t]+/);
+  if (value === '' || rest.length > 0) return 'is not "name value" or "name value time"';
+  if (!DECIMAL.test(value) || !Number.isFinite(Number(value))) {
+    return `value ${JSON.stringify(value.slice(0, 40))} is not a finite number`;
+  }
+  // A reading is judged when it arrives (docs/adr/0002): the time is checked and left aside.
+  if (!DECIMAL.test(time)) return `time ${JSON.stringify(time.slice(0, 40))} is not a number`;
+  return named(series, Number(value), names);
+}
+
+function named(series: string, value: number, { normalSeriesName }: Names): Reading | string {
+  const name = normalSeriesName(series);
+  return name === null
+    ? `nothing may be called ${JSON.stringify(series.slice(0, 80))}`
+    : { series: name, value };
+}
+
+function observe(intake: Intake, readings: readonly Reading[]): Observe {
+  const places = new Map<string, number>();
+  const ids = new Int32Array(readings.length);
+  const values = new Float64Array(readings.length);
+  readings.forEach(({ series, value }, i) => {
+    const id = intake.seriesId(series);
+    const place = places.get(series) ?? places.size;
+    if (id < 0) places.set(series, place);
+    ids[i] = id >= 0 ? id : -1 - place;
+    values[i] = value;
+  });
+  return { kind: 'observe', source: SOURCE, names: [...places.keys()], ids, values };
+}
+
+/** What such readings name as their source in the log. */
+const SOURCE = 'push';
+
+function fieldOf(value: unknown, name: string): unknown {
+  if (typeof value !== 'object' || value === null) return undefined;
+  return (value as Readonly<Record<string, unknown>>)[name];
+}

@@ -1,0 +1,133 @@
+/**
+ * Our own API under `/tocsin/v1`: readings in, and out what no other alerter can say: who was told
+ * what and why, who was not, and why not.
+ */
+
+import { Hono, type Context } from 'hono';
+import { joinedProblems, onlyMethods, problem, refused } from '../answers.ts';
+import { HTTP_LIMITS } from '../limits.ts';
+import { readingTime, type HttpEnv, type HttpModules } from '../modules.ts';
+import { matchersOf } from '../alertmanager/query.ts';
+import { sameSiteChanges } from '../origins.ts';
+import { proposeInTurn } from '../proposals.ts';
+import { parsedJson, textBody } from '../request-body.ts';
+import type { EventStreams } from './events.ts';
+import { explain, type Asked } from './explain.ts';
+import { isStatus, notificationRows, STATUS_WORDS } from './notification-rows.ts';
+import { observeCommands, readingsOfJson, readingsOfLines, type Readings } from './observations.ts';
+import { timeOrNull } from './times.ts';
+
+export function tocsinRoutes(modules: HttpModules, events: EventStreams): Hono<HttpEnv> {
+  const app = new Hono<HttpEnv>();
+  app.use(sameSiteChanges);
+  app.use(async (c, next) => {
+    c.header('Cache-Control', 'no-store');
+    await next();
+  });
+  app.post('/observations', (c) => postObservations(c, modules));
+  app.get('/status', (c) => c.json(statusJson(modules)));
+  app.get('/members', (c) => c.json(modules.node.status().members));
+  app.get('/notifications', (c) => getNotifications(c, modules));
+  app.get('/explain', (c) => getExplanation(c, modules));
+  app.get('/events', (c) => events.open(c));
+  onlyMethods(app, {
+    '/observations': 'POST',
+    '/status': 'GET',
+    '/members': 'GET',
+    '/notifications': 'GET',
+    '/explain': 'GET',
+    '/events': 'GET',
+  });
+  return app;
+}
+
+async function postObservations(c: Context<HttpEnv>, modules: HttpModules): Promise<Response> {
+  const { node, counters } = modules;
+  const body = await textBody(c);
+  if (!body.ok) return problem(c, body.status, body.message);
+  const readings = readingsOf(body.value, modules);
+  if (!readings.ok) {
+    counters.readingsDropped('refused', readings.count);
+    return problem(c, 400, joinedProblems(readings.problems));
+  }
+  const count = readings.value.length;
+  const [first, ...rest] = observeCommands(node, readings.value);
+  if (first === undefined) return problem(c, 400, 'the body has no reading');
+  const proposed = await proposeInTurn(node, [first, ...rest]);
+  if (proposed.ok) return c.json({ index: proposed.index, at: proposed.at, count });
+  counters.readingsDropped('not-committed', count);
+  return refused(c, proposed);
+}
+
+/**
+ * The text itself says what it is: curl calls everything a form, and fetch everything plain text,
+ * unless they are told otherwise.
+ */
+function readingsOf(text: string, modules: HttpModules): Readings {
+  if (!/^\s*[[{]/.test(text)) return readingsOfLines(text, modules);
+  const json = parsedJson(text);
+  return json.ok
+    ? readingsOfJson(json.value, modules)
+    : { ok: false, count: 0, problems: [json.message] };
+}
+
+function statusJson({ node }: HttpModules): object {
+  const { members: _members, startedAt, ...status } = node.status();
+  const { state, at } = node.view();
+  return {
+    ...status,
+    ready: node.ready(),
+    startedAt: timeOrNull(startedAt),
+    appliedAt: timeOrNull(at),
+    configIndex: state.config?.index ?? null,
+    tables: {
+      series: state.facts.seriesCount,
+      alerts: state.alerts.size,
+      groups: state.groups.size,
+      silences: state.silences.size,
+      notifications: state.notifications.size,
+    },
+  };
+}
+
+const LIMIT_DEFAULT = 100;
+
+function getNotifications(c: Context<HttpEnv>, { node }: HttpModules): Response {
+  const wanted = (c.req.queries('status') ?? []).flatMap((text) => text.split(','));
+  const statuses = wanted.filter(isStatus);
+  if (statuses.length < wanted.length) return problem(c, 400, `status is one of ${STATUS_WORDS}`);
+  const limit = Number(c.req.query('limit') ?? LIMIT_DEFAULT);
+  if (!Number.isInteger(limit) || limit < 1 || limit > HTTP_LIMITS.notificationsListed) {
+    return problem(c, 400, `limit is a number from 1 to ${HTTP_LIMITS.notificationsListed}`);
+  }
+  return c.json(notificationRows(node.view().state, statuses, limit));
+}
+
+const FINGERPRINT = /^[0-9a-f]{16}$/;
+
+function getExplanation(c: Context<HttpEnv>, modules: HttpModules): Response {
+  const asked = askedFor(c.req.query('alert') ?? '', modules);
+  if (!asked.ok) return problem(c, 400, asked.message);
+  const view = modules.node.view();
+  const now = readingTime(modules.clock, view);
+  const { index, term, state } = view;
+  const { localTimeIn } = modules;
+  return c.json({
+    index,
+    term,
+    now: timeOrNull(now),
+    ...explain({ state, now, localTimeIn }, asked.value),
+  });
+}
+
+function askedFor(
+  text: string,
+  modules: HttpModules,
+): { readonly ok: true; readonly value: Asked } | { readonly ok: false; readonly message: string } {
+  if (FINGERPRINT.test(text)) return { ok: true, value: { fingerprint: text } };
+  if (text === '') {
+    return { ok: false, message: 'alert=… is missing: give a fingerprint or matchers' };
+  }
+  const matchers = matchersOf([text], modules);
+  return matchers.ok ? { ok: true, value: { matchers: matchers.value } } : matchers;
+}

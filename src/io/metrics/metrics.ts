@@ -1,0 +1,188 @@
+/**
+ * The metrics of a node, in the text format of Prometheus. Their names are a contract
+ * (docs/ARCHITECTURE.md): dashboards and alerts of other people hang on them.
+ *
+ * Promise: every label set that can occur is there from the first scrape, with 0, so that a rate is
+ * never missed; nothing is registered globally; what the state knows is read when it is asked for.
+ */
+
+import { Counter, Gauge, Histogram, Registry } from 'prom-client';
+import type { Outcome } from '../../commands/delivery.ts';
+import type { AppliedEntry, Clock, NodeHandle, NodeObserver, SnapshotWritten } from '../ports.ts';
+import { eventLoopLag } from './event-loop.ts';
+import { nodeGauges } from './node-gauges.ts';
+
+export interface MetricsOptions {
+  readonly version: string;
+  readonly revision: string;
+  /** Types of integrations that this build can send, such as `webhook`. */
+  readonly integrations: readonly string[];
+  /** Reasons for which readings are dropped. */
+  readonly dropReasons: readonly string[];
+}
+
+export interface Metrics extends NodeObserver {
+  readonly contentType: string;
+  /** Everything as of now. */
+  text(): Promise<string>;
+  /** Gives the metrics that show a node their node; before it they are left out. */
+  watch(node: NodeHandle, clock: Clock): void;
+  /** Gives the losses of an intake, by reason; they are asked for at each scrape. */
+  watchDrops(drops: () => Readonly<Record<string, number>>): void;
+  readingsDropped(reason: string, count: number): void;
+  alertsReceived(count: number): void;
+  alertsInvalid(count: number): void;
+  /** A configuration was read again: whether it was applied, and when, in epoch milliseconds. */
+  configReloaded(ok: boolean, at: number): void;
+  /** Stops the watch of the event loop. */
+  close(): void;
+}
+
+/** karma asks for at least 0.22; this is the version whose API we answer with. */
+const ALERTMANAGER_VERSION = '0.28.0';
+
+export function createMetrics(options: MetricsOptions): Metrics {
+  const registry = new Registry();
+  const registers = [registry];
+  buildInfo(options, registers);
+  const counts = counters(options, registers);
+  const drops: (() => Readonly<Record<string, number>>)[] = [];
+  droppedReadings(options, counts.dropped, drops, registers);
+  const loop = eventLoopLag(registers);
+  return {
+    contentType: registry.contentType,
+    text: () => registry.metrics(),
+    watch: (node, clock) => nodeGauges(node, clock, registers),
+    watchDrops: (read) => void drops.push(read),
+    readingsDropped: (reason, count) => {
+      counts.dropped.set(reason, (counts.dropped.get(reason) ?? 0) + count);
+    },
+    alertsReceived: (count) => counts.alertsReceived.inc(count),
+    alertsInvalid: (count) => counts.alertsInvalid.inc(count),
+    configReloaded: (ok, at) => {
+      counts.reloadOk.set(ok ? 1 : 0);
+      if (ok) counts.reloadedAt.set(at / 1000);
+    },
+    appended: (seconds) => counts.append.observe(seconds),
+    applied: (entry) => countEntry(entry, counts),
+    snapshotTaken: ({ tookMs }: SnapshotWritten) => counts.snapshot.observe(tookMs / 1000),
+    close: () => loop.disable(),
+  };
+}
+
+type Registers = Registry[];
+
+function buildInfo({ version, revision }: MetricsOptions, registers: Registers): void {
+  new Gauge({
+    name: 'tocsin_build_info',
+    help: 'Which build runs; the value is always 1.',
+    labelNames: ['version', 'revision', 'nodeversion'],
+    registers,
+  }).set({ version, revision, nodeversion: process.version }, 1);
+  new Gauge({
+    name: 'alertmanager_build_info',
+    help: 'The version of Alertmanager whose API is answered; the value is always 1.',
+    labelNames: ['version', 'revision', 'branch', 'goversion'],
+    registers,
+  }).set({ version: ALERTMANAGER_VERSION, revision, branch: '', goversion: '' }, 1);
+}
+
+const RESULTS: readonly Outcome['result'][] = ['delivered', 'retry', 'rejected', 'unknown'];
+
+type Counters = ReturnType<typeof counters>;
+
+function counters({ integrations }: MetricsOptions, registers: Registers) {
+  const notifications = new Counter({
+    name: 'tocsin_notifications_total',
+    help: 'Tries to tell somebody, by type of integration and by what became of them.',
+    labelNames: ['integration', 'outcome'],
+    registers,
+  });
+  for (const integration of integrations) {
+    for (const outcome of RESULTS) notifications.inc({ integration, outcome }, 0);
+  }
+  return {
+    notifications,
+    dropped: new Map<string, number>(),
+    observations: new Counter({
+      name: 'tocsin_observations_applied_total',
+      help: 'Readings that were committed and applied on this node.',
+      registers,
+    }),
+    alertsReceived: new Counter({
+      name: 'tocsin_alerts_received_total',
+      help: 'Alerts that were pushed to this node over API v2 and were valid.',
+      registers,
+    }),
+    alertsInvalid: new Counter({
+      name: 'tocsin_alerts_invalid_total',
+      help: 'Alerts that were pushed to this node over API v2 and refused.',
+      registers,
+    }),
+    append: new Histogram({
+      name: 'tocsin_append_seconds',
+      help: 'Time until an entry of this node was durable, from its hand-over to the log.',
+      buckets: [0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5],
+      registers,
+    }),
+    snapshot: new Histogram({
+      name: 'tocsin_snapshot_seconds',
+      help: 'Time that a snapshot took, from its begin to its synced manifest.',
+      buckets: [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60],
+      registers,
+    }),
+    reloadOk: new Gauge({
+      name: 'tocsin_config_last_reload_successful',
+      help: 'Whether the last configuration that was read could be applied.',
+      registers,
+    }),
+    reloadedAt: new Gauge({
+      name: 'tocsin_config_last_reload_success_timestamp_seconds',
+      help: 'When a configuration was last applied at the wish of this node.',
+      registers,
+    }),
+  };
+}
+
+function countEntry({ batch, transitions }: AppliedEntry, counts: Counters): void {
+  for (const command of batch.commands) {
+    if (command.kind === 'observe') counts.observations.inc(command.ids.length);
+    if (command.kind !== 'outcome') continue;
+    // An outcome that the fold ignored has left no trace, and is not counted twice.
+    const told = transitions.find(
+      (each) => each.kind === 'notification' && each.id === command.notification,
+    );
+    if (told?.kind !== 'notification') continue;
+    counts.notifications.inc({ integration: typeOf(told.integration), outcome: command.result });
+  }
+}
+
+/** `webhook` out of `team-web/webhook[0]`. */
+function typeOf(integrationKey: string): string {
+  return /([^/]*)\[\d+\]$/.exec(integrationKey)?.[1] ?? 'unknown';
+}
+
+/** Losses come from two sides: those of an intake that counts itself, and those told to us. */
+function droppedReadings(
+  { dropReasons }: MetricsOptions,
+  told: ReadonlyMap<string, number>,
+  watched: readonly (() => Readonly<Record<string, number>>)[],
+  registers: Registers,
+): void {
+  new Counter({
+    name: 'tocsin_observations_dropped_total',
+    help: 'Readings that arrived at this node and were lost, by reason.',
+    labelNames: ['reason'],
+    registers,
+    collect() {
+      const totals = new Map(dropReasons.map((reason) => [reason, 0]));
+      for (const counts of [Object.fromEntries(told), ...watched.map((read) => read())]) {
+        for (const [reason, count] of Object.entries(counts)) {
+          totals.set(reason, (totals.get(reason) ?? 0) + count);
+        }
+      }
+      this.reset();
+      for (const [reason, count] of totals) this.inc({ reason }, count);
+    },
+  });
+}

@@ -1,0 +1,108 @@
+/** The alerts that fire, with what holds them back, and the breaches that may become alerts. */
+
+import type { LocalTimeIn } from '../../projections/muting.ts';
+import type { Alert, State } from '../../projections/state.ts';
+import { entries } from '../../projections/table.ts';
+import { alertView, isFiring, pendingAlerts, type AlertView } from '../../projections/views.ts';
+import { html, type Markup } from './markup.ts';
+import { section } from './section.ts';
+import { foreign, moment } from './words.ts';
+
+/** Rows of one table: more than anybody reads in a fire. */
+const ROWS_MAX = 50;
+
+export interface Counted {
+  readonly markup: Markup;
+  readonly count: number;
+}
+
+/** The latest alerts first: what is new is what somebody looks for. */
+export function alertsSection(state: State, now: number, localTimeIn: LocalTimeIn): Counted {
+  const firing: (readonly [string, Alert])[] = [];
+  for (const entry of entries(state.alerts)) if (isFiring(entry[1], now)) firing.push(entry);
+  firing.sort(([a, left], [b, right]) => right.startsAt - left.startsAt || (a < b ? -1 : 1));
+  const rows = firing.slice(0, ROWS_MAX).map(([fingerprint, alert]) => {
+    return alertRow(alertView(state, now, fingerprint, alert, localTimeIn), now);
+  });
+  const markup = section({
+    id: 'alerts',
+    title: 'Firing alerts',
+    columns: ['State', 'Alert', 'Since', 'Told to'],
+    rows,
+    count: firing.length,
+    empty: 'Nothing fires.',
+  });
+  return { markup, count: firing.length };
+}
+
+function alertRow(view: AlertView, now: number): Markup {
+  const summary = view.annotations['summary'] ?? view.annotations['description'] ?? '';
+  const told = view.receivers.length === 0 ? html`nobody` : view.receivers.map(receiverChip);
+  return html`<tr>
+    <td data-name="State">${stateMark(view)}</td>
+    <td data-name="Alert">
+      <strong>${foreign(view.labels['alertname'] ?? view.fingerprint)}</strong>
+      ${summary === '' ? '' : html`<p>${foreign(summary)}</p>`}
+      <p class="labels">${labelChips(view)}</p>
+    </td>
+    <td data-name="Since">${moment(view.startsAt, now)}</td>
+    <td data-name="Told to">${told}</td>
+  </tr>`;
+}
+
+function receiverChip(name: string): Markup {
+  return html`<span class="chip">${foreign(name)}</span> `;
+}
+
+/** Whether it is told about, and if not, why. */
+function stateMark(view: AlertView): Markup {
+  const holders = [
+    ...view.silencedBy.map((id) => `silence ${id}`),
+    ...view.inhibitedBy.map((fingerprint) => `inhibited by ${fingerprint}`),
+    ...view.mutedBy.map((name) => `interval ${name}`),
+  ];
+  if (holders.length === 0) return html`<span class="mark bad">▲ firing</span>`;
+  return html`<span class="mark calm">◇ held back</span>
+    <p class="why">${foreign(holders.join(', '))}</p>`;
+}
+
+/** Labels of one alert on the page; the rest is a click away. */
+const LABELS_MAX = 12;
+
+function labelChips(view: AlertView): readonly Markup[] {
+  const pairs = Object.entries(view.labels).filter(([name]) => name !== 'alertname');
+  const chips = pairs.slice(0, LABELS_MAX).map(([name, value]) => {
+    return html`<span class="chip ${toneOf(name, value)}">${foreign(`${name}=${value}`)}</span> `;
+  });
+  const more = pairs.length - LABELS_MAX;
+  return more > 0 ? [...chips, html`<span class="chip">and ${more} more</span>`] : chips;
+}
+
+function toneOf(name: string, value: string): string {
+  if (name !== 'severity') return '';
+  return value === 'critical' || value === 'page' ? 'bad' : 'warn';
+}
+
+export function pendingSection(state: State, now: number): Counted {
+  const pending = pendingAlerts(state);
+  const rows = pending.slice(0, ROWS_MAX).map(
+    ({ check, series, value, since, firesAt }) =>
+      html`<tr>
+        <td data-name="State"><span class="mark warn">◔ pending</span></td>
+        <td data-name="Check"><strong>${foreign(check)}</strong></td>
+        <td data-name="Series"><code>${foreign(series)}</code></td>
+        <td data-name="Value">${value}</td>
+        <td data-name="Since">${moment(since, now)}</td>
+        <td data-name="Fires">${moment(firesAt, now)}</td>
+      </tr>`,
+  );
+  const markup = section({
+    id: 'pending',
+    title: 'Pending breaches',
+    columns: ['State', 'Check', 'Series', 'Value', 'Since', 'Fires'],
+    rows,
+    count: pending.length,
+    empty: 'No check is in breach.',
+  });
+  return { markup, count: pending.length };
+}

@@ -1,0 +1,57 @@
+/** The node and its cluster at a glance. */
+
+import { html, type Markup, type Part } from './markup.ts';
+import type { PageFacts } from './page.ts';
+import { section } from './section.ts';
+import { foreign, moment } from './words.ts';
+
+export function nodeSection({ status, view, isReady, now }: PageFacts): Markup {
+  const { state } = view;
+  const facts: readonly (readonly [name: string, value: Part])[] = [
+    ['Node', html`${foreign(status.name)} <span class="why">${status.nodeId}</span>`],
+    ['State', isReady ? '● ready' : '○ not ready'],
+    ['Role', status.role],
+    ['Leader', status.leader === null ? '✗ none known' : foreign(status.leader)],
+    ['Term', status.term],
+    ['Log', `${status.firstIndex} to ${status.lastIndex}`],
+    ['Committed, applied', `${status.commitIndex}, ${status.appliedIndex}`],
+    ['Snapshot at', status.snapshotIndex === 0 ? 'none yet' : status.snapshotIndex],
+    ['Started', moment(status.startedAt, now)],
+    ['Series', state.facts.seriesCount],
+    ['Silences', state.silences.size],
+    ['Configuration', configuration(view)],
+  ];
+  return html`<section aria-labelledby="node">
+      <h2 id="node">Node</h2>
+      <dl class="facts">
+        ${facts.map(
+          ([name, value]) =>
+            html`<div>
+              <dt>${name}</dt>
+              <dd>${value}</dd>
+            </div>`,
+        )}
+      </dl>
+    </section>
+    ${section({
+      id: 'members',
+      title: 'Members',
+      columns: ['Name', 'Role', 'Peers', 'HTTP'],
+      rows: status.members.map(
+        ({ name, role, peerAddress, httpAddress }) =>
+          html`<tr>
+            <td data-name="Name">${foreign(name)}</td>
+            <td data-name="Role">${role === 'leader' ? '★ leader' : role}</td>
+            <td data-name="Peers"><code>${foreign(peerAddress)}</code></td>
+            <td data-name="HTTP"><code>${foreign(httpAddress)}</code></td>
+          </tr>`,
+      ),
+      count: status.members.length,
+      empty: 'This node knows of no member.',
+    })}`;
+}
+
+function configuration({ state }: PageFacts['view']): Part {
+  if (state.config === null) return 'none yet';
+  return html`${foreign(state.config.command.origin)}, log index ${state.config.index}`;
+}

@@ -1,0 +1,145 @@
+/**
+ * The real server on a free port, in front of the real projection, on a clock that stands still
+ * unless a story moves it.
+ */
+
+import { afterEach } from 'vitest';
+import { redactSecrets } from '../../src/io/config/redact.ts';
+import { parseMatchers } from '../../src/io/config/matcher-text.ts';
+import type { HttpModules, HttpOptions, Reloaded } from '../../src/io/http/modules.ts';
+import { createHttpServer } from '../../src/io/http/server.ts';
+import { createMetrics, type Metrics } from '../../src/io/metrics/metrics.ts';
+import { normalSeriesName } from '../../src/io/monitors/series-name.ts';
+import { createStatusPage } from '../../src/io/ui/page.ts';
+import { HandClock } from '../support/hand-clock.ts';
+import { InstantNode } from '../support/instant-node.ts';
+import { localTimeIn } from '../support/scenario-clock.ts';
+import { config } from '../support/scenario-config.ts';
+
+/** 2024-03-05T12:00:00.000Z, a Tuesday. */
+export const NOON = Date.UTC(2024, 2, 5, 12);
+
+export interface Answer {
+  readonly status: number;
+  readonly headers: Headers;
+  readonly text: string;
+  /** The body as JSON; throws when it is none. */
+  readonly json: () => unknown;
+}
+
+export interface Desk {
+  readonly node: InstantNode;
+  readonly clock: HandClock;
+  readonly metrics: Metrics;
+  /** `http://127.0.0.1:port`, without the prefix. */
+  readonly url: string;
+  readonly logged: readonly string[];
+  readonly request: (path: string, init?: RequestInit) => Promise<Answer>;
+  readonly get: (path: string) => Promise<Answer>;
+  readonly post: (path: string, body: unknown) => Promise<Answer>;
+  readonly close: () => Promise<void>;
+  reloaded: Reloaded;
+}
+
+const open: Desk[] = [];
+
+afterEach(async () => {
+  for (const desk of open.splice(0)) await desk.close();
+});
+
+/** A server with a configuration applied, closed at the end of the test. */
+export async function openDesk(
+  options: Partial<HttpOptions> = {},
+  model: Parameters<typeof config>[0] = {},
+): Promise<Desk> {
+  const clock = new HandClock(NOON);
+  const node = new InstantNode(clock);
+  const source = 'route: {receiver: team}\nreceivers: [{name: team}]\n';
+  const origin = 'tocsin.yml';
+  node.fold([{ kind: 'config', origin, source, externalUrl: null, config: config(model) }]);
+  const metrics = createMetrics({
+    version: '0.1.0',
+    revision: 'abc',
+    integrations: ['webhook'],
+    dropReasons: ['queue-full', 'refused', 'not-committed'],
+  });
+  metrics.watch(node, clock);
+  const logged: string[] = [];
+  const server = await createHttpServer(
+    {
+      host: '127.0.0.1',
+      port: 0,
+      prefix: '',
+      classicNames: false,
+      version: '0.1.0',
+      revision: 'abc',
+      ...options,
+    },
+    modulesOf(options.classicNames ?? false, {
+      node,
+      clock,
+      metrics,
+      logged,
+      reload: () => desk.reloaded,
+    }),
+  );
+  const url = `http://${server.address}`;
+  const request = (path: string, init?: RequestInit) => answered(`${url}${path}`, init);
+  const desk: Desk = {
+    node,
+    clock,
+    metrics,
+    url,
+    logged,
+    request,
+    get: (path) => request(path),
+    post: (path, body) => request(path, { method: 'POST', body: bodyOf(body) }),
+    close: async () => {
+      metrics.close();
+      await server.close();
+    },
+    reloaded: { ok: true },
+  };
+  open.push(desk);
+  return desk;
+}
+
+interface Parts {
+  readonly node: InstantNode;
+  readonly clock: HandClock;
+  readonly metrics: Metrics;
+  readonly logged: string[];
+  readonly reload: () => Reloaded;
+}
+
+function modulesOf(classicNames: boolean, parts: Parts): HttpModules {
+  const { node, clock, metrics, logged } = parts;
+  let count = 0;
+  const log = (message: string): void => void logged.push(message);
+  return {
+    node,
+    clock,
+    random: { next: () => 0.5, uuid: () => `fresh-${++count}` },
+    logger: { debug: log, info: log, warn: log, error: log },
+    localTimeIn,
+    parseMatchers: (text) => parseMatchers(text, classicNames),
+    normalSeriesName,
+    redactConfig: redactSecrets,
+    reload: () => Promise.resolve(parts.reload()),
+    page: createStatusPage({ version: '0.1.0', localTimeIn }),
+    metrics,
+    counters: metrics,
+  };
+}
+
+async function answered(url: string, init: RequestInit = {}): Promise<Answer> {
+  const response = await fetch(url, { redirect: 'manual', ...init });
+  const text = await response.text();
+  const { status, headers } = response;
+  return { status, headers, text, json: () => JSON.parse(text) as unknown };
+}
+
+function bodyOf(body: unknown): string | Uint8Array<ArrayBuffer> {
+  if (typeof body === 'string') return body;
+  return body instanceof Uint8Array ? new Uint8Array(body) : JSON.stringify(body);
+}

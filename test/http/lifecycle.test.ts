@@ -1,0 +1,140 @@
+/** Probes, reload, status: what supervisors, load balancers and dashboards ask first. */
+
+import { describe, expect, it } from 'vitest';
+import { openDesk } from './harness.ts';
+
+describe('probes', () => {
+  it('healthy and ready answer GET and HEAD', async () => {
+    const desk = await openDesk();
+    for (const path of ['/-/healthy', '/-/ready']) {
+      expect(await desk.get(path)).toMatchObject({ status: 200, text: 'OK\n' });
+      expect(await desk.request(path, { method: 'HEAD' })).toMatchObject({ status: 200, text: '' });
+    }
+  });
+
+  it('a node that is not ready says why, and is healthy all the same', async () => {
+    const desk = await openDesk();
+    desk.node.isReady = false;
+    expect(await desk.get('/-/ready')).toMatchObject({
+      status: 503,
+      text: 'not ready: applied 1 of 1 committed entries\n',
+    });
+    desk.node.leader = null;
+    expect(await desk.get('/-/ready')).toMatchObject({
+      status: 503,
+      text: 'not ready: no leader is known\n',
+    });
+    expect(await desk.get('/-/healthy')).toMatchObject({ status: 200 });
+  });
+
+  it('the leader is a name, or a 503', async () => {
+    const desk = await openDesk();
+    expect(await desk.get('/-/leader')).toMatchObject({ status: 200, text: 'n1\n' });
+    desk.node.leader = null;
+    expect(await desk.get('/-/leader')).toMatchObject({ status: 503 });
+  });
+
+  it('reload answers with every problem of the file', async () => {
+    const desk = await openDesk();
+    expect(await desk.post('/-/reload', '')).toMatchObject({ status: 200 });
+    desk.reloaded = { ok: false, message: 'tocsin.yml:1:2: a\ntocsin.yml:3:4: b' };
+    expect(await desk.post('/-/reload', '')).toMatchObject({
+      status: 400,
+      text: 'tocsin.yml:1:2: a\ntocsin.yml:3:4: b\n',
+    });
+    expect(await desk.get('/-/reload')).toMatchObject({ status: 405 });
+  });
+});
+
+describe('GET /api/v2/status', () => {
+  it('a lone node is its own peer, and secrets of the file are not shown', async () => {
+    const desk = await openDesk();
+    const answer = await desk.get('/api/v2/status');
+    expect(answer.headers.get('cache-control')).toBe('no-store');
+    expect(answer.json()).toMatchObject({
+      cluster: {
+        name: 'n1',
+        status: 'ready',
+        peers: [{ name: 'n1', address: '127.0.0.1:9094' }],
+      },
+      config: { original: expect.stringContaining('receiver: team') },
+      uptime: '2023-11-14T22:13:20.000Z',
+      versionInfo: { version: '0.1.0', revision: 'abc' },
+    });
+  });
+
+  it('lists receivers', async () => {
+    const desk = await openDesk();
+    expect((await desk.get('/api/v2/receivers')).json()).toEqual([{ name: 'team' }]);
+  });
+});
+
+describe('addresses', () => {
+  it('API v1 is gone', async () => {
+    const desk = await openDesk();
+    expect(await desk.get('/api/v1/alerts')).toMatchObject({ status: 410 });
+    expect(await desk.post('/api/v1/alerts', [])).toMatchObject({ status: 410 });
+  });
+
+  it('what is not there is a 404, a wrong method a 405 that names the right ones', async () => {
+    const desk = await openDesk();
+    expect((await desk.get('/api/v2/nothing')).json()).toBe('there is no GET /api/v2/nothing');
+    const wrong = await desk.request('/api/v2/alerts', { method: 'DELETE' });
+    expect(wrong.status).toBe(405);
+    expect(wrong.headers.get('allow')).toBe('GET, POST');
+  });
+
+  it('everything stands under the prefix, and only there', async () => {
+    const desk = await openDesk({ prefix: '/ops/alerts/' });
+    for (const path of ['/-/ready', '/api/v2/status', '/tocsin/v1/status', '/metrics', '/']) {
+      expect(await desk.get(`/ops/alerts${path}`)).toMatchObject({ status: 200 });
+      if (path !== '/') expect(await desk.get(path)).toMatchObject({ status: 404 });
+    }
+    for (const path of ['/', '/ops/alerts']) {
+      const answer = await desk.get(path);
+      expect(answer.status).toBe(302);
+      expect(answer.headers.get('location')).toBe('/ops/alerts/');
+    }
+  });
+});
+
+describe('web pages of other sites', () => {
+  it('may read, as with Alertmanager', async () => {
+    const desk = await openDesk();
+    const headers = { origin: 'https://grafana.example' };
+    const answer = await desk.request('/api/v2/alerts', { headers });
+    expect(answer.status).toBe(200);
+    expect(answer.headers.get('access-control-allow-origin')).toBe('*');
+    const asked = await desk.request('/api/v2/silences', { method: 'OPTIONS', headers });
+    expect(asked.status).toBe(200);
+    expect(asked.headers.get('access-control-allow-methods')).toBe('GET, POST, DELETE, OPTIONS');
+  });
+
+  it.each([
+    ['POST', '/api/v2/alerts'],
+    ['POST', '/api/v2/silences'],
+    ['DELETE', '/api/v2/silence/x'],
+    ['POST', '/-/reload'],
+    ['POST', '/tocsin/v1/observations'],
+  ])('may not %s %s', async (method, path) => {
+    const desk = await openDesk();
+    const foreign = [
+      { origin: 'https://evil.example' },
+      { origin: 'null' },
+      { 'sec-fetch-site': 'cross-site' },
+    ];
+    for (const headers of foreign) {
+      expect(await desk.request(path, { method, headers })).toMatchObject({ status: 403 });
+    }
+  });
+
+  it('a page that this server served may change things, also behind a proxy', async () => {
+    const desk = await openDesk();
+    const send = (headers: Record<string, string>) =>
+      desk.request('/api/v2/alerts', { method: 'POST', body: '[]', headers });
+    expect(await send({ origin: desk.url })).toMatchObject({ status: 200 });
+    const proxied = { origin: 'https://alerts.example', 'x-forwarded-host': 'alerts.example' };
+    expect(await send(proxied)).toMatchObject({ status: 200 });
+    expect(await send({ 'sec-fetch-site': 'same-origin' })).toMatchObject({ status: 200 });
+  });
+});

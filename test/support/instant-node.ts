@@ -1,0 +1,104 @@
+/**
+ * A node without a log: every proposal is folded at once by the real projection.
+ *
+ * It stands in for the node behind a server or a page. What it leaves out is what those may not
+ * depend on: disks, elections, other members.
+ */
+
+import { batchFromWire, batchToWire, type Command } from '../../src/commands/command.ts';
+import type { Observe } from '../../src/commands/observe.ts';
+import { MalformedCommand } from '../../src/commands/schema.ts';
+import type { Clock, NodeHandle, NodeStatus, Proposed, View } from '../../src/io/ports.ts';
+import { decide } from '../../src/projections/decide.ts';
+import { INITIAL_STATE } from '../../src/projections/initial.ts';
+import { Projection } from '../../src/projections/projection.ts';
+import { localTimeIn } from './scenario-clock.ts';
+
+export class InstantNode implements NodeHandle {
+  readonly #clock: Clock;
+  readonly #projection = new Projection(INITIAL_STATE);
+  readonly #listeners = new Set<(view: View) => void>();
+  #index = 0;
+  #at = 0;
+  /** While set, every proposal is refused with it and nothing is folded. */
+  refusal: Extract<Proposed, { readonly ok: false }> | null = null;
+  isReady = true;
+  leader: string | null = 'n1';
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  get listenerCount(): number {
+    return this.#listeners.size;
+  }
+
+  seriesId(name: string): number {
+    return this.#projection.seriesId(name);
+  }
+
+  propose(commands: readonly Command[]): Promise<Proposed> {
+    return Promise.resolve(this.refusal ?? this.fold(commands));
+  }
+
+  offer(readings: Observe): boolean {
+    return this.fold([readings]).ok;
+  }
+
+  /** Folds commands now. They go through their wire form, so what no log could hold is refused. */
+  fold(commands: readonly Command[]): Proposed {
+    const at = Math.max(this.#at, this.#clock.now());
+    try {
+      const batch = batchFromWire(batchToWire({ at, commands }));
+      this.#projection.apply(this.#index + 1, batch);
+    } catch (error) {
+      if (!(error instanceof MalformedCommand)) throw error;
+      return { ok: false, code: 'malformed', message: error.message };
+    }
+    this.#index++;
+    this.#at = at;
+    const view = this.view();
+    for (const listener of this.#listeners) listener(view);
+    return { ok: true, index: this.#index, at };
+  }
+
+  /** Takes and folds the decisions that are due now, as a leader would. */
+  decide(): void {
+    this.fold([{ kind: 'clock' }]);
+    const options = { localTimeIn, senders: new Set(['webhook']), groupsMax: 1_000 };
+    const decisions = decide(this.view().state, this.#at, options);
+    if (decisions.length > 0) this.fold(decisions);
+  }
+
+  view(): View {
+    return { state: this.#projection.state, index: this.#index, term: 1, at: this.#at };
+  }
+
+  status(): NodeStatus {
+    const self = { name: 'n1', nodeId: 'node-1', role: 'leader' } as const;
+    const address = { peerAddress: '127.0.0.1:9094', httpAddress: '127.0.0.1:9093' };
+    return {
+      ...self,
+      clusterId: 'cluster-1',
+      term: 1,
+      leader: this.leader,
+      firstIndex: 1,
+      lastIndex: this.#index,
+      commitIndex: this.#index,
+      appliedIndex: this.#index,
+      snapshotIndex: 0,
+      snapshotRoot: '',
+      startedAt: 1_700_000_000_000,
+      members: [{ ...self, ...address }],
+    };
+  }
+
+  ready(): boolean {
+    return this.isReady;
+  }
+
+  onApplied(listener: (view: View) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+}
