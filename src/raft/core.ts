@@ -31,7 +31,7 @@ import {
 } from './leader.ts';
 import { ENTRY_OVERHEAD_BYTES } from './limits.ts';
 import { commitReached, proposeChange } from './membership.ts';
-import { addRead, askLeader, expireAsked, onReadIndexReply } from './reads.ts';
+import { addRead, askForHealGoal, askLeader, expireAsked, onReadIndexReply } from './reads.ts';
 import { appendOwn, broadcastAppend, sendFetched } from './replication.ts';
 import { becomeFollower, isSoleVoter, mayCampaign } from './roles.ts';
 import { restore } from './state.ts';
@@ -126,9 +126,7 @@ function onTick(state: RaftState): void {
   state.electionElapsed++;
   expireAsked(state);
   checkTransfer(state);
-  if (state.damaged && state.healGoal?.term !== state.term && state.asked.size === 0) {
-    askLeader(state, null);
-  }
+  askForHealGoal(state);
   // With nobody else to wait for, an election takes no longer than the disk.
   const alone = isSoleVoter(state) && state.role === 'follower';
   const due = alone || state.electionElapsed >= state.electionTimeout;
@@ -216,11 +214,12 @@ function onEntriesRead(state: RaftState, id: number, entries: readonly Entry[]):
 }
 
 function onSnapshotTaken(state: RaftState, index: number): void {
+  // While the host took it, a newer one may have come from the leader.
+  if (index <= (state.snapshot?.index ?? 0)) return;
   const term = state.log.term(index);
   if (term === undefined || index > state.applied) {
     throw new Error(`raft: no snapshot can be at ${index}; applied is ${state.applied}`);
   }
-  if (index <= (state.snapshot?.index ?? 0)) return;
   state.snapshot = { index, term, config: state.configs.at(index) };
   state.configs.trimTo(index);
 }

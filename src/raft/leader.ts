@@ -13,6 +13,7 @@ import { addRead, confirmReads, startRound } from './reads.ts';
 import {
   broadcastHeartbeat,
   dropDeparted,
+  heardLately,
   sendAllowed,
   sendAppend,
   sendProbe,
@@ -104,7 +105,7 @@ function hasQuorum(state: RaftState): boolean {
   return quorumHolds(config(state), (voter) => {
     const peer = state.peers.get(voter);
     if (voter === state.id) return true;
-    return peer !== undefined && state.tick - peer.lastContactTick < state.electionTicks;
+    return peer !== undefined && heardLately(state, peer);
   });
 }
 
@@ -134,9 +135,14 @@ function onRefused(state: RaftState, peer: Progress, reply: AppendReply): void {
 
 /** The peer caught up with what the log still holds: by the snapshot, or by another way. */
 function leaveSnapshot(state: RaftState, peer: Progress): void {
-  if (peer.match < state.log.compactedIndex) return;
-  if (peer.snapshot?.delivered === false) emit(state, { type: 'cancelSnapshot', to: peer.id });
-  peer.toReplicate();
+  const { snapshot } = peer;
+  if (peer.match >= state.log.compactedIndex) {
+    if (snapshot?.delivered === false) emit(state, { type: 'cancelSnapshot', to: peer.id });
+    peer.toReplicate();
+  } else if (snapshot !== null && peer.match >= snapshot.meta.index) {
+    // Installed, but the log was dropped past it meanwhile: on to the next snapshot.
+    peer.toProbe();
+  }
 }
 
 /** Takes up again, from where it stopped, a snapshot that broke off or makes no progress. */
@@ -146,7 +152,7 @@ function tickSnapshot(state: RaftState, peer: Progress): void {
   transfer.idleTicks++;
   const patience =
     transfer.moving || transfer.delivered ? state.limits.snapshotStallTicks : state.electionTicks;
-  if (transfer.idleTicks < patience) return;
+  if (transfer.idleTicks < patience || !heardLately(state, peer)) return;
   const stillUseful = transfer.meta.index >= state.log.compactedIndex;
   const meta = stillUseful ? transfer.meta : state.snapshot;
   if (meta === null) return;

@@ -14,6 +14,7 @@ import {
   appendConfig,
   broadcastAppend,
   configSettled,
+  heardLately,
   mustLeaveJoint,
 } from './replication.ts';
 import { config, configCommitted } from './state.ts';
@@ -52,7 +53,7 @@ export function promoteLearners(state: RaftState): void {
     const peer = state.peers.get(learner);
     return (
       peer?.state === 'replicate' &&
-      state.tick - peer.lastContactTick < state.electionTicks &&
+      heardLately(state, peer) &&
       state.log.lastIndex - peer.match <= state.limits.promoteLagMax
     );
   });

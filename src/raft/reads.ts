@@ -53,6 +53,13 @@ export function confirmReads(state: RaftState): void {
   if (state.rounds.length === 0) startRound(state);
 }
 
+/** Damaged follower: asks each new leader once how far it must come to be whole again. */
+export function askForHealGoal(state: RaftState): void {
+  if (!state.damaged || state.healGoal?.term === state.term) return;
+  const underWay = [...state.asked.values()].some(({ ref }) => ref === null);
+  if (!underWay) askLeader(state, null);
+}
+
 /** Follower: asks the leader; without `ref`, for the goal of its own healing. */
 export function askLeader(state: RaftState, ref: Ref | null): void {
   if (state.leader === null) {

@@ -165,6 +165,11 @@ export function mustLeaveJoint(state: RaftState): boolean {
   return isJoint(config(state)) && config(state).autoLeave && configSettled(state);
 }
 
+/** Within an election timeout, which is as long as a leader may trust what it heard. */
+export function heardLately(state: RaftState, peer: Progress): boolean {
+  return state.tick - peer.lastContactTick < state.electionTicks;
+}
+
 /** In order of name, so that nothing depends on the order in which peers came to be known. */
 export function sortedPeers(state: RaftState): readonly Progress[] {
   return [...state.peers.values()].sort((a, b) => (a.id < b.id ? -1 : 1));
@@ -216,8 +221,7 @@ function startSnapshot(state: RaftState, peer: Progress): void {
     throw new Error(`raft: the log was compacted to ${log.compactedIndex} without a snapshot`);
   }
   // To a peer that is down, parts would only pile up.
-  if (state.tick - peer.lastContactTick >= state.electionTicks) return;
-  if (peer.departsAtTick !== null) return;
+  if (!heardLately(state, peer) || peer.departsAtTick !== null) return;
   peer.toSnapshot(snapshot, 0);
   emit(state, { type: 'sendSnapshot', to: peer.id, snapshot, resumeAt: 0 });
 }

@@ -7,7 +7,7 @@
 
 import { reject, send } from './emit.ts';
 import type { Progress } from './progress.ts';
-import { sendAppend, sortedPeers } from './replication.ts';
+import { heardLately, sendAppend, sortedPeers } from './replication.ts';
 import { becomeFollower, settleTransfer } from './roles.ts';
 import { config } from './state.ts';
 import type { RaftState } from './state.ts';
@@ -59,7 +59,7 @@ function tellToCampaign(state: RaftState, peer: Progress): void {
 function candidates(state: RaftState): readonly Progress[] {
   const { voters } = config(state);
   return sortedPeers(state).filter((peer) => {
-    return voters.includes(peer.id) && state.tick - peer.lastContactTick < state.electionTicks;
+    return voters.includes(peer.id) && heardLately(state, peer);
   });
 }
 

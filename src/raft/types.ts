@@ -443,7 +443,10 @@ export interface RaftStatus {
 }
 
 export interface Raft {
-  /** Takes one input to its end; the effects are to be carried out in the order given. */
+  /**
+   * Takes one input to its end; the effects are to be carried out in the order given. Throws on what
+   * cannot happen (a broken host, two leaders in a term): then this core must not be used again.
+   */
   step(input: Input): readonly Effect[];
   status(): RaftStatus;
 }

@@ -179,7 +179,7 @@ export class Cluster {
   start(id: NodeId, damaged = false): void {
     const member = this.member(id);
     member.starts++;
-    const nameSum = [...id].reduce((sum, char) => sum * 31 + char.charCodeAt(0), 7);
+    const nameSum = new TextEncoder().encode(id).reduce((sum, byte) => sum * 31 + byte, 7);
     const seed = this.options.seed * 1_000_003 + nameSum * 101 + member.starts;
     member.raft = createRaft({ ...this.options, id, seed }, member.disk.restored(damaged));
     member.state = [...(member.contents.get(member.disk.snapshot?.index ?? -1) ?? [])];

@@ -139,6 +139,9 @@ class Player {
         return this.#c.member(first).disk.truncateFrom(Number(second));
       case 'snapshot':
         return this.#c.takeSnapshot(first);
+      case 'snapshot-taken':
+        this.#c.step(first, { type: 'snapshotTaken', index: Number(second) });
+        return;
       case 'compact':
         return this.#c.compact(first, Number(second));
       case 'fetch':
