@@ -92,7 +92,7 @@ export function batchFromWire(wire: unknown): Batch {
     throw new MalformedCommand('batch', 'is not a list of version, time and commands');
   }
   if (wire[0] !== BATCH_VERSION) {
-    throw new MalformedCommand('batch', `has version ${String(wire[0])}; this build reads 1`);
+    throw new MalformedCommand('batch', `has version ${shown(wire[0])}; this build reads 1`);
   }
   const commands: readonly unknown[] = wire[2];
   if (commands.length > LIMITS.commandsPerBatch) {
@@ -115,11 +115,16 @@ function commandFromWire(wire: unknown, where: string): Command {
   }
   const kind = kindByTag.get(wire[0] as number);
   if (kind === undefined) {
-    throw new MalformedCommand(where, `has tag ${String(wire[0])}, which this build does not know`);
+    throw new MalformedCommand(where, `has tag ${shown(wire[0])}, which this build does not know`);
   }
   const place = `${where}.${kind}`;
   const fields = lifted(FAMILIES[kind], wire[1], wire[2], place);
   return { kind, ...(FAMILIES[kind].schema.decode(fields, place) as object) } as Command;
+}
+
+/** A value that should have been a number; what else it is may not even turn into text. */
+function shown(value: unknown): string {
+  return typeof value === 'number' ? String(value) : `of type ${typeof value}`;
 }
 
 function lifted(family: Family, version: unknown, fields: unknown, where: string): unknown {

@@ -75,7 +75,10 @@ const integrationSchema = record({
 
 export type Integration = TypeOf<typeof integrationSchema>;
 
-const receiverSchema = record({ name, integrations: list(integrationSchema, 1_024) });
+const receiverSchema = record({
+  name,
+  integrations: list(integrationSchema, LIMITS.integrationsPerReceiver),
+});
 
 export type Receiver = TypeOf<typeof receiverSchema>;
 

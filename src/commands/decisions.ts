@@ -34,7 +34,7 @@ const fingerprints = list(text(16), LIMITS.alertsPerGroup);
 
 const verdictSchema = record({
   /** `receiver/type[n]`, as {@link integrationKey} writes it. */
-  integration: text(LIMITS.name),
+  integration: text(LIMITS.integrationKey),
   notify: flag,
   reason: oneOf([...NOTIFY_REASONS, ...WITHHOLD_REASONS]),
 });
@@ -44,18 +44,19 @@ export type Verdict = TypeOf<typeof verdictSchema>;
 const mutedSchema = record({
   fingerprint: text(16),
   /** Each cause as `silence:<id>`, `inhibited:<fingerprint>` or `interval:<name>`. */
-  by: list(text(LIMITS.name), LIMITS.matchersPerList),
+  by: list(text(2 * LIMITS.name), LIMITS.causesPerAlert),
 });
 
 export type Muted = TypeOf<typeof mutedSchema>;
 
 export const flushSchema = record({
-  group: text(LIMITS.labelValue),
+  /** The key of the group's row, which begins with the place of its route. */
+  group: text(LIMITS.groupKey),
   tick: time,
   firing: fingerprints,
   resolved: fingerprints,
   muted: list(mutedSchema, LIMITS.alertsPerGroup),
-  verdicts: list(verdictSchema, LIMITS.matchersPerList),
+  verdicts: list(verdictSchema, LIMITS.integrationsPerReceiver),
 });
 
 export type Flush = { readonly kind: 'flush' } & TypeOf<typeof flushSchema>;

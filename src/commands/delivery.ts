@@ -11,7 +11,7 @@ import { oneOf, record, span, text, whole, type TypeOf } from './schema.ts';
 const tryNumber = whole(1, 1_000_000);
 
 export const attemptSchema = record({
-  /** The notification's id: the log index of its decision and its place in it. */
+  /** The notification's id: the log index of its decision and a count within that entry. */
   notification: text(64),
   try: tryNumber,
   /** The node that sends. */

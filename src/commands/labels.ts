@@ -14,7 +14,7 @@ export type Labels = readonly string[];
 /** Makes a label set from pairs in any order; a later pair wins over an earlier one. */
 export function labelsFrom(pairs: Iterable<readonly [string, string]>): Labels {
   const byName = new Map(pairs);
-  const names = [...byName.keys()].filter((name) => byName.get(name) !== '').sort(byCodeUnit);
+  const names = [...byName.keys()].filter((name) => byName.get(name) !== '').sort(byCodePoint);
   return names.flatMap((name) => [name, byName.get(name) ?? '']);
 }
 
@@ -93,7 +93,7 @@ function checkedLabels(value: unknown, where: string): Labels {
     if (valueSchema.decode(value[i + 1], `${where}.${name}`) === '') {
       throw new MalformedCommand(`${where}.${name}`, 'is empty: leave the label out');
     }
-    if (previous !== null && byCodeUnit(previous, name) >= 0) {
+    if (previous !== null && byCodePoint(previous, name) >= 0) {
       throw new MalformedCommand(where, 'is not sorted by name, or has a name twice');
     }
     previous = name;
@@ -101,9 +101,23 @@ function checkedLabels(value: unknown, where: string): Labels {
   return value as readonly string[];
 }
 
-/** The order of UTF-16 units: a total order that no locale can change. */
-function byCodeUnit(a: string, b: string): number {
-  return a < b ? -1 : a > b ? 1 : 0;
+/**
+ * The order of code points, which is that of UTF-8 bytes and so that of Go: the fingerprint
+ * depends on it. `<` orders by UTF-16 units, where an emoji comes before U+FFFD.
+ */
+function byCodePoint(a: string, b: string): number {
+  const length = Math.min(a.length, b.length);
+  for (let i = 0; i < length; i++) {
+    const unit = a.charCodeAt(i);
+    const other = b.charCodeAt(i);
+    if (unit !== other) return codePointRank(unit) - codePointRank(other);
+  }
+  return a.length - b.length;
+}
+
+/** Surrogates stand for the code points after all others. */
+function codePointRank(unit: number): number {
+  return unit >= 0xd800 && unit <= 0xdfff ? unit + 0x10000 : unit;
 }
 
 const encoder = new TextEncoder();

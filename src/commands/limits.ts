@@ -25,10 +25,17 @@ export const LIMITS = {
   /** Depth of the route tree; real trees are three or four deep. */
   routeDepth: 32,
   matchersPerList: 128,
+  integrationsPerReceiver: 1_024,
+  /** Silences and the like that a decision names as causes; beyond that, more say nothing new. */
+  causesPerAlert: 64,
+  /** Characters of a group's key; a longer one is cut and told apart by its fingerprint. */
+  groupKey: 1_024,
   /** Alerts named by one decision: what one group may hold. */
   alertsPerGroup: 262_144,
   /** Text of an outcome: enough for a receiver's own words, never a whole error page. */
   detail: 1_024,
   /** Any short name: receivers, monitors, nodes, people. */
   name: 1_024,
+  /** `receiver/type[n]`: two names and a number. */
+  integrationKey: 2_064,
 } as const;

@@ -51,7 +51,7 @@ export const observeSchema: Schema<Observe> = {
   },
 };
 
-/** Checks what the types cannot say: equal columns, finite values, names that exist and are used once. */
+/** Checks what the types cannot say: equal columns, finite values, names that exist. */
 function checkReadings({ names: newNames, ids, values }: Observe, where: string): void {
   if (ids.length !== values.length) {
     throw new MalformedCommand(where, `has ${ids.length} ids for ${values.length} values`);

@@ -42,6 +42,14 @@ export function text(lengthMax: number): Schema<string> {
   });
 }
 
+/** An id that a node minted: letters, digits and dashes, safe as a key and in a URL. */
+export const mintedId: Schema<string> = checked((value, where) => {
+  if (typeof value !== 'string' || !/^[0-9A-Za-z-]{1,64}$/.test(value)) {
+    throw new MalformedCommand(where, 'is not an id of letters, digits and dashes');
+  }
+  return value;
+});
+
 /** A finite number; minus zero becomes zero because msgpack has no minus zero. */
 export const finite: Schema<number> = checked((value, where) => {
   if (typeof value !== 'number' || !Number.isFinite(value)) {
@@ -60,7 +68,7 @@ export function whole(min: number, max: number): Schema<number> {
   });
 }
 
-/** Epoch milliseconds; the bound is the year 10889, past which `Date` text stops being four digits. */
+/** Epoch milliseconds, in 48 bits: up to the year 10889. */
 export const time = whole(0, 281_474_976_710_655);
 
 /** A span of time in milliseconds. */

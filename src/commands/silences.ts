@@ -9,13 +9,13 @@
 import { labelsSchema } from './labels.ts';
 import { LIMITS } from './limits.ts';
 import { matchersSchema } from './matchers.ts';
-import { record, text, time, type TypeOf } from './schema.ts';
+import { mintedId, record, text, time, type TypeOf } from './schema.ts';
 
 export const setSilenceSchema = record({
   /** The silence to edit, or the empty string for a new one. */
   id: text(LIMITS.name),
   /** The id that a new silence, or a replacement, gets. */
-  freshId: text(LIMITS.name),
+  freshId: mintedId,
   matchers: matchersSchema,
   startsAt: time,
   endsAt: time,

@@ -10,6 +10,7 @@ import { Packr } from 'msgpackr/pack';
 import { batchFromWire, batchToWire, type Batch } from '../commands/command.ts';
 import { LIMITS } from '../commands/limits.ts';
 import { MalformedCommand } from '../commands/schema.ts';
+import { tokenProblem } from './tokens.ts';
 
 const packr = new Packr({
   useRecords: false,
@@ -30,7 +31,7 @@ export function encodeBatch(batch: Batch): Uint8Array {
   return bytes;
 }
 
-/** Decodes a batch. Throws {@link MalformedCommand} on anything that `encodeBatch` cannot write. */
+/** Decodes a batch. Throws {@link MalformedCommand} on anything that is not a batch. */
 export function decodeBatch(bytes: Uint8Array): Batch {
   if (bytes.length > LIMITS.batchBytes) {
     throw new MalformedCommand('batch', `takes ${bytes.length} bytes, over the limit`);
@@ -50,19 +51,21 @@ export function decodeCanonical(bytes: Uint8Array): unknown {
 
 /** Copies the result out of msgpackr's pool, where the next call would write over it. */
 function pack(value: unknown): Uint8Array {
-  return Uint8Array.from(packr.pack(value));
+  return new Uint8Array(packr.pack(value));
 }
 
 function unpack(bytes: Uint8Array): unknown {
+  const problem = tokenProblem(bytes);
+  if (problem !== null) throw new MalformedCommand('bytes', problem);
   try {
     return packr.unpack(bytes);
   } catch (error) {
-    // Hostile bytes end in a RangeError or an Error of msgpackr; both mean the same to us.
+    // For example a map in the place of a key.
     throw new MalformedCommand('bytes', `are not msgpack: ${(error as Error).message}`);
   }
 }
 
-/** The same data with the keys of every map in the order of their UTF-16 units. */
+/** The same data, keys in one order: whole numbers as JavaScript has them, then UTF-16 units. */
 function sorted(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(sorted);
   if (value === null || typeof value !== 'object' || value instanceof Uint8Array) return value;

@@ -1,9 +1,10 @@
 /**
  * Checks at work: which of them watch a series, and whether a value is in breach.
  *
- * Promise: a pure function of the applied configuration and a name. What is remembered per series
- * id is derived from both, which never change for one configuration object; forgetting it changes
- * no result (a test folds with and without it).
+ * Promise: a pure function of the applied configuration and a name. What is remembered is derived
+ * from a configuration object, which never changes; forgetting it changes no result (a test folds
+ * with and without it). What is remembered per series id belongs to one projection, because two
+ * histories that go on from one state give the same id to different names.
  */
 
 import type { Check, Condition } from '../commands/config.ts';
@@ -21,16 +22,17 @@ export interface CompiledCheck {
 export interface Checks {
   readonly all: readonly CompiledCheck[];
   readonly byId: ReadonlyMap<number, CompiledCheck>;
-  /** Checks by series id; filled as series are seen. */
-  readonly bySeries: (readonly CompiledCheck[] | undefined)[];
 }
+
+/** Checks by series id, filled as series are seen: of one configuration and one projection. */
+export type Watchers = (readonly CompiledCheck[] | undefined)[];
 
 /** What makes a check the same one after a reload: the labels of its alerts. */
 export function checkKey(check: Check): string {
   return labelsText(check.labels);
 }
 
-const NO_CHECKS: Checks = { all: [], byId: new Map(), bySeries: [] };
+const NO_CHECKS: Checks = { all: [], byId: new Map() };
 const compiled = new WeakMap<AppliedConfig, Checks>();
 
 export function checksOf(config: AppliedConfig | null, facts: Facts): Checks {
@@ -38,7 +40,7 @@ export function checksOf(config: AppliedConfig | null, facts: Facts): Checks {
   const known = compiled.get(config);
   if (known !== undefined) return known;
   const all = config.command.config.checks.map((check) => compile(check, facts));
-  const checks = { all, byId: new Map(all.map((each) => [each.id, each])), bySeries: [] };
+  const checks = { all, byId: new Map(all.map((each) => [each.id, each])) };
   compiled.set(config, checks);
   return checks;
 }
@@ -56,11 +58,9 @@ function compile(check: Check, facts: Facts): CompiledCheck {
 const NONE: readonly CompiledCheck[] = [];
 
 /** The checks that watch a series. */
-export function checksOfSeries(checks: Checks, id: number, name: string): readonly CompiledCheck[] {
-  const known = checks.bySeries[id];
-  if (known !== undefined) return known;
+export function checksOfSeries(checks: Checks, name: string): readonly CompiledCheck[] {
   const watching = checks.all.filter(({ glob }) => globMatches(glob, name));
-  return (checks.bySeries[id] = watching.length === 0 ? NONE : watching);
+  return watching.length === 0 ? NONE : watching;
 }
 
 /**

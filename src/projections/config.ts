@@ -8,12 +8,11 @@
 
 import type { ApplyConfig } from '../commands/config.ts';
 import { resolveCheck } from './alerts.ts';
-import { checkKey, checksOf, checksOfSeries, type Checks } from './checks.ts';
-import { regroup } from './groups.ts';
+import { checkKey, checksOf, type Checks } from './checks.ts';
+import { regroup } from './regroup.ts';
 import { routingOf } from './routing.ts';
-import { dropBreach, intern, isMissingTimer, watch } from './series.ts';
+import { dropBreach, intern, MISSING_TIMER, watch, watchers } from './series.ts';
 import type { Facts } from './state.ts';
-import { dueTimers } from './timers.ts';
 import type { Transaction } from './transaction.ts';
 
 /** Folds a configuration that was applied. */
@@ -23,7 +22,7 @@ export function applyConfig(tx: Transaction, command: ApplyConfig): void {
   const { origin, source, externalUrl, config } = command;
   tx.config = { index: tx.index, at: tx.at, command: { origin, source, externalUrl, config } };
   const checks = checksOf(tx.config, tx.facts);
-  dropUnwatched(tx, before, checks);
+  dropUnwatched(tx, before);
   watchMissing(tx, checks);
   regroup(tx, routingOf(command.config));
 }
@@ -36,10 +35,9 @@ function withCheckIds(facts: Facts, keys: readonly string[]): Facts {
   return { ...facts, checkIds, nextCheckId };
 }
 
-function dropUnwatched(tx: Transaction, before: Checks, checks: Checks): void {
+function dropUnwatched(tx: Transaction, before: Checks): void {
   for (const [series, breaches] of tx.rows('breaches')) {
-    const name = tx.rowAt('series', series) ?? '';
-    const watching = checksOfSeries(checks, series, name);
+    const watching = watchers(tx, series);
     for (const [key, breach] of Object.entries(breaches)) {
       const id = Number(key);
       if (watching.some((compiled) => compiled.id === id)) continue;
@@ -60,12 +58,10 @@ function watchMissing(tx: Transaction, checks: Checks): void {
   const missing = checks.all.filter(({ check }) => check.condition.kind === 'missing');
   if (missing.length === 0 && tx.rows('seen').length === 0) return;
   // Each watched series is given its timers below; those of the old rules would only pile up.
-  for (const { key, at } of dueTimers(tx.base.foldTimers, Infinity, Infinity)) {
-    if (isMissingTimer(key)) tx.clearTimer('foldTimers', key, at);
-  }
-  for (const { glob } of missing) if (glob.literal) intern(tx, glob.text);
-  for (const [series, name] of tx.rows('series')) {
-    const watching = checksOfSeries(checks, series, name);
+  tx.clearTimersOf('foldTimers', MISSING_TIMER);
+  for (const { glob } of missing) if (glob.literal !== null) intern(tx, glob.literal);
+  for (const [series] of tx.rows('series')) {
+    const watching = watchers(tx, series);
     const isWatched = watching.some(({ check }) => check.condition.kind === 'missing');
     if (!isWatched) tx.removeRow('seen', series);
     else watch(tx, series, watching);

@@ -8,6 +8,7 @@
 
 import type { Flush, Muted, Reason, Verdict } from '../commands/decisions.ts';
 import { integrationKey, type Integration } from '../commands/config.ts';
+import { LIMITS } from '../commands/limits.ts';
 import { inhibitorsOf, mutingIntervalsOf, silencesOf, type LocalTimeIn } from './muting.ts';
 import { integrationsOf, routingOf, type RouteNode } from './routing.ts';
 import type { Alert, Group, State, Told } from './state.ts';
@@ -80,11 +81,12 @@ function causesOf(
   alert: Alert,
   intervals: readonly string[],
 ): readonly string[] {
-  return [
+  const causes = [
     ...inhibitorsOf(state, fingerprint, alert.labels).map((source) => `inhibited:${source}`),
     ...intervals.map((name) => `interval:${name}`),
     ...silencesOf(state, alert.labels, now).map((id) => `silence:${id}`),
   ];
+  return causes.slice(0, LIMITS.causesPerAlert);
 }
 
 interface Case {
@@ -103,14 +105,15 @@ interface Case {
  */
 function reasonFor(state: State, now: number, each: Case): Reason {
   const { group, name, node, integration, firing, resolved } = each;
-  const owed = group.owed[name];
-  if (owed !== undefined && get(state.notifications, owed)?.status === 'trying') {
-    return 'the last notification is still being sent';
-  }
+  const owed = get(state.notifications, group.owed[name] ?? '');
+  if (owed?.status === 'trying') return 'the last notification is still being sent';
   if (firing.length === 0 && resolved.length === 0) return 'every alert is muted';
   const told = group.told[name];
   if (told === undefined) {
-    return firing.length > 0 ? 'first notification' : 'resolved before anyone was told';
+    if (firing.length > 0) return 'first notification';
+    // Nobody knows whether it was told: then its end must be.
+    const mayKnow = owed?.uncertain === true && integration.sendResolved;
+    return mayKnow ? 'all alerts resolved' : 'resolved before anyone was told';
   }
   if (hasNew(firing, told.firing)) return 'new alerts added';
   if (firing.length === 0) return allResolved(told, integration);

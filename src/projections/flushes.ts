@@ -21,23 +21,31 @@ export function flush(tx: Transaction, command: Flush): void {
     return;
   }
   const owed: Record<string, string> = {};
+  const uncertain = new Set<string>();
   for (const [integration, id] of Object.entries(group.owed)) {
     // An attempt that is under way keeps its place; what only waits is said anew, or not at all.
     if (!replaceNotification(tx, id)) owed[integration] = id;
+    else if (tx.get('notifications', id)?.uncertain === true) uncertain.add(integration);
   }
+  const isStillSending = Object.keys(owed).length > 0;
   const told: Record<string, Told> = { ...group.told };
   const content = contentOf(tx, group, command);
-  command.verdicts.forEach((verdict, place) => {
-    const { integration, notify, reason } = verdict;
+  for (const { integration, notify, reason } of command.verdicts) {
     if (notify) {
-      const id = `${tx.index}.${place}`;
+      const id = tx.newNotificationId();
       owed[integration] = id;
-      oweNotification(tx, id, { ...content, group: key, integration, reason });
+      oweNotification(tx, id, {
+        ...content,
+        group: key,
+        integration,
+        reason,
+        uncertain: uncertain.has(integration),
+      });
     } else if (reason === 'resolved notices are off for this integration') {
       const { firing, resolved } = command;
       told[integration] = { at: tx.at, firing, resolved, notification: '' };
     }
-  });
+  }
   const nextFlush = tickAfter(group.nextFlush, intervalOf(tx, group), tx.at);
   tx.clearTimer('flushTimers', key, group.nextFlush);
   tx.setTimer('flushTimers', key, nextFlush);
@@ -48,7 +56,8 @@ export function flush(tx: Transaction, command: Flush): void {
     owed,
     nextFlush,
     flushed: true,
-    leaving: leavingOf(tx, command),
+    // Who is still being told of an alert's life must hear of its end later.
+    leaving: isStillSending ? [] : leavingOf(tx, command),
     last: { index: tx.index, at: tx.at, muted, verdicts },
   };
   tx.put('groups', key, flushed);
@@ -80,7 +89,7 @@ function contentOf(
   tx: Transaction,
   group: Group,
   command: Flush,
-): Omit<NotificationContent, 'group' | 'integration' | 'reason'> {
+): Omit<NotificationContent, 'group' | 'integration' | 'reason' | 'uncertain'> {
   const { firing, resolved } = command;
   const alerts = [...firing, ...resolved].flatMap((fingerprint): NotifiedAlert[] => {
     const alert = tx.get('alerts', fingerprint);

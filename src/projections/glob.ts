@@ -7,7 +7,7 @@
  * tags matches series that have at least those.
  */
 
-/** A set of states of one part's matcher; a part is matched by walking such sets. */
+/** What takes one character of a name, or, for a star, any number of them. */
 interface Step {
   readonly kind: 'char' | 'any' | 'star' | 'class';
   readonly char: string;
@@ -21,8 +21,8 @@ type Part = readonly (readonly Step[])[];
 export interface Glob {
   /** The pattern as it was written. */
   readonly text: string;
-  /** True when the pattern has no wildcard: it names exactly one series. */
-  readonly literal: boolean;
+  /** The series that a pattern without wildcards names, its tags sorted; else null. */
+  readonly literal: string | null;
   readonly parts: readonly Part[];
   readonly tags: readonly { readonly name: string; readonly value: Part }[];
 }
@@ -33,6 +33,8 @@ export type ParsedGlob =
 
 /** Braces multiply: this bounds the product for one part. */
 const ALTERNATIVES_MAX = 1_024;
+/** Braces in braces: far more than people write, far less than the stack of a parser holds. */
+const BRACE_DEPTH_MAX = 32;
 
 export function parseGlob(text: string): ParsedGlob {
   try {
@@ -132,6 +134,7 @@ class GlobError extends Error {
 class Parser {
   readonly #text: string;
   #at = 0;
+  #depth = 0;
 
   constructor(text: string) {
     this.#text = text;
@@ -147,9 +150,7 @@ class Parser {
       parts.push(this.#part('.;'));
     }
     const tags = this.#tags();
-    const literal =
-      tags.every((tag) => isLiteral(tag.value)) && parts.every((part) => isLiteral(part));
-    return { text, literal, parts, tags };
+    return { text, literal: literalOf(parts, tags), parts, tags };
   }
 
   #tags(): Glob['tags'] {
@@ -228,6 +229,9 @@ class Parser {
   }
 
   #braces(open: number): Part {
+    if (++this.#depth > BRACE_DEPTH_MAX) {
+      throw new GlobError(`braces stand over ${BRACE_DEPTH_MAX} deep in braces`, open);
+    }
     const alternatives: (readonly Step[])[] = [];
     for (;;) {
       alternatives.push(...this.#sequence(',}'));
@@ -236,11 +240,24 @@ class Parser {
       if (alternatives.length > ALTERNATIVES_MAX) {
         throw new GlobError(`braces give over ${ALTERNATIVES_MAX} alternatives`, open);
       }
-      if (end === '}') return alternatives;
+      if (end !== '}') continue;
+      this.#depth--;
+      return alternatives;
     }
   }
 }
 
-function isLiteral(part: Part): boolean {
-  return part.length === 1 && (part[0] ?? []).every((step) => step.kind === 'char');
+/** The series that parts and tags without wildcards name, spelled as it is stored; else null. */
+function literalOf(parts: Glob['parts'], tags: Glob['tags']): string | null {
+  const path = parts.map(literalPart);
+  const byName = tags.toSorted((a, b) => (a.name < b.name ? -1 : 1));
+  const values = byName.map(({ value }) => literalPart(value));
+  if (path.includes(null) || values.includes(null)) return null;
+  return [path.join('.'), ...byName.map(({ name }, i) => `${name}=${values[i]}`)].join(';');
+}
+
+function literalPart(part: Part): string | null {
+  const [steps = []] = part;
+  if (part.length > 1 || steps.some((step) => step.kind !== 'char')) return null;
+  return steps.map((step) => step.char).join('');
 }

@@ -6,7 +6,7 @@
  * Resolved alerts leave only when their end is told or nobody needs telling.
  */
 
-import { groupOf, routesOf, routingOf, type RouteNode, type Routing } from './routing.ts';
+import { groupOf, routesOf, routingOf, type RouteNode } from './routing.ts';
 import type { Alert, Group, Told } from './state.ts';
 import type { Transaction } from './transaction.ts';
 
@@ -20,7 +20,12 @@ export function joinGroups(tx: Transaction, fingerprint: string, alert: Alert): 
   return [...new Set([...alert.groups, ...joined])];
 }
 
-function joinGroup(tx: Transaction, node: RouteNode, fingerprint: string, alert: Alert): string {
+export function joinGroup(
+  tx: Transaction,
+  node: RouteNode,
+  fingerprint: string,
+  alert: Alert,
+): string {
   const { key, text, labels } = groupOf(node, alert.labels);
   const waitedAt = alert.startsAt + node.route.groupWaitMs;
   const group = tx.get('groups', key);
@@ -82,10 +87,12 @@ function settle(tx: Transaction, key: string, integration: string, id: string, g
 /** Lets resolved alerts go, and the group with them when it is empty. */
 export function leave(tx: Transaction, key: string, group: Group): void {
   const alerts: Record<string, 1> = { ...group.alerts };
+  const left = new Set<string>();
   for (const fingerprint of group.leaving) {
     const alert = tx.get('alerts', fingerprint);
     if (alert !== undefined && !alert.resolved) continue;
     delete alerts[fingerprint];
+    left.add(fingerprint);
     if (alert !== undefined) {
       const groups = alert.groups.filter((each) => each !== key);
       tx.put('alerts', fingerprint, { ...alert, groups });
@@ -95,37 +102,17 @@ export function leave(tx: Transaction, key: string, group: Group): void {
     tx.clearTimer('flushTimers', key, group.nextFlush);
     tx.remove('groups', key);
   } else {
-    tx.put('groups', key, { ...group, alerts, leaving: [] });
+    tx.put('groups', key, { ...group, alerts, leaving: [], told: forgotten(group.told, left) });
   }
 }
 
-/**
- * A new configuration: every alert that fires, or whose end is not yet told, is routed anew and
- * all timers start again, as Alertmanager does on a reload. What was told under a key that still
- * exists stays told.
- */
-export function regroup(tx: Transaction, routing: Routing): void {
-  const before = new Map(tx.entries('groups'));
-  for (const [key, group] of before) {
-    tx.clearTimer('flushTimers', key, group.nextFlush);
-    tx.remove('groups', key);
-  }
-  for (const [fingerprint, alert] of tx.entries('alerts')) {
-    if (alert.resolved && alert.groups.length === 0) continue;
-    const groups = routesOf(routing, alert.labels).map((node) =>
-      joinGroup(tx, node, fingerprint, alert),
-    );
-    tx.put('alerts', fingerprint, { ...alert, groups: [...new Set(groups)] });
-  }
-  const byText = new Map([...before.values()].map((group) => [heirKey(group), group]));
-  for (const [key, group] of tx.entries('groups')) {
-    const old = byText.get(heirKey(group));
-    if (old === undefined) continue;
-    tx.put('groups', key, { ...group, told: old.told, owed: old.owed, last: old.last });
-  }
-}
-
-/** Routes may have moved in the tree; what receivers see as the same group is the same group. */
-function heirKey(group: Group): string {
-  return `${group.receiver} ${group.text}`;
+/** An alert that has left is no longer told as firing: if it comes back, that is news. */
+function forgotten(told: Group['told'], left: ReadonlySet<string>): Group['told'] {
+  if (left.size === 0) return told;
+  return Object.fromEntries(
+    Object.entries(told).map(([integration, each]) => {
+      const firing = each.firing.filter((fingerprint) => !left.has(fingerprint));
+      return [integration, { ...each, firing }];
+    }),
+  );
 }

@@ -32,6 +32,8 @@ export interface NotificationContent {
   readonly alerts: readonly NotifiedAlert[];
   readonly firing: readonly string[];
   readonly resolved: readonly string[];
+  /** True when it takes the place of one whose fate nobody knows. */
+  readonly uncertain: boolean;
 }
 
 /** Owes a notification from now on; its first try is due at once. */
@@ -44,7 +46,6 @@ export function oweNotification(tx: Transaction, id: string, content: Notificati
     status: 'owed',
     tries: 0,
     wakeAt: tx.at,
-    uncertain: false,
     node: '',
     lastResult: '',
     lastAt: 0,

@@ -16,19 +16,19 @@ import { missingDue, observe, pendingDue } from './series.ts';
 import { expireSilence, setSilence, silenceDue } from './silences.ts';
 import type { State } from './state.ts';
 import { dueTimers } from './timers.ts';
-import { Transaction, type SeriesNames, type Transition } from './transaction.ts';
+import { Transaction, type SeriesIndex, type Transition } from './transaction.ts';
 
 /** A silence of this length between two entries means that nobody listened (see `lead`). */
 const GAP_MS = 10_000;
 
-/** The state as it grows, with the index of names that every input needs. */
+/** The state as it grows, with the index of series that every input needs. */
 export class Projection {
   #state: State;
-  readonly #names: SeriesNames = new Map();
+  readonly #series: SeriesIndex = { ids: new Map(), watchers: new WeakMap() };
 
   constructor(state: State) {
     this.#state = state;
-    for (const [id, name] of rowsOf(state.series)) this.#names.set(name, id);
+    for (const [id, name] of rowsOf(state.series)) this.#series.ids.set(name, id);
   }
 
   get state(): State {
@@ -37,12 +37,12 @@ export class Projection {
 
   /** The id of a series, or -1. */
   seriesId(name: string): number {
-    return this.#names.get(name) ?? -1;
+    return this.#series.ids.get(name) ?? -1;
   }
 
   /** Folds the entry at `index`; gives back what happened, for people. */
   apply(index: number, batch: Batch): readonly Transition[] {
-    const tx = new Transaction(this.#state, this.#names, { index, at: batch.at });
+    const tx = new Transaction(this.#state, this.#series, { index, at: batch.at });
     const [first, ...rest] = batch.commands;
     // A new leader first says whether anybody listened: only then may deadlines count silence.
     const leads = first?.kind === 'lead';

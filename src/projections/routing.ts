@@ -6,7 +6,14 @@
  */
 
 import type { Config, Integration, Receiver, Route } from '../commands/config.ts';
-import { labelPairs, labelsFrom, labelsText, type Labels } from '../commands/labels.ts';
+import {
+  fingerprint,
+  labelPairs,
+  labelsFrom,
+  labelsText,
+  type Labels,
+} from '../commands/labels.ts';
+import { LIMITS } from '../commands/limits.ts';
 import { matcherText } from '../commands/matchers.ts';
 import { matchesAll } from './matching.ts';
 
@@ -83,7 +90,14 @@ export function groupOf(node: RouteNode, labels: Labels): GroupIdentity {
     ? labels
     : labelsFrom([...labelPairs(labels)].filter(([name]) => groupBy.includes(name)));
   const text = `${node.key}:${labelsText(own)}`;
-  return { key: `${node.index} ${text}`, text, labels: own };
+  return { key: rowKey(`${node.index} ${text}`, own), text, labels: own };
+}
+
+/** Labels may be of any length and a decision names its group, so a long key is cut. */
+function rowKey(whole: string, labels: Labels): string {
+  if (whole.length <= LIMITS.groupKey) return whole;
+  const suffix = `… ${fingerprint(labels)}`;
+  return whole.slice(0, LIMITS.groupKey - suffix.length).toWellFormed() + suffix;
 }
 
 export function integrationsOf(routing: Routing, receiver: string): readonly Integration[] {

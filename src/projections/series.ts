@@ -7,9 +7,20 @@
 
 import type { Observe } from '../commands/observe.ts';
 import { fireCheck, resolveCheck } from './alerts.ts';
-import { checksOf, checksOfSeries, inBreach, seenStepMs, type CompiledCheck } from './checks.ts';
+import {
+  checksOf,
+  checksOfSeries,
+  inBreach,
+  seenStepMs,
+  type Checks,
+  type CompiledCheck,
+  type Watchers,
+} from './checks.ts';
 import type { Breach } from './state.ts';
 import type { Transaction } from './transaction.ts';
+
+/** What the timers of `missing` checks start with. */
+export const MISSING_TIMER = 'missing:';
 
 /** Folds readings: interns new names, then judges each value against the checks of its series. */
 export function observe(tx: Transaction, command: Observe): void {
@@ -17,42 +28,66 @@ export function observe(tx: Transaction, command: Observe): void {
   const checks = checksOf(tx.config, tx.facts);
   if (checks.all.length === 0) return;
   const { ids, values } = command;
+  const bySeries = watchersOf(tx, checks);
   for (let i = 0; i < ids.length; i++) {
     const raw = ids[i] ?? 0;
     const id = raw >= 0 ? raw : (newIds[-1 - raw] ?? 0);
-    const watching = checks.bySeries[id] ?? watchers(tx, id);
+    const watching = bySeries[id] ?? watchers(tx, id);
     if (watching.length > 0) judge(tx, id, values[i] ?? 0, watching);
   }
 }
 
 /** The id of a name, giving a new name the next id. */
 export function intern(tx: Transaction, name: string): number {
-  const known = tx.names.get(name);
+  const known = tx.series.ids.get(name);
   if (known !== undefined) return known;
   const id = tx.facts.seriesCount;
   tx.facts = { ...tx.facts, seriesCount: id + 1 };
-  tx.names.set(name, id);
+  tx.series.ids.set(name, id);
   tx.setRow('series', id, name);
   watch(tx, id, watchers(tx, id));
   return id;
 }
 
-function watchers(tx: Transaction, id: number): readonly CompiledCheck[] {
+/** The checks that watch a series under the configuration of now. */
+export function watchers(tx: Transaction, id: number): readonly CompiledCheck[] {
+  const checks = checksOf(tx.config, tx.facts);
+  const bySeries = watchersOf(tx, checks);
+  const known = bySeries[id];
+  if (known !== undefined) return known;
   const name = tx.rowAt('series', id);
   // An id that was never given out can only come from a damaged or forged command.
   if (name === undefined) return [];
-  return checksOfSeries(checksOf(tx.config, tx.facts), id, name);
+  return (bySeries[id] = checksOfSeries(checks, name));
+}
+
+function watchersOf(tx: Transaction, checks: Checks): Watchers {
+  const known = tx.series.watchers.get(checks);
+  if (known !== undefined) return known;
+  const bySeries: Watchers = [];
+  tx.series.watchers.set(checks, bySeries);
+  return bySeries;
 }
 
 /** Starts the watch of a series by `missing` checks, or goes on with it after a reload. */
 export function watch(tx: Transaction, id: number, watching: readonly CompiledCheck[]): void {
-  for (const { id: check, check: rule } of watching) {
-    if (rule.condition.kind !== 'missing') continue;
-    const seen = tx.rowAt('seen', id) ?? tx.at;
-    tx.setRow('seen', id, seen);
-    const dueAt = seen + rule.condition.missingMs + seenStepMs(watching);
-    tx.setTimer('foldTimers', missingTimer(check, id), dueAt);
+  for (const compiled of watching) {
+    if (compiled.check.condition.kind !== 'missing') continue;
+    tx.setRow('seen', id, tx.rowAt('seen', id) ?? tx.at);
+    watchFrom(tx, id, compiled, watching);
   }
+}
+
+/** Has a `missing` check look when its series, silent since it was last seen, is due. */
+function watchFrom(
+  tx: Transaction,
+  id: number,
+  { id: check, check: { condition } }: CompiledCheck,
+  watching: readonly CompiledCheck[],
+): void {
+  const seen = tx.rowAt('seen', id) ?? tx.at;
+  const dueAt = seen + condition.missingMs + seenStepMs(watching);
+  tx.setTimer('foldTimers', missingTimer(check, id), dueAt);
 }
 
 function judge(
@@ -70,6 +105,8 @@ function judge(
     if (isInBreach === (breach !== undefined)) continue;
     if (isInBreach) beginBreach(tx, id, compiled, value);
     else endBreach(tx, id, compiled);
+    // While it was in breach nobody looked: the series may fall silent once more.
+    if (condition.kind === 'missing') watchFrom(tx, id, compiled, watching);
   }
 }
 
@@ -90,7 +127,7 @@ function beginBreach(tx: Transaction, id: number, compiled: CompiledCheck, value
 }
 
 /** Ends a breach; an alert that it raised is resolved. */
-export function endBreach(tx: Transaction, id: number, compiled: CompiledCheck): void {
+function endBreach(tx: Transaction, id: number, compiled: CompiledCheck): void {
   const breach = dropBreach(tx, id, compiled.id);
   if (breach === undefined) return;
   if (breach.firesAt === 0) {
@@ -140,13 +177,6 @@ export function missingDue(tx: Transaction, check: number, id: number): void {
     return;
   }
   if (tx.rowAt('breaches', id)?.[check] === undefined) beginBreach(tx, id, compiled, 0);
-  // Looks again later: the series may come back and fall silent once more.
-  tx.setTimer('foldTimers', missingTimer(check, id), tx.at + compiled.check.condition.missingMs);
-}
-
-/** Whether a timer of the fold belongs to the watch of a `missing` check. */
-export function isMissingTimer(key: string): boolean {
-  return key.startsWith('missing:');
 }
 
 function pendingTimer(check: number, series: number): string {
@@ -154,5 +184,5 @@ function pendingTimer(check: number, series: number): string {
 }
 
 function missingTimer(check: number, series: number): string {
-  return `missing:${check}:${series}`;
+  return `${MISSING_TIMER}${check}:${series}`;
 }

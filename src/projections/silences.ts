@@ -36,8 +36,7 @@ export function setSilence(tx: Transaction, command: SetSilence): void {
     updatedAt: tx.at,
   };
   if (old !== undefined && changesInPlace(old, command, tx.at)) {
-    const startsAt = Math.min(command.startsAt, silence.startsAt);
-    store(tx, command.id, { ...silence, startsAt });
+    store(tx, command.id, { ...silence, startsAt: command.startsAt });
     return;
   }
   if (old !== undefined) expire(tx, command.id, old);
@@ -57,10 +56,7 @@ export function expireSilence(tx: Transaction, command: ExpireSilence): void {
 /** Its timer has come: a silence that expired long ago is forgotten. */
 export function silenceDue(tx: Transaction, id: string): void {
   const silence = tx.get('silences', id);
-  if (silence === undefined) return;
-  const forgetAt = silence.endsAt + EXPIRED_KEEP_MS;
-  if (forgetAt <= tx.at) tx.remove('silences', id);
-  else tx.setTimer('foldTimers', silenceTimer(id), forgetAt);
+  if (silence !== undefined && forgetAt(silence) <= tx.at) tx.remove('silences', id);
 }
 
 function changesInPlace(old: Silence, command: SetSilence, now: number): boolean {
@@ -78,12 +74,18 @@ function changesInPlace(old: Silence, command: SetSilence, now: number): boolean
 function expire(tx: Transaction, id: string, silence: Silence): void {
   if (silenceStatus(silence, tx.at) === 'expired') return;
   const startsAt = Math.min(silence.startsAt, tx.at);
-  tx.put('silences', id, { ...silence, startsAt, endsAt: tx.at, updatedAt: tx.at });
+  store(tx, id, { ...silence, startsAt, endsAt: tx.at, updatedAt: tx.at });
 }
 
 function store(tx: Transaction, id: string, silence: Silence): void {
+  const before = tx.get('silences', id);
+  if (before !== undefined) tx.clearTimer('foldTimers', silenceTimer(id), forgetAt(before));
   tx.put('silences', id, silence);
-  tx.setTimer('foldTimers', silenceTimer(id), silence.endsAt + EXPIRED_KEEP_MS);
+  tx.setTimer('foldTimers', silenceTimer(id), forgetAt(silence));
+}
+
+function forgetAt(silence: Silence): number {
+  return silence.endsAt + EXPIRED_KEEP_MS;
 }
 
 function sameMatchers(a: readonly Matcher[], b: readonly Matcher[]): boolean {

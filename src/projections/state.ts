@@ -149,7 +149,8 @@ export interface Silence {
   readonly updatedAt: number;
 }
 
-/** One message owed to one integration. Its id is `<log index of the decision>.<place in it>`. */
+/** One message owed to one integration. Its id is `<log index of the decision>.<count>`, as an
+ * entry may hold many decisions. */
 export interface Notification {
   readonly group: string;
   readonly groupText: string;

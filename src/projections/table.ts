@@ -2,8 +2,8 @@
  * Tables: rows by text key, spread over 1,024 pages by a hash of the key.
  *
  * Promise: as for pages, a write copies one page and one directory, and equal rows are equal pages
- * whatever the history. The hash only spreads; it is not a defence, so keys that people choose
- * (groups) are as safe as the sizes they may have.
+ * whatever the history. A key may be any text but `__proto__`. The hash only spreads; it is not a
+ * defence, so keys that people choose (groups) are as safe as the sizes they may have.
  */
 
 import type { Draft } from 'immer';

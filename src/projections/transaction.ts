@@ -8,10 +8,11 @@
 
 import { produce, type Draft } from 'immer';
 import type { Labels } from '../commands/labels.ts';
+import type { Checks, Watchers } from './checks.ts';
 import { removeRow, rowAt, rowsOf, setRow, type Pages } from './pages.ts';
 import type { AppliedConfig, Facts, State } from './state.ts';
 import { entries, get, put, remove, type Table } from './table.ts';
-import { clearTimer, setTimer } from './timers.ts';
+import { clearTimer, dueTimers, setTimer } from './timers.ts';
 
 /** What happened in the fold, for time lines and streams. Never an input of anything. */
 export type Transition =
@@ -60,12 +61,15 @@ interface TimerChange {
   readonly set: boolean;
 }
 
-/** Ids by name: derived from `state.series`, kept beside it because every input needs it. */
-export type SeriesNames = Map<string, number>;
+/** What is derived from `state.series` and kept beside it, because every reading needs it. */
+export interface SeriesIndex {
+  readonly ids: Map<string, number>;
+  readonly watchers: WeakMap<Checks, Watchers>;
+}
 
 export class Transaction {
   readonly base: State;
-  readonly names: SeriesNames;
+  readonly series: SeriesIndex;
   /** The log index of the entry. */
   readonly index: number;
   /** The time of the entry. */
@@ -83,12 +87,13 @@ export class Transaction {
     seen: new Map<number, PageRowOf<'seen'> | null>(),
   };
   readonly #timers: TimerChange[] = [];
+  #notifications = 0;
   #config: AppliedConfig | null;
   #facts: Facts;
 
-  constructor(base: State, names: SeriesNames, { index, at }: { index: number; at: number }) {
+  constructor(base: State, series: SeriesIndex, { index, at }: { index: number; at: number }) {
     this.base = base;
-    this.names = names;
+    this.series = series;
     this.index = index;
     this.at = at;
     this.#config = base.config;
@@ -170,6 +175,20 @@ export class Transaction {
 
   clearTimer(timers: TimersName, key: string, at: number): void {
     this.#timers.push({ timers, key, at, set: false });
+  }
+
+  /** Clears every timer whose key starts with `prefix`, those that this entry has set as well. */
+  clearTimersOf(timers: TimersName, prefix: string): void {
+    const stored = dueTimers(this.base[timers], Infinity, Infinity);
+    const own = this.#timers.filter((change) => change.timers === timers && change.set);
+    for (const { key, at } of [...stored, ...own]) {
+      if (key.startsWith(prefix)) this.clearTimer(timers, key, at);
+    }
+  }
+
+  /** An id that no other notification has: the log index and a count within the entry. */
+  newNotificationId(): string {
+    return `${this.index}.${this.#notifications++}`;
   }
 
   note(transition: Transition): void {

@@ -1,0 +1,50 @@
+/**
+ * What a new configuration does to groups: every alert is routed anew and all timers start again,
+ * as Alertmanager does on a reload.
+ *
+ * Promise: a group that a receiver sees as the same one goes on: what it was told stays told, what
+ * it is owed stays owed. What is owed to a group that is gone is not sent any more.
+ */
+
+import { joinGroup } from './groups.ts';
+import { replaceNotification } from './notifications.ts';
+import { routesOf, type Routing } from './routing.ts';
+import type { Group } from './state.ts';
+import type { Transaction } from './transaction.ts';
+
+/** Routes every alert that fires, or whose end is not yet told, by the new tree. */
+export function regroup(tx: Transaction, routing: Routing): void {
+  const heirless = new Map<string, Group[]>();
+  for (const [key, group] of tx.entries('groups')) {
+    heirless.set(heirKey(group), [...(heirless.get(heirKey(group)) ?? []), group]);
+    tx.clearTimer('flushTimers', key, group.nextFlush);
+    tx.remove('groups', key);
+  }
+  for (const [fingerprint, alert] of tx.entries('alerts')) {
+    if (alert.resolved && alert.groups.length === 0) continue;
+    const groups = routesOf(routing, alert.labels).map((node) =>
+      joinGroup(tx, node, fingerprint, alert),
+    );
+    tx.put('alerts', fingerprint, { ...alert, groups: [...new Set(groups)] });
+  }
+  for (const [key, group] of tx.entries('groups')) {
+    const old = heirless.get(heirKey(group))?.shift();
+    if (old !== undefined) inherit(tx, key, group, old);
+  }
+  for (const { owed } of [...heirless.values()].flat()) {
+    for (const id of Object.values(owed)) replaceNotification(tx, id);
+  }
+}
+
+/** Routes may have moved in the tree; what receivers see as the same group is the same group. */
+function heirKey(group: Group): string {
+  return `${group.receiver} ${group.text}`;
+}
+
+function inherit(tx: Transaction, key: string, group: Group, old: Group): void {
+  tx.put('groups', key, { ...group, told: old.told, owed: old.owed, last: old.last });
+  for (const id of Object.values(old.owed)) {
+    const row = tx.get('notifications', id);
+    if (row !== undefined) tx.put('notifications', id, { ...row, group: key });
+  }
+}

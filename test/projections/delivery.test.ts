@@ -1,0 +1,246 @@
+/** The protocol of attempts and outcomes: what is owed is told, once, or marked where nobody knows. */
+
+import { describe, expect, it } from 'vitest';
+import { entries } from '../../src/projections/table.ts';
+import { config, receiver, route } from '../support/scenario-config.ts';
+import { Desk } from '../support/scenario.ts';
+
+const down = (host: string) => ({ alertname: 'Down', host });
+const LONG = { until: '23:00:00' };
+
+function statuses(desk: Desk): readonly string[] {
+  return [...entries(desk.state.notifications)].map(([, row]) => row.status).sort();
+}
+
+describe('a receiver that is ill', () => {
+  it('is asked again after 0.5, 1, 2, 4 … 30 seconds, and told once', () => {
+    const desk = new Desk().answers('team', ...Array<number>(9).fill(503));
+    desk.push(down('a'), LONG).at('3:00');
+    expect(desk.timeline('notification').filter((line) => line.includes(': try '))).toEqual([
+      '0:30 team trying: try 1 by node-1',
+      '0:30.500 team trying: try 2 by node-1',
+      '0:31.500 team trying: try 3 by node-1',
+      '0:33.500 team trying: try 4 by node-1',
+      '0:37.500 team trying: try 5 by node-1',
+      '0:45.500 team trying: try 6 by node-1',
+      '1:01.500 team trying: try 7 by node-1',
+      '1:31.500 team trying: try 8 by node-1',
+      '2:01.500 team trying: try 9 by node-1',
+      '2:31.500 team trying: try 10 by node-1',
+    ]);
+    expect(desk.told()).toEqual(['2:31.500 team | first notification | firing Down(a)']);
+  });
+
+  it('until the next tick: then the group speaks anew, with what is true by then', () => {
+    const desk = new Desk().answers('team', ...Array<number>(15).fill(503));
+    desk.push(down('a'), LONG).at('1:00').push(down('b'), LONG).at('6:00');
+    expect(desk.told()).toEqual(['5:30 team | first notification | firing Down(a) Down(b)']);
+    expect(statuses(desk)).toEqual(['delivered', 'replaced']);
+  });
+
+  it('holds up nobody else', () => {
+    const receivers = [receiver('team', true, true)];
+    const desk = new Desk({ config: config({ receivers }) }).answers('team', 503);
+    desk.push(down('a'), LONG).at('1:00');
+    expect(desk.told()).toEqual([
+      '0:30 team/webhook[1] | first notification | firing Down(a)',
+      '0:30.500 team | first notification | firing Down(a)',
+    ]);
+  });
+
+  it('while everything resolves before it could be told: nobody needs to know', () => {
+    const desk = new Desk().answers('team', ...Array<number>(20).fill(503));
+    desk.push(down('a'), LONG).at('2:00').push(down('a'), { until: '2:00' }).at('10:00');
+    expect(desk.told()).toEqual([]);
+    expect(desk.withheld()).toEqual(['5:30 team | resolved before anyone was told']);
+    expect(desk.state.groups.size).toBe(0);
+  });
+});
+
+describe('a receiver that says no (4xx)', () => {
+  it('is not asked again before the next tick, which decides anew', () => {
+    const desk = new Desk().answers('team', 404);
+    desk.push(down('a'), LONG).at('5:29');
+    expect(desk.told()).toEqual([]);
+    expect(statuses(desk)).toEqual(['rejected']);
+
+    desk.at('6:00');
+    expect(desk.told()).toEqual(['5:30 team | first notification | firing Down(a)']);
+  });
+
+  it('to the end of an alert: the alert stays until its end is told', () => {
+    const desk = new Desk().answers('team', 'ok', 404, 404);
+    desk.push(down('a'), LONG).at('1:00').push(down('a'), { until: '1:00' }).at('20:00');
+    expect(desk.told()).toEqual([
+      '0:30 team | first notification | firing Down(a)',
+      '15:30 team | all alerts resolved | resolved Down(a)',
+    ]);
+    expect(desk.state.groups.size).toBe(0);
+  });
+
+  it('while another takes it: who took it is not told twice, who did not is', () => {
+    const receivers = [receiver('team', true, true)];
+    const desk = new Desk({ config: config({ receivers }) }).answers('team', 'ok', 404);
+    desk.push(down('a'), LONG).at('1:00').push(down('a'), { until: '1:00' }).at('20:00');
+    expect(desk.told()).toEqual([
+      '0:30 team | first notification | firing Down(a)',
+      '0:30 team/webhook[1] | first notification | firing Down(a)',
+      '5:30 team/webhook[1] | all alerts resolved | resolved Down(a)',
+      '10:30 team | all alerts resolved | resolved Down(a)',
+    ]);
+  });
+});
+
+describe('a receiver that never answers', () => {
+  it('is not asked twice at once; what came meanwhile is told after it', () => {
+    const desk = new Desk().answers('team', 'hangs');
+    desk.push(down('a'), LONG).at('1:00').push(down('b'), LONG).at('6:00');
+    expect(desk.withheld()).toEqual(['5:30 team | the last notification is still being sent']);
+
+    desk.at('7:00').answersNow('team', 'ok').at('11:00');
+    expect(desk.told()).toEqual([
+      '7:00 team | first notification | firing Down(a)',
+      '10:30 team | new alerts added | firing Down(a) Down(b)',
+    ]);
+  });
+
+  it('an alert that resolved meanwhile stays until its end is told', () => {
+    const desk = new Desk().answers('team', 'hangs');
+    desk.push(down('a'), LONG).at('2:00').push(down('a'), { until: '2:00' });
+    desk.at('7:00').answersNow('team', 'ok').at('20:00');
+    expect(desk.told()).toEqual([
+      '7:00 team | first notification | firing Down(a)',
+      '10:30 team | all alerts resolved | resolved Down(a)',
+    ]);
+  });
+
+  it('and fails in the end, after the next tick: it is tried again with the old content', () => {
+    const desk = new Desk().answers('team', 'hangs');
+    desk.push(down('a'), LONG).at('7:00').answersNow('team', 503).at('8:00');
+    expect(desk.told()).toEqual(['7:00.500 team | first notification | firing Down(a)']);
+  });
+});
+
+describe('a leader that dies', () => {
+  it('after the decision, before an attempt: the next leader sends what is owed', () => {
+    const desk = new Desk();
+    desk.push(down('a'), LONG).at('0:29').dies().at('0:30');
+    desk.commit(...desk.decisions());
+    desk.at('0:40').leads('node-2');
+    expect(desk.told()).toEqual(['0:40 team | first notification | firing Down(a)']);
+  });
+
+  it.each(['dies before', 'dies after'] as const)(
+    'around the sending (%s): nobody knows, so it is sent again and says so',
+    (answer) => {
+      const desk = new Desk().answers('team', answer);
+      desk.push(down('a'), LONG).at('0:40').leads('node-2').at('1:00');
+      const again = '0:40.500 team | first notification | firing Down(a) | may be a duplicate';
+      expect(desk.told()).toEqual(
+        answer === 'dies before'
+          ? [again]
+          : ['0:30 team | first notification | firing Down(a)', again],
+      );
+      expect(new Set(desk.pages.map(({ id }) => id)).size).toBe(1);
+    },
+  );
+
+  it('and comes back after the tick: what is said anew still may be a duplicate, and says so', () => {
+    const desk = new Desk().answers('team', 'dies after');
+    desk.push(down('a'), LONG).at('5:29.900').leads('node-2').at('6:00');
+    expect(desk.told()).toEqual([
+      '0:30 team | first notification | firing Down(a)',
+      '5:30 team | first notification | firing Down(a) | may be a duplicate',
+    ]);
+  });
+
+  it('and comes back after the end: who may have been told is told the end', () => {
+    const desk = new Desk().answers('team', 'dies after');
+    desk.push(down('a'), LONG).at('2:00').push(down('a'), { until: '2:00' });
+    desk.at('5:29.900').leads('node-2').at('20:00');
+    expect(desk.told()).toEqual([
+      '0:30 team | first notification | firing Down(a)',
+      '5:30 team | all alerts resolved | resolved Down(a) | may be a duplicate',
+    ]);
+  });
+
+  it('twice in a row: every try has its own number', () => {
+    const desk = new Desk().answers('team', 'dies before', 'dies before');
+    desk.push(down('a'), LONG).at('0:40').leads('node-2').at('0:50').leads('node-3').at('1:00');
+    expect(desk.told()).toEqual([
+      '0:51 team | first notification | firing Down(a) | may be a duplicate',
+    ]);
+  });
+});
+
+describe('two leaders in a row', () => {
+  it('decide the same tick: the second decision changes nothing', () => {
+    const desk = new Desk();
+    desk.push(down('a'), LONG).at('0:29').dies().at('0:30');
+    const [first, second] = [desk.decisions(), desk.decisions()];
+    desk.commit(...first);
+    const before = desk.state;
+    desk.commit(...second);
+    expect(desk.state).toBe(before);
+    expect(desk.timeline('ignored')).toEqual([
+      '0:30 ignored flush: the tick of 0 {}:{alertname="Down"} was already used',
+    ]);
+  });
+
+  it('start the same try: the second start changes nothing', () => {
+    const desk = new Desk().answers('team', 'hangs');
+    desk.push(down('a'), LONG).at('0:30');
+    const [[id] = ['']] = [...entries(desk.state.notifications)];
+    const before = desk.state;
+    desk.commit({ kind: 'attempt', notification: id, try: 1, node: 'node-2' });
+    desk.commit({ kind: 'attempt', notification: id, try: 2, node: 'node-2' });
+    desk.commit({ kind: 'attempt', notification: '77.0', try: 1, node: 'node-2' });
+    expect(desk.state).toBe(before);
+  });
+
+  it('skip a try number: an attempt that does not follow the last one changes nothing', () => {
+    const desk = new Desk().answers('team', 503);
+    desk.push(down('a'), LONG).at('0:30').dies();
+    const [[id] = ['']] = [...entries(desk.state.notifications)];
+    const before = desk.state;
+    desk.commit({ kind: 'attempt', notification: id, try: 1, node: 'node-2' });
+    desk.commit({ kind: 'attempt', notification: id, try: 3, node: 'node-2' });
+    expect(desk.state).toBe(before);
+  });
+
+  it('an outcome that comes too late, or of another try, changes nothing', () => {
+    const desk = new Desk().answers('team', 503, 'hangs');
+    desk.push(down('a'), LONG).at('0:40');
+    const [[id] = ['']] = [...entries(desk.state.notifications)];
+    const late = { kind: 'outcome', notification: id, status: 0, detail: '', tookMs: 0 } as const;
+    const before = desk.state;
+    desk.commit({ ...late, try: 1, result: 'delivered' });
+    expect(desk.state).toBe(before);
+
+    desk.answersNow('team', 'ok');
+    const told = desk.state;
+    desk.commit({ ...late, try: 2, result: 'unknown' });
+    expect(desk.state).toBe(told);
+  });
+});
+
+describe('repeat_interval', () => {
+  it('counts from the delivery, not from the decision', () => {
+    const model = config({ route: route({ interval: '1m', repeat: '10m' }) });
+    const desk = new Desk({ config: model }).answers('team', 503, 503);
+    desk.push(down('a'), LONG).at('15:00');
+    expect(desk.told()).toEqual([
+      '0:31.500 team | first notification | firing Down(a)',
+      '11:30 team | repeat interval elapsed | firing Down(a)',
+    ]);
+  });
+});
+
+describe('an integration that this build cannot send', () => {
+  it('is skipped and named, and the group goes on', () => {
+    const desk = new Desk({ senders: ['email'] });
+    desk.push(down('a'), LONG).at('1:00');
+    expect(desk.told()).toEqual([]);
+    expect(desk.withheld()).toEqual(['0:30 team | this build has no such integration']);
+  });
+});
