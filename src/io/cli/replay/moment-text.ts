@@ -1,0 +1,156 @@
+/**
+ * A moment in words, for the columns of the time line: what, who or which alert, and the detail.
+ */
+
+import { labelPairs, labelsText, labelValue, type Labels } from '../../../commands/labels.ts';
+import { matcherText } from '../../../commands/matchers.ts';
+import { durationText } from '../../config/durations.ts';
+import { timeText } from '../render-table.ts';
+import type { Moment } from './moment.ts';
+
+type MomentOf<What extends Moment['what']> = Extract<Moment, { readonly what: What }>;
+
+/** Whom or what a moment is about. */
+export function whoText(moment: Moment): string {
+  switch (moment.what) {
+    case 'breach':
+    case 'recovered':
+    case 'firing':
+    case 'resolved':
+      return alertText(moment.labels);
+    case 'notify':
+    case 'withhold':
+      return moment.integration;
+    case 'attempt':
+    case 'outcome':
+    case 'replaced':
+      return moment.integration === '' ? moment.notification : moment.integration;
+    case 'leader':
+      return moment.node;
+    case 'config':
+      return moment.origin;
+    case 'silence':
+    case 'expired':
+      return moment.createdBy;
+    case 'damage':
+      return moment.file;
+    case 'ignored':
+      return moment.command;
+    case 'gap':
+    case 'unreadable':
+    case 'snapshot':
+      return '';
+  }
+}
+
+/** `HighCpu{series="servers.a.cpu"}`: the name in front, as PromQL writes it. */
+function alertText(labels: Labels): string {
+  const name = labelValue(labels, 'alertname');
+  const rest = [...labelPairs(labels)].filter(([label]) => label !== 'alertname').flat();
+  return rest.length === 0 && name !== '' ? name : `${name}${labelsText(rest)}`;
+}
+
+export function detailText(moment: Moment): string {
+  switch (moment.what) {
+    case 'breach':
+      return breachText(moment);
+    case 'recovered':
+      return 'before it fired';
+    case 'firing':
+      return `${firingText(moment)} [${moment.fingerprint}]`;
+    case 'resolved':
+      return `${CAUSES[moment.cause]} [${moment.fingerprint}]`;
+    case 'notify':
+    case 'withhold':
+      return decisionText(moment);
+    case 'attempt':
+      return `try ${moment.try} by ${moment.node}, notification ${moment.notification}`;
+    case 'outcome':
+      return outcomeText(moment);
+    case 'replaced':
+      return `notification ${moment.notification} is given up: a newer decision of its group stands`;
+    case 'leader':
+      return `leads from here on, term ${moment.term}`;
+    case 'gap':
+      return gapText(moment);
+    case 'config':
+      return configText(moment);
+    case 'silence':
+      return silenceText(moment);
+    case 'expired':
+      return `silence ${moment.id}: ${moment.cause}`;
+    case 'ignored':
+      return moment.why;
+    case 'damage':
+      return `at byte ${moment.offset}: ${moment.problem}`;
+    case 'unreadable':
+      return moment.problem;
+    case 'snapshot':
+      return `the state is taken from the snapshot at ${moment.index}`;
+  }
+}
+
+const CAUSES: Readonly<Record<MomentOf<'resolved'>['cause'], string>> = {
+  recovered: 'recovered',
+  pushed: 'its sender says that it is over',
+  expired: 'not pushed again in time',
+  'check changed': 'its check has changed',
+};
+
+function breachText({ value, condition, firesAt, at }: MomentOf<'breach'>): string {
+  const reading = value === null ? condition : `${value} is ${condition}`;
+  return firesAt > at ? `${reading}; fires at ${timeText(firesAt)} if it lasts` : reading;
+}
+
+function firingText({ value, pushedBy }: MomentOf<'firing'>): string {
+  if (value !== null) return `value ${value}`;
+  return pushedBy === null ? 'pushed' : `pushed by ${pushedBy}`;
+}
+
+function decisionText(decision: MomentOf<'notify' | 'withhold'>): string {
+  const { reason, firing, resolved, muted, group } = decision;
+  const causes = [...new Set(muted.flatMap(({ by }) => by))];
+  const counts = [
+    ...(firing.length === 0 ? [] : [`${firing.length} firing`]),
+    ...(resolved.length === 0 ? [] : [`${resolved.length} resolved`]),
+    ...(muted.length === 0 ? [] : [`${muted.length} muted by ${causes.join(', ')}`]),
+  ];
+  // The place of the route in front of the key only keeps equal keys apart.
+  return [reason, ...counts, group.replace(/^\d+ /, '')].join('; ');
+}
+
+function outcomeText(outcome: MomentOf<'outcome'>): string {
+  const { result, status, detail, tookMs, nextTryAt, notification } = outcome;
+  const answer = [result, ...(status === 0 ? [] : [String(status)])].join(' ');
+  const said = detail === '' ? answer : `${answer}: ${detail}`;
+  const next = nextTryAt === 0 ? '' : `; next try at ${timeText(nextTryAt)}`;
+  return `${said} (${tookMs} ms, try ${outcome.try} of notification ${notification}${next})`;
+}
+
+function gapText({ cause, quietMs, missingFrom, missingTo }: MomentOf<'gap'>): string {
+  return cause === 'nobody listened'
+    ? `nobody listened for ${durationText(quietMs)}`
+    : `entries ${missingFrom} to ${missingTo} are missing; the state is not known from here on`;
+}
+
+function configText(config: MomentOf<'config'>): string {
+  const { checks, receivers, routes, inhibitRules, timeIntervals, monitors } = config;
+  return [
+    counted(checks, 'check'),
+    counted(receivers, 'receiver'),
+    counted(routes, 'route'),
+    counted(inhibitRules, 'inhibition rule'),
+    counted(timeIntervals, 'time interval'),
+    counted(monitors, 'monitor'),
+  ].join(', ');
+}
+
+function counted(count: number, thing: string): string {
+  return `${count} ${thing}${count === 1 ? '' : 's'}`;
+}
+
+function silenceText({ id, edits, matchers, endsAt, comment }: MomentOf<'silence'>): string {
+  const what = `${matchers.map(matcherText).join(', ')} until ${timeText(endsAt)}`;
+  const changes = edits === null ? '' : edits === id ? ', edited' : `, replaces ${edits}`;
+  return `${what}, silence ${id}${changes}${comment === '' ? '' : `: ${comment}`}`;
+}

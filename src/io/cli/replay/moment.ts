@@ -1,0 +1,199 @@
+/**
+ * One line of the time line: what happened at one index, in all its fields. The table shows some of
+ * them, JSON all.
+ *
+ * Promise: nothing here is a secret that the configuration holds. Times are epoch milliseconds in
+ * fields called `at` or `…At`.
+ */
+
+import type { Muted, Reason } from '../../../commands/decisions.ts';
+import type { Outcome } from '../../../commands/delivery.ts';
+import type { Labels } from '../../../commands/labels.ts';
+import type { Matcher } from '../../../commands/matchers.ts';
+
+/** Every kind of moment, and what it says. */
+export type Moment = Place &
+  (
+    | Leader
+    | Gap
+    | Config
+    | SilenceSet
+    | SilenceOver
+    | Breach
+    | Recovered
+    | Firing
+    | Resolved
+    | Decision
+    | Attempt
+    | Outcomes
+    | Replaced
+    | Ignored
+    | Damage
+    | Unreadable
+    | StateTaken
+  );
+
+export interface Place {
+  readonly index: number;
+  readonly at: number;
+}
+
+/** A node began to lead. */
+interface Leader {
+  readonly what: 'leader';
+  readonly node: string;
+  readonly term: number;
+}
+
+/** Nobody listened, or entries are not there. */
+interface Gap {
+  readonly what: 'gap';
+  readonly cause: 'nobody listened' | 'entries missing';
+  readonly quietMs: number;
+  /** The missing entries; both 0 when none are. */
+  readonly missingFrom: number;
+  readonly missingTo: number;
+}
+
+interface Config {
+  readonly what: 'config';
+  readonly origin: string;
+  readonly checks: number;
+  readonly receivers: number;
+  readonly routes: number;
+  readonly inhibitRules: number;
+  readonly timeIntervals: number;
+  readonly monitors: number;
+}
+
+interface SilenceSet {
+  readonly what: 'silence';
+  readonly id: string;
+  /** The silence that it edits or replaces; null for a new one. */
+  readonly edits: string | null;
+  readonly matchers: readonly Matcher[];
+  readonly startsAt: number;
+  readonly endsAt: number;
+  readonly createdBy: string;
+  readonly comment: string;
+}
+
+interface SilenceOver {
+  readonly what: 'expired';
+  readonly id: string;
+  readonly cause: 'its time was over' | 'by hand' | 'replaced';
+  readonly matchers: readonly Matcher[];
+  readonly createdBy: string;
+}
+
+interface Breach {
+  readonly what: 'breach';
+  readonly check: string;
+  readonly series: string;
+  /** The reading that crossed; null when the crossing is that there was none. */
+  readonly value: number | null;
+  /** The condition in words: `above 90`. */
+  readonly condition: string;
+  /** When the alert fires if the breach lasts. */
+  readonly firesAt: number;
+  /** The labels of the alert that it may become. */
+  readonly labels: Labels;
+}
+
+/** A breach that ended before its alert fired. */
+interface Recovered {
+  readonly what: 'recovered';
+  readonly check: string;
+  readonly series: string;
+  readonly labels: Labels;
+}
+
+interface Firing {
+  readonly what: 'firing';
+  readonly fingerprint: string;
+  readonly labels: Labels;
+  /** The reading that began the breach; null for a pushed alert. */
+  readonly value: number | null;
+  /** Who pushed it; null for the alert of a check. */
+  readonly pushedBy: string | null;
+}
+
+interface Resolved {
+  readonly what: 'resolved';
+  readonly fingerprint: string;
+  readonly labels: Labels;
+  readonly cause: 'recovered' | 'pushed' | 'expired' | 'check changed';
+}
+
+/** What was decided about one integration of one group. */
+interface Decision {
+  readonly what: 'notify' | 'withhold';
+  readonly integration: string;
+  readonly reason: Reason | 'the receiver has no integrations';
+  /** The notification that is owed from here on; null when it is withheld. */
+  readonly notification: string | null;
+  /** The key of the group, with the place of its route in front. */
+  readonly group: string;
+  readonly tickAt: number;
+  readonly firing: readonly string[];
+  readonly resolved: readonly string[];
+  readonly muted: readonly Muted[];
+}
+
+/** To whom an attempt or an outcome belongs; empty where the state is not known. */
+interface OfNotification {
+  readonly notification: string;
+  readonly integration: string;
+  readonly group: string;
+  readonly firing: readonly string[];
+  readonly resolved: readonly string[];
+}
+
+interface Attempt extends OfNotification {
+  readonly what: 'attempt';
+  readonly try: number;
+  readonly node: string;
+}
+
+interface Outcomes extends OfNotification {
+  readonly what: 'outcome';
+  readonly try: number;
+  readonly result: Outcome['result'];
+  readonly status: number;
+  readonly detail: string;
+  readonly tookMs: number;
+  /** When the next try is due; 0 when there is none. */
+  readonly nextTryAt: number;
+}
+
+/** A notification that waited was given up: a newer decision of its group stands. */
+interface Replaced extends OfNotification {
+  readonly what: 'replaced';
+}
+
+/** A command that took no effect. */
+interface Ignored {
+  readonly what: 'ignored';
+  readonly command: string;
+  readonly why: string;
+}
+
+interface Damage {
+  readonly what: 'damage';
+  readonly file: string;
+  /** Byte in the file. */
+  readonly offset: number;
+  readonly problem: string;
+}
+
+/** An intact entry that this build cannot read or fold. */
+interface Unreadable {
+  readonly what: 'unreadable';
+  readonly problem: string;
+}
+
+/** The state was taken from a snapshot, because entries before it are missing. */
+interface StateTaken {
+  readonly what: 'snapshot';
+  readonly root: string;
+}
