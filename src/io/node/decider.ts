@@ -1,24 +1,24 @@
 /**
  * Wakes up when something is due and proposes it: the passing of time, decisions, attempts.
  *
- * Promise: nothing due, nothing appended; one proposal of its own at a time, so that it never
- * decides on a state which lacks its last decision.
+ * Promise: nothing due, nothing appended; one turn at a time, so that it never decides on a state
+ * which lacks its last decision. Each command is a proposal of its own, so that one which is refused
+ * holds up none of the others.
  */
 
-import type { Attempt } from '../../commands/delivery.ts';
 import type { Command } from '../../commands/command.ts';
 import { decide } from '../../projections/decide.ts';
 import type { LocalTimeIn } from '../../projections/muting.ts';
 import type { State } from '../../projections/state.ts';
 import { nextTimer } from '../../projections/timers.ts';
-import type { Clock, Proposed } from '../ports.ts';
+import type { Clock, Logger, Proposed } from '../ports.ts';
 import type { Sender } from './sender.ts';
 
 /** Groups decided in one entry. */
 const GROUPS_MAX = 256;
 /** Longest sleep: a timer may not be set much further ahead, and waking is free. */
 const SLEEP_MS_MAX = 3_600_000;
-/** Pause after a proposal of ours was refused (the queue is full, or a stop is under way). */
+/** Pause after a turn of which nothing was taken: a stop is under way, or it makes no sense. */
 const REFUSED_PAUSE_MS = 100;
 
 export interface DeciderOptions {
@@ -28,6 +28,7 @@ export interface DeciderOptions {
 
 export interface DeciderModules {
   readonly clock: Clock;
+  readonly logger: Logger;
   readonly localTimeIn: LocalTimeIn;
   readonly state: () => State;
   readonly sender: Sender;
@@ -90,25 +91,25 @@ export class Decider {
   #nextDue(now: number): number {
     const state = this.#modules.state();
     const flush = Math.max(nextTimer(state.flushTimers), this.#holdUntil);
-    const attempt = nextTimer(state.attemptTimers);
-    return Math.min(
-      nextTimer(state.foldTimers),
-      flush,
-      // An attempt that is due and not started waits for room: an outcome will wake us.
-      attempt <= now ? Infinity : attempt,
-    );
+    return Math.min(nextTimer(state.foldTimers), flush, this.#modules.sender.nextDue(now));
   }
 
   async #propose(commands: readonly Command[]): Promise<void> {
     this.#isProposing = true;
-    const result = await this.#modules.propose(commands);
+    const taken = await Promise.all(commands.map((command) => this.#proposeOne(command)));
     this.#isProposing = false;
-    if (!result.ok) {
-      this.#sleep(REFUSED_PAUSE_MS);
-      return;
+    if (taken.includes(true)) this.wake();
+    else this.#sleep(REFUSED_PAUSE_MS);
+  }
+
+  async #proposeOne(command: Command): Promise<boolean> {
+    const { logger, propose, sender } = this.#modules;
+    const result = await propose([command]);
+    if (result.ok && command.kind === 'attempt') sender.start(command);
+    if (!result.ok && result.code === 'malformed') {
+      logger.error('decision refused', { kind: command.kind, problem: result.message });
     }
-    for (const attempt of commands.filter(isAttempt)) this.#modules.sender.start(attempt);
-    this.wake();
+    return result.ok;
   }
 
   #sleep(waitMs: number): void {
@@ -118,8 +119,4 @@ export class Decider {
     const task = (): void => this.wake();
     this.#cancelSleep = this.#modules.clock.after(Math.min(waitMs, SLEEP_MS_MAX), task);
   }
-}
-
-function isAttempt(command: Command): command is Attempt {
-  return command.kind === 'attempt';
 }

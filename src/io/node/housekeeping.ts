@@ -75,10 +75,15 @@ export class Housekeeping {
     }
   }
 
-  /** Takes a last snapshot, so that the next start folds nothing. */
-  async stop(): Promise<void> {
+  /** Begins nothing more. */
+  halt(): void {
     this.#stopped = true;
     this.#cancelRound();
+  }
+
+  /** Takes a last snapshot, so that the next start folds nothing. */
+  async stop(): Promise<void> {
+    this.halt();
     await this.#running;
     if (this.#modules.log.failure === undefined) await this.#snapshot();
   }

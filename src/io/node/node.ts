@@ -12,7 +12,7 @@ import type { Command } from '../../commands/command.ts';
 import type { Observe } from '../../commands/observe.ts';
 import { MalformedCommand } from '../../commands/schema.ts';
 import { decodeBatch, encodeBatch } from '../../log/codec.ts';
-import type { HardState } from '../../log/entry.ts';
+import { ENTRY_BYTES_MAX, type HardState } from '../../log/entry.ts';
 import type { Log } from '../../log/log.ts';
 import type { LocalTimeIn } from '../../projections/muting.ts';
 import type { Projection } from '../../projections/projection.ts';
@@ -35,6 +35,7 @@ import type {
 import { Decider } from './decider.ts';
 import { fromLogEntry, toLogEntry } from './entries.ts';
 import { Housekeeping, type HousekeepingOptions } from './housekeeping.ts';
+import { LogClock } from './log-clock.ts';
 import { ProposalQueue, type Proposal } from './proposals.ts';
 import type { StartPoint } from './restore.ts';
 import { Sender } from './sender.ts';
@@ -68,8 +69,10 @@ export interface NodeModules {
 
 /** Entries of this node that may await their sync: one is written while the next is filled. */
 const ENTRIES_IN_FLIGHT_MAX = 2;
-/** How long a stop waits for sends that are under way. */
+/** How long a stop waits for sends that are under way, and for the disk. */
 const DRAIN_MS = 3_000;
+/** A leader that was not there for longer than this says so: the fold ignores shorter gaps. */
+const ABSENCE_MS = 10_000;
 
 /** An entry that this node proposed and that is not applied yet. */
 interface Pending {
@@ -106,8 +109,11 @@ export class Node implements NodeHandle {
   #appliedIndex: number;
   #appliedTerm: number;
   #appliedAt: number;
-  /** The time of the newest entry that was proposed or applied: stamps never go back. */
-  #stampedAt: number;
+  readonly #logClock: LogClock;
+  /** Log time when this node last did anything; a tick at the latest. */
+  #awakeAt: number;
+  /** Set when it had done nothing for long, until an entry has said so. */
+  #absentSince: number | null = null;
   #role: Role = 'follower';
   #term = 0;
   #leader: string | null = null;
@@ -115,6 +121,7 @@ export class Node implements NodeHandle {
   #leadingTerm = 0;
   #snapshot = { index: 0, root: '' };
   #phase: 'running' | 'stopping' | 'failed' = 'running';
+  #stopped: Promise<void> | null = null;
   readonly #led: Promise<void>;
   #markLed: () => void = () => undefined;
 
@@ -130,7 +137,8 @@ export class Node implements NodeHandle {
     this.#appliedIndex = start.appliedIndex;
     this.#appliedTerm = start.restored.snapshot?.term ?? 0;
     this.#appliedAt = start.appliedAt;
-    this.#stampedAt = start.appliedAt;
+    this.#logClock = new LogClock(modules.clock, start.appliedAt);
+    this.#awakeAt = this.#logClock.now();
     this.#snapshot = snapshot;
     this.#startedAt = modules.clock.now();
     this.#led = new Promise((resolve) => {
@@ -142,6 +150,8 @@ export class Node implements NodeHandle {
         electionTicks: 10,
         heartbeatTicks: 1,
         seed: Math.floor(modules.random.next() * 2 ** 32),
+        // The codec's limit is the one that people meet.
+        limits: { entryBytesMax: ENTRY_BYTES_MAX },
       },
       start.restored,
     );
@@ -156,7 +166,7 @@ export class Node implements NodeHandle {
         ...modules,
         state,
         confirmLeadership: () => this.#confirmLeadership(),
-        report: (outcome) => void this.propose([outcome]),
+        report: (outcome) => void this.#proposeOwn([outcome]),
       },
     );
     this.#decider = new Decider(
@@ -165,8 +175,8 @@ export class Node implements NodeHandle {
         ...modules,
         state,
         sender: this.#sender,
-        now: () => Math.max(modules.clock.now(), this.#stampedAt),
-        propose: (commands) => this.propose(commands),
+        now: () => this.#logClock.now(),
+        propose: (commands) => this.#proposeOwn(commands),
       },
     );
     this.#housekeeping = new Housekeeping(
@@ -201,14 +211,20 @@ export class Node implements NodeHandle {
    * Stops: takes no more input, lets sends finish for a moment, takes a last snapshot. The log and
    * the snapshot store stay open for whoever opened them. Safe to call twice.
    */
-  async stop(): Promise<void> {
-    if (this.#phase !== 'running') return;
+  stop(): Promise<void> {
+    return (this.#stopped ??= this.#stop());
+  }
+
+  async #stop(): Promise<void> {
+    if (this.#phase === 'failed') return;
     this.#decider.stop();
+    // An attempt that is being written will be sent: left behind, it would be in doubt.
+    await this.#settled();
     await this.#sender.drain(DRAIN_MS);
-    this.#phase = 'stopping';
+    if (!this.#hasFailed()) this.#phase = 'stopping';
     await this.#settled();
     this.#cancelTick();
-    await this.#housekeeping.stop();
+    if (!this.#hasFailed()) await this.#housekeeping.stop();
   }
 
   // -------------------------------------------------------------------------------------------
@@ -224,6 +240,19 @@ export class Node implements NodeHandle {
       if (refusal !== null) resolve(refusal);
       else if (this.#queue.add(commands, resolve)) this.#flushSoon();
       else resolve({ ok: false, code: 'busy', message: 'too much waits for the disk: try again' });
+    });
+  }
+
+  /** For what the node itself must say. It is refused only by a node that stops or has failed. */
+  #proposeOwn(commands: readonly Command[]): Promise<Proposed> {
+    return new Promise((resolve) => {
+      const refusal = this.#refusal();
+      if (refusal !== null) {
+        resolve(refusal);
+      } else {
+        this.#queue.addOwn(commands, resolve);
+        this.#flushSoon();
+      }
     });
   }
 
@@ -323,10 +352,11 @@ export class Node implements NodeHandle {
 
   /** Makes one entry of proposals; one that cannot be encoded does not spoil the others. */
   #submit(proposals: readonly Proposal[]): void {
-    const at = Math.max(this.#modules.clock.now(), this.#stampedAt);
+    const at = this.#awake();
+    const commands = proposals.flatMap((proposal) => proposal.commands);
     try {
-      const data = encodeBatch({ at, commands: proposals.flatMap(({ commands }) => commands) });
-      this.#stampedAt = at;
+      const data = encodeBatch({ at, commands: [...this.#absence(), ...commands] });
+      this.#absentSince = null;
       const ref = this.#nextRef++;
       this.#byRef.set(ref, { proposals, at });
       this.#step({ type: 'propose', ref, data });
@@ -337,12 +367,29 @@ export class Node implements NodeHandle {
     }
   }
 
+  /**
+   * Notes that this node is there, and gives the time of the log. Time that has leapt was not lived
+   * through: the machine was suspended, the process was stopped, or the wall clock was set forward.
+   */
+  #awake(): number {
+    const now = this.#logClock.now();
+    if (now - this.#awakeAt > ABSENCE_MS) this.#absentSince ??= this.#awakeAt;
+    this.#awakeAt = now;
+    return now;
+  }
+
+  /** What an entry must say first after such a time: nobody listened. */
+  #absence(): readonly Command[] {
+    if (this.#absentSince === null) return [];
+    return [{ kind: 'lead', node: this.#options.name, previousAt: this.#absentSince }];
+  }
+
   /** Resolves when everything that was proposed is applied or refused. */
   async #settled(): Promise<void> {
     const { clock } = this.#modules;
     const until = clock.monotonicMs() + DRAIN_MS;
     while (this.#inFlight() > 0 || !this.#queue.isEmpty) {
-      if (this.#phase === 'failed' || clock.monotonicMs() > until) return;
+      if (this.#hasFailed() || clock.monotonicMs() > until) return;
       await new Promise<void>((resolve) => clock.after(5, resolve));
     }
   }
@@ -363,7 +410,9 @@ export class Node implements NodeHandle {
   // The loop
 
   #tick(): void {
+    this.#awake();
     this.#step({ type: 'tick' });
+    if (this.#hasFailed()) return;
     this.#cancelTick = this.#modules.clock.after(this.#options.tickMs, () => this.#tick());
   }
 
@@ -504,7 +553,7 @@ export class Node implements NodeHandle {
     const batch = decodeBatch(entry.data);
     const transitions = this.#projection.apply(entry.index, batch);
     this.#appliedAt = batch.at;
-    this.#stampedAt = Math.max(this.#stampedAt, batch.at);
+    this.#logClock.advanceTo(batch.at);
     this.#modules.observer.applied({ index: entry.index, batch, transitions });
   }
 
@@ -525,6 +574,7 @@ export class Node implements NodeHandle {
   #takeLead(): void {
     if (this.#leadingTerm === this.#term) return;
     this.#leadingTerm = this.#term;
+    this.#absentSince = null;
     const { name, firstCommands, startDelayMs } = this.#options;
     const state = this.#projection.state;
     const commands: readonly Command[] = [
@@ -564,13 +614,21 @@ export class Node implements NodeHandle {
     if (this.#phase === 'failed') return;
     this.#phase = 'failed';
     this.#decider.stop();
+    this.#housekeeping.halt();
     this.#cancelTick();
     const lost: Proposed = { ok: false, code: 'indeterminate', message: error.message };
     for (const pending of [...this.#byRef.values(), ...this.#byIndex.values()]) {
       this.#settle(pending, lost);
     }
-    this.#settle({ proposals: this.#queue.take(), at: 0 }, { ...lost, code: 'failed' });
+    while (!this.#queue.isEmpty) {
+      this.#settle({ proposals: this.#queue.take(), at: 0 }, { ...lost, code: 'failed' });
+    }
     this.#modules.onFailure(error);
+  }
+
+  /** As a call, since a phase changes while others are waited for. */
+  #hasFailed(): boolean {
+    return this.#phase === 'failed';
   }
 }
 

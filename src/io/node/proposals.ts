@@ -2,7 +2,9 @@
  * The queue between inputs and the log: proposals wait here until the next entry is made of them.
  *
  * Promise: bounded by bytes, so a slow disk is answered with `busy` and not with memory; one entry
- * takes as many proposals as fit, so one sync is shared by all that waited for it.
+ * takes as many proposals as fit, so one sync is shared by all that waited for it. What the node
+ * itself has to say is never refused and goes first: inputs that crowd the queue must not keep an
+ * outcome from being recorded or a page from being decided.
  */
 
 import type { Command } from '../../commands/command.ts';
@@ -22,18 +24,26 @@ const WAITING_BYTES_MAX = 64 * 1024 * 1024;
 const ENTRY_BYTES = LIMITS.batchBytes / 2;
 
 export class ProposalQueue {
-  #waiting: Proposal[] = [];
+  /** Few: outcomes of the sends under way, and one turn of decisions. */
+  readonly #own: Proposal[] = [];
+  readonly #inputs: Proposal[] = [];
+  /** Bytes of inputs. */
   #bytes = 0;
 
   get isEmpty(): boolean {
-    return this.#waiting.length === 0;
+    return this.#own.length === 0 && this.#inputs.length === 0;
   }
 
-  /** Takes a proposal in; answers false when the queue is full. */
+  /** Takes in what the node itself proposes. */
+  addOwn(commands: readonly Command[], settle: (result: Proposed) => void): void {
+    this.#own.push({ commands, bytes: bytesOf(commands), settle });
+  }
+
+  /** Takes an input in; answers false when the queue is full. */
   add(commands: readonly Command[], settle?: (result: Proposed) => void): boolean {
-    const bytes = commands.reduce((sum, command) => sum + estimatedBytes(command), 0);
-    if (this.#bytes + bytes > WAITING_BYTES_MAX && !this.isEmpty) return false;
-    this.#waiting.push(settle === undefined ? { commands, bytes } : { commands, bytes, settle });
+    const bytes = bytesOf(commands);
+    if (this.#bytes + bytes > WAITING_BYTES_MAX && this.#inputs.length > 0) return false;
+    this.#inputs.push(settle === undefined ? { commands, bytes } : { commands, bytes, settle });
     this.#bytes += bytes;
     return true;
   }
@@ -43,15 +53,21 @@ export class ProposalQueue {
     let bytes = 0;
     let commands = 0;
     let count = 0;
-    for (const proposal of this.#waiting) {
+    for (const proposal of [...this.#own, ...this.#inputs]) {
       bytes += proposal.bytes;
       commands += proposal.commands.length;
       if (count > 0 && (bytes > ENTRY_BYTES || commands > LIMITS.commandsPerBatch)) break;
-      this.#bytes -= proposal.bytes;
       count++;
     }
-    return this.#waiting.splice(0, count);
+    const own = this.#own.splice(0, count);
+    const inputs = this.#inputs.splice(0, count - own.length);
+    for (const input of inputs) this.#bytes -= input.bytes;
+    return [...own, ...inputs];
   }
+}
+
+function bytesOf(commands: readonly Command[]): number {
+  return commands.reduce((sum, command) => sum + estimatedBytes(command), 0);
 }
 
 /** About what a command takes in the log; only has to be right within a factor of two. */

@@ -13,13 +13,12 @@ import { LIMITS } from '../../commands/limits.ts';
 import { routingOf } from '../../projections/routing.ts';
 import type { Notification, State } from '../../projections/state.ts';
 import { get } from '../../projections/table.ts';
+import { dueTimers, nextTimer } from '../../projections/timers.ts';
 import { dueNotifications, openAttempts } from '../../projections/views.ts';
-import type { Clock, DeliveryResult, Logger, Notifier } from '../ports.ts';
+import type { Clock, Delivery, DeliveryResult, Logger, Notifier } from '../ports.ts';
 
 const SENDS_MAX = 64;
 const SENDS_PER_INTEGRATION_MAX = 8;
-/** Due notifications looked at in one go: enough to find one for every idle integration. */
-const DUE_MAX = 1_024;
 /** No receiver may hold an attempt longer, whatever its own time-out says. */
 const SEND_MS_MAX = 5 * 60_000;
 
@@ -58,7 +57,8 @@ export class Sender {
     const busy = new Map<string, number>();
     for (const integration of this.#underWay.values()) count(busy, integration);
     let room = SENDS_MAX - this.#underWay.size;
-    for (const { id, notification } of dueNotifications(this.#modules.state(), now, DUE_MAX)) {
+    // All that is due is looked at: however many wait for a slow receiver, others are behind them.
+    for (const { id, notification } of dueNotifications(this.#modules.state(), now, Infinity)) {
       if (room === 0) break;
       const { integration, tries } = notification;
       if ((busy.get(integration) ?? 0) >= SENDS_PER_INTEGRATION_MAX) continue;
@@ -72,6 +72,17 @@ export class Sender {
       });
     }
     return attempts;
+  }
+
+  /**
+   * When the next attempt falls due. Those that are due already and were not started wait for room:
+   * an outcome will wake whoever asks.
+   */
+  nextDue(now: number): number {
+    const { attemptTimers } = this.#modules.state();
+    const next = nextTimer(attemptTimers);
+    if (next > now) return next;
+    return dueTimers(attemptTimers, Infinity, Infinity).find(({ at }) => at > now)?.at ?? Infinity;
   }
 
   /** Outcomes for attempts that no living process can answer for: a new leader's first words. */
@@ -146,20 +157,25 @@ export class Sender {
         detail: `this build cannot send ${integration.type}`,
       };
     }
+    const delivery: Delivery = {
+      id,
+      notification,
+      try: notification.tries,
+      idempotencyKey: `${this.#options.clusterId}/${id}`,
+      settings: integration.settings,
+      externalUrl: command.externalUrl ?? this.#options.externalUrl(),
+    };
     const overdue = new AbortController();
-    const cancelTimer = clock.after(SEND_MS_MAX, () => overdue.abort());
+    const signal = AbortSignal.any([overdue.signal, this.#cancel.signal]);
+    let cancelTimer = (): void => undefined;
+    const isOverdue = new Promise<DeliveryResult>((resolve) => {
+      cancelTimer = clock.after(SEND_MS_MAX, () => {
+        overdue.abort();
+        resolve({ result: 'unknown', status: 0, detail: 'no answer in five minutes' });
+      });
+    });
     try {
-      return await notifier.send(
-        {
-          id,
-          notification,
-          try: notification.tries,
-          idempotencyKey: `${this.#options.clusterId}/${id}`,
-          settings: integration.settings,
-          externalUrl: command.externalUrl ?? this.#options.externalUrl(),
-        },
-        AbortSignal.any([overdue.signal, this.#cancel.signal]),
-      );
+      return await Promise.race([notifier.send(delivery, signal), isOverdue]);
     } catch (error) {
       // A notifier never rejects; if it does all the same, it is a fault of ours and not an answer.
       logger.error('notifier failed', { integration: notification.integration, error });
