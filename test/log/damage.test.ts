@@ -159,6 +159,18 @@ describe('a file', () => {
     expect(await outcomeOf(new Map(store).set('notes.txt', new Uint8Array(3)))).toBe(whole);
   });
 
+  test('comes from another history of the same node, as out of an old backup', async () => {
+    const disk = createSimulatedDisk();
+    const log = await open(disk, { segmentBytesMax: 600 });
+    await log.append({ entries: entries(1, 2).map((each) => ({ ...each, type: 7 })) });
+    await log.append({ entries: entries(3, 4) });
+    await log.compactClosed();
+    const name = '0000000001-0000000000000001.logz';
+    const foreign = disk.files().get(name) ?? new Uint8Array(0);
+    expect(foreign.length).toBeGreaterThan(256);
+    expect(await outcomeOf(new Map(store).set(name, foreign))).toBe('refused');
+  });
+
   test('was written by a newer program, or belongs to somebody else: a sentence says so', async () => {
     const disk = createSimulatedDisk({}, store);
     const other = await openLog({ ...SMALL, clusterId: 'cluster-2' }, on(disk));

@@ -1,0 +1,104 @@
+/**
+ * Opens a LevelDB folder, and turns what LevelDB says when it cannot into a sentence.
+ *
+ * Promise: a folder that holds anything is never replaced by an empty database. Knows nothing of
+ * what is stored in it; whoever reads a value must verify it, because LevelDB does not.
+ */
+
+import { readdir } from 'node:fs/promises';
+import { Level } from 'level';
+
+export type LevelFolder = Level<string, Uint8Array>;
+
+export type LevelRefusalCode = 'locked' | 'damaged' | 'failed';
+
+export type OpenedLevel =
+  | { readonly ok: true; readonly db: LevelFolder }
+  | { readonly ok: false; readonly code: LevelRefusalCode; readonly message: string };
+
+/** Opens a folder for writing. It is created when it is not there or holds nothing yet. */
+export async function openLevel(folder: string): Promise<OpenedLevel> {
+  const files = await filesIn(folder);
+  return open(folder, files === null || holdsNothing(files));
+}
+
+/** Opens a folder that must be a database already. */
+export async function openExistingLevel(folder: string): Promise<OpenedLevel> {
+  return open(folder, false);
+}
+
+/**
+ * Rewrites a damaged database from what its tables and logs still give. Only ever for a private
+ * copy: it guesses, so everything read afterwards must be proved by its hash.
+ */
+export async function salvageLevel(folder: string): Promise<boolean> {
+  return repair(folder).then(
+    () => true,
+    () => false,
+  );
+}
+
+/** On Node the class is classic-level's, which can repair; its type is that of browsers as well. */
+function repair(folder: string): Promise<void> {
+  return (Level as unknown as { repair(folder: string): Promise<void> }).repair(folder);
+}
+
+/** The names in a folder, or null when it is not there. */
+export async function filesIn(folder: string): Promise<readonly string[] | null> {
+  try {
+    return await readdir(folder);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
+    throw error;
+  }
+}
+
+/**
+ * LevelDB takes a folder without CURRENT for a new one and deletes the tables in it, so only a
+ * folder without tables and logs may be "created".
+ */
+function holdsNothing(files: readonly string[]): boolean {
+  return !files.some((name) => name === 'CURRENT' || /\.(ldb|sst|log)$/.test(name));
+}
+
+async function open(folder: string, createIfMissing: boolean): Promise<OpenedLevel> {
+  const options = { keyEncoding: 'utf8', valueEncoding: 'view', createIfMissing } as const;
+  const db: LevelFolder = new Level<string, Uint8Array>(folder, options);
+  try {
+    await db.open();
+    return { ok: true, db };
+  } catch (error) {
+    await db.close();
+    return { ok: false, ...refusal(folder, causeOf(error)) };
+  }
+}
+
+/** LevelDB's own error: abstract-level wraps it in one that only says "failed to open". */
+function causeOf(error: unknown): { readonly code: string; readonly message: string } {
+  const { cause } = error as { cause?: { code?: string; message?: string } };
+  return { code: cause?.code ?? '', message: cause?.message ?? String(error) };
+}
+
+function refusal(
+  folder: string,
+  { code, message }: { readonly code: string; readonly message: string },
+): { readonly code: LevelRefusalCode; readonly message: string } {
+  if (code === 'LEVEL_LOCKED') {
+    return {
+      code: 'locked',
+      message: `${folder} is in use by another process: stop the other tocsin, or use another data directory`,
+    };
+  }
+  if (code === 'LEVEL_CORRUPTION' || LACKS_A_FILE.test(message)) {
+    return {
+      code: 'damaged',
+      message:
+        `${folder} is damaged: ${message}. \`tocsin snapshot verify\` shows what can still be ` +
+        'read; moved aside, it is built anew from the log',
+    };
+  }
+  return { code: 'failed', message: `${folder} cannot be opened: ${message}` };
+}
+
+/** What LevelDB says when CURRENT is gone, or the file that it names. */
+const LACKS_A_FILE = /create_if_missing is false|No such file or directory/;

@@ -1,0 +1,141 @@
+/**
+ * Reading a snapshot store without trusting it: what LevelDB gives back is believed only when its
+ * hash is right, and what is missing, wrong or unreadable is named.
+ *
+ * Promise: nothing here throws on a damaged store. Serves the daemon and the tools alike.
+ */
+
+import { MalformedCommand } from '../../commands/schema.ts';
+import { decodeCanonical } from '../../log/codec.ts';
+import type { Manifest } from '../ports.ts';
+import type { LevelFolder } from './level-open.ts';
+import {
+  CHUNK_KEYS,
+  chunkKey,
+  decodeManifest,
+  MANIFEST_KEYS,
+  manifestIndexOf,
+  manifestKey,
+  sha256Hex,
+  type DecodedManifest,
+} from './snapshot-format.ts';
+
+export interface SnapshotListing {
+  /** Indexes of the snapshots, the newest first. */
+  readonly indexes: readonly number[];
+  readonly problems: readonly string[];
+}
+
+export async function listSnapshots(db: LevelFolder): Promise<SnapshotListing> {
+  const indexes: number[] = [];
+  const problems: string[] = [];
+  try {
+    for await (const key of db.keys({ ...MANIFEST_KEYS, reverse: true })) {
+      const index = manifestIndexOf(key);
+      if (index === null) problems.push(`the key ${JSON.stringify(key)} is that of no snapshot`);
+      else indexes.push(index);
+    }
+  } catch (error) {
+    problems.push(`the list of snapshots breaks off: ${(error as Error).message}`);
+  }
+  if (indexes.length === 0 && problems.length === 0 && (await hasChunks(db))) {
+    problems.push(
+      'there are chunks but no snapshot: the first save was cut short, or the list is lost',
+    );
+  }
+  return { indexes, problems };
+}
+
+export async function readManifest(db: LevelFolder, index: number): Promise<DecodedManifest> {
+  const read = await readValue(db, manifestKey(index));
+  if (!read.ok) return inSnapshot(index, { ok: false, code: 'damaged', problem: read.problem });
+  const decoded = decodeManifest(read.bytes);
+  if (decoded.ok && decoded.manifest.index !== index) {
+    const problem = `is that of index ${decoded.manifest.index}`;
+    return inSnapshot(index, { ok: false, code: 'damaged', problem });
+  }
+  return inSnapshot(index, decoded);
+}
+
+export type ReadPage =
+  | {
+      readonly ok: true;
+      readonly path: string;
+      readonly hash: string;
+      /** Bytes of the chunk. */
+      readonly size: number;
+      readonly page: object;
+    }
+  | {
+      readonly ok: false;
+      readonly path: string;
+      readonly hash: string;
+      /** A sentence that names the snapshot, the page and the chunk. */
+      readonly problem: string;
+    };
+
+/** All pages of a snapshot in the order of its list, each verified. */
+export async function* readPages(
+  db: LevelFolder,
+  { index, chunks }: Manifest,
+): AsyncGenerator<ReadPage> {
+  for (let from = 0; from < chunks.length; from += READ_AHEAD) {
+    const some = chunks.slice(from, from + READ_AHEAD);
+    const values = await Promise.all(some.map(([, hash]) => readValue(db, chunkKey(hash))));
+    for (const [i, [path, hash]] of some.entries()) {
+      const value = values[i] ?? { ok: false, problem: 'was not read' };
+      const page = value.ok ? pageFrom(value.bytes, hash) : value.problem;
+      yield typeof page === 'string'
+        ? {
+            ok: false,
+            path,
+            hash,
+            problem: `snapshot ${index}: page ${path}, chunk ${hash}, ${page}`,
+          }
+        : { ok: true, path, hash, size: value.ok ? value.bytes.length : 0, page };
+    }
+  }
+}
+
+/** Chunks asked for at once: enough to keep the thread pool busy, a few megabytes at most. */
+const READ_AHEAD = 32;
+
+type ReadValue =
+  | { readonly ok: true; readonly bytes: Uint8Array }
+  | { readonly ok: false; readonly problem: string };
+
+async function readValue(db: LevelFolder, key: string): Promise<ReadValue> {
+  try {
+    // The declared type leaves out that a missing key gives undefined.
+    const bytes: Uint8Array | undefined = await db.get(key);
+    return bytes === undefined ? { ok: false, problem: 'is missing' } : { ok: true, bytes };
+  } catch (error) {
+    return { ok: false, problem: `cannot be read: ${(error as Error).message}` };
+  }
+}
+
+/** The page in verified bytes, or what is wrong with them. */
+function pageFrom(bytes: Uint8Array, hash: string): object | string {
+  if (sha256Hex(bytes) !== hash) return 'is damaged: its bytes have another hash';
+  try {
+    const page = decodeCanonical(bytes);
+    return typeof page === 'object' && page !== null ? page : 'is not a page';
+  } catch (error) {
+    if (error instanceof MalformedCommand) return `is malformed: ${error.message}`;
+    throw error;
+  }
+}
+
+async function hasChunks(db: LevelFolder): Promise<boolean> {
+  try {
+    const keys = await db.keys({ ...CHUNK_KEYS, limit: 1 }).all();
+    return keys.length > 0;
+  } catch {
+    return true;
+  }
+}
+
+function inSnapshot(index: number, decoded: DecodedManifest): DecodedManifest {
+  if (decoded.ok) return decoded;
+  return { ...decoded, problem: `snapshot ${index}: its manifest ${decoded.problem}` };
+}
