@@ -267,9 +267,13 @@ describe.each(Object.entries(disks))('on a %s disk', (_, bareDisk) => {
       expect([syncs() - before, log.hardState.commit]).toEqual([0, 0]);
       await log.append({ entries: [entry(4)] });
       expect(log.hardState.commit).toBe(3);
+      const waiting = log.append({ entries: [entry(5)] });
       await log.append({ hardState: hardState(1, 4), entries: [], sync: false });
+      await waiting;
+      expect([log.lastIndex, log.hardState.commit]).toEqual([5, 4]);
+      await log.append({ hardState: hardState(1, 5), entries: [], sync: false });
       await log.close();
-      expect((await open(disk)).hardState.commit).toBe(4);
+      expect((await open(disk)).hardState.commit).toBe(5);
     });
 
     test('checks only the part that it is asked to check, and opens the rest when it is read', async () => {

@@ -5,6 +5,7 @@ import { describe, expect, test } from 'vitest';
 import { brotliCompressor } from '../../src/io/disk/compressor.ts';
 import { nodeDigest } from '../../src/io/disk/digest.ts';
 import { createSimulatedDisk } from '../../src/io/disk/simulated-disk.ts';
+import type { Compressor } from '../../src/log/disk.ts';
 import type { LogEntry } from '../../src/log/entry.ts';
 import { encodeGroup, GROUP_HEADER_BYTES, type Tail } from '../../src/log/group.ts';
 import { openLog } from '../../src/log/log.ts';
@@ -149,6 +150,28 @@ describe('other bytes', () => {
     for (const [bytes, message] of forgeries) {
       expect(walk(bytes)).toMatchObject({ what: expect.stringMatching(message) });
     }
+  });
+
+  test('in a packed block are never handed to the decompressor', async () => {
+    const parts: Uint8Array[] = [];
+    for await (const part of pack(new Uint8Array(5_000), CODEC)) parts.push(part);
+    const bytes = Buffer.concat(parts);
+    let unpacked = 0;
+    const compressor: Compressor = {
+      compress: (plain) => brotliCompressor.compress(plain),
+      decompress: (packed, sizeMax) => {
+        unpacked++;
+        return brotliCompressor.decompress(packed, sizeMax);
+      },
+    };
+    for (let offset = 256; offset < bytes.length; offset++) {
+      const damaged = Uint8Array.from(bytes);
+      damaged[offset] = (damaged[offset] ?? 0) ^ 1;
+      const { fault } = await unpack(damaged, { ...CODEC, compressor });
+      expect([offset, fault?.what]).toEqual([offset, expect.any(String)]);
+    }
+    // Only a damaged end block leaves the block before it to be unpacked.
+    expect(unpacked).toBe(32);
   });
 
   test('that would unpack to more than they say are not unpacked', async () => {
