@@ -337,11 +337,7 @@ export class SegmentedLog implements Log {
   #moveMark(): void {
     if (this.#isMarking) return;
     this.#isMarking = true;
-    this.#marking = this.#guard(() => this.#followTail())
-      .catch(ignore)
-      .finally(() => {
-        this.#isMarking = false;
-      });
+    this.#marking = this.#guard(() => this.#followTail()).catch(ignore);
   }
 
   async #followTail(): Promise<void> {
@@ -351,6 +347,7 @@ export class SegmentedLog implements Log {
       const { header, end } = this.#active;
       await this.#mark.write({ sequence: header.sequence, offset: end, index: marked.index });
     }
+    this.#isMarking = false;
   }
 
   /** Does something to the disk; if that fails, the log has failed for good. */
