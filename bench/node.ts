@@ -140,7 +140,9 @@ async function startDaemon(folder: string): Promise<Daemon> {
   await writeFile(config, CONFIG);
   const free = ['http', 'peer', 'carbon'].flatMap((name) => [`--${name}`, '127.0.0.1:0']);
   const args = [MAIN, 'start', '--config', config, '--data-dir', path.join(folder, 'data')];
-  const child = spawn(process.execPath, [...args, ...free], { stdio: ['ignore', 'ignore', 'pipe'] });
+  const child = spawn(process.execPath, [...args, ...free], {
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
   const listening = await new Promise<{ http: string; carbon: string }>((resolve, reject) => {
     createInterface({ input: child.stderr }).on('line', (line) => {
       if (line.includes('"msg":"listening"')) resolve(JSON.parse(line));

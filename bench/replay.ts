@@ -14,7 +14,7 @@ import { crc32 } from 'node:zlib';
 import type { Command } from '../src/commands/command.ts';
 import { labelsFrom } from '../src/commands/labels.ts';
 import { replay } from '../src/io/cli/replay.ts';
-import { deflateCompressor } from '../src/io/disk/compressor.ts';
+import { brotliCompressor } from '../src/io/disk/compressor.ts';
 import { nodeDigest } from '../src/io/disk/digest.ts';
 import { createRealDisk } from '../src/io/disk/real-disk.ts';
 import { encodeBatch } from '../src/log/codec.ts';
@@ -106,7 +106,7 @@ async function logIn(folder: string): Promise<Log> {
   const disk = await createRealDisk({ directory: path.join(folder, 'log') });
   const opened = await openLog(
     { clusterId: 'bench', nodeId: 'bench', create: true },
-    { disk, digest: nodeDigest, compressor: deflateCompressor },
+    { disk, digest: nodeDigest, compressor: brotliCompressor },
   );
   if (!opened.ok) throw new Error(opened.refusal.message);
   return opened.log;

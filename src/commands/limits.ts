@@ -27,7 +27,9 @@ export const LIMITS = {
   matchersPerList: 128,
   integrationsPerReceiver: 1_024,
   /** Silences and the like that a decision names as causes; beyond that, more say nothing new. */
-  causesPerAlert: 64,
+  causesPerAlert: 8,
+  /** Causes and muted alerts that one decision names: it has to fit into an entry. */
+  causesPerDecision: 20_000,
   /** Characters of a group's key; a longer one is cut and told apart by its fingerprint. */
   groupKey: 1_024,
   /** Alerts named by one decision: what one group may hold. */

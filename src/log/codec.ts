@@ -67,10 +67,14 @@ function unpack(bytes: Uint8Array): unknown {
 
 /** The same data, keys in one order: whole numbers as JavaScript has them, then UTF-16 units. */
 function sorted(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(sorted);
   if (value === null || typeof value !== 'object' || value instanceof Uint8Array) return value;
+  if (Array.isArray(value)) return value.map(sorted);
   const source = value as Readonly<Record<string, unknown>>;
+  const keys = Object.keys(source);
+  // Whole numbers come first and in order, so when the last key is one, all are in order already.
+  const inOrder = /^\d{1,9}$/.test(keys.at(-1) ?? '');
+  if (inOrder && keys.every((key) => typeof source[key] !== 'object')) return source;
   const result: Record<string, unknown> = {};
-  for (const key of Object.keys(source).sort()) result[key] = sorted(source[key]);
+  for (const key of inOrder ? keys : keys.sort()) result[key] = sorted(source[key]);
   return result;
 }

@@ -38,9 +38,8 @@ function pushAlert(tx: Transaction, pushed: PushedAlert): void {
 
 /** Fills in the times that the sender left out (Alertmanager API v2, `POST /alerts`). */
 function rowOfPushed(tx: Transaction, pushed: PushedAlert): Alert {
-  const resolveTimeoutMs = tx.config?.command.config.resolveTimeoutMs ?? 5 * 60_000;
   const endsByTimeout = pushed.endsAt === 0;
-  const endsAt = endsByTimeout ? tx.at + resolveTimeoutMs : pushed.endsAt;
+  const endsAt = endsByTimeout ? tx.at + resolveTimeoutMs(tx) : pushed.endsAt;
   const startsAt = pushed.startsAt !== 0 ? pushed.startsAt : endsByTimeout ? tx.at : endsAt;
   return {
     labels: pushed.labels,
@@ -157,13 +156,31 @@ export function alertDue(tx: Transaction, key: string): void {
   const stored = tx.get('alerts', key);
   if (stored === undefined) return;
   const alert = { ...stored, wakeAt: 0 };
-  if (!alert.resolved && alert.endsAt !== 0 && alert.endsAt <= tx.at) {
-    resolve(tx, key, { ...alert, resolved: true, updatedAt: tx.at }, 'expired');
+  const expiresAt = expiryOf(tx, alert);
+  if (!alert.resolved && expiresAt !== 0 && expiresAt <= tx.at) {
+    const endsAt = expiresAt;
+    resolve(tx, key, { ...alert, endsAt, resolved: true, updatedAt: tx.at }, 'expired');
+  } else if (!alert.resolved && expiresAt > alert.endsAt) {
+    tx.put('alerts', key, withWakeUp(tx, key, { ...alert, endsAt: expiresAt }));
   } else if (alert.resolved && alert.groups.length === 0 && isOld(alert, tx.at)) {
     tx.remove('alerts', key);
   } else {
     tx.put('alerts', key, withWakeUp(tx, key, alert));
   }
+}
+
+/**
+ * When a pushed alert ends unless it is pushed again; 0 when nothing but its check can end it. Its
+ * sender could not renew it while nobody listened, so it gets `resolve_timeout` from then on.
+ */
+function expiryOf(tx: Transaction, alert: Alert): number {
+  const { listeningSince } = tx.facts;
+  if (alert.endsAt === 0 || alert.updatedAt >= listeningSince) return alert.endsAt;
+  return Math.max(alert.endsAt, listeningSince + resolveTimeoutMs(tx));
+}
+
+function resolveTimeoutMs(tx: Transaction): number {
+  return tx.config?.command.config.resolveTimeoutMs ?? 5 * 60_000;
 }
 
 function isOld(alert: Alert, now: number): boolean {

@@ -71,7 +71,26 @@ function flushOf(
       : 'this build has no such integration';
     return { integration: name, notify: isNotify(reason), reason };
   });
-  return { kind: 'flush', group: key, tick: group.nextFlush, firing, resolved, muted, verdicts };
+  return {
+    kind: 'flush',
+    group: key,
+    tick: group.nextFlush,
+    firing: firing.slice(0, LIMITS.alertsPerGroup),
+    resolved: resolved.slice(0, LIMITS.alertsPerGroup),
+    muted: named(muted),
+    verdicts,
+  };
+}
+
+/**
+ * As many muted alerts and causes as a decision can name. What is left out is muted all the same;
+ * a decision that is too large for an entry could never be taken.
+ */
+function named(muted: readonly Muted[]): readonly Muted[] {
+  const causesMax = Math.max(1, Math.floor(LIMITS.causesPerDecision / (muted.length + 1)));
+  return muted
+    .slice(0, LIMITS.causesPerDecision)
+    .map(({ fingerprint, by }) => ({ fingerprint, by: by.slice(0, causesMax) }));
 }
 
 function causesOf(

@@ -12,6 +12,9 @@ import { routingOf } from './routing.ts';
 import type { Alert, Group, NotifiedAlert, Told } from './state.ts';
 import type { Transaction } from './transaction.ts';
 
+/** The verdict that leaves a notification as it is. */
+const STILL_SENDING = 'the last notification is still being sent';
+
 /** Folds a decision: owes what it says to tell, records what it says to withhold. */
 export function flush(tx: Transaction, command: Flush): void {
   const key = command.group;
@@ -22,9 +25,15 @@ export function flush(tx: Transaction, command: Flush): void {
   }
   const owed: Record<string, string> = {};
   const uncertain = new Set<string>();
+  const keeps = new Set(
+    command.verdicts
+      .filter(({ reason }) => reason === STILL_SENDING)
+      .map((each) => each.integration),
+  );
   for (const [integration, id] of Object.entries(group.owed)) {
-    // An attempt that is under way keeps its place; what only waits is said anew, or not at all.
-    if (!replaceNotification(tx, id)) owed[integration] = id;
+    // An attempt that is under way keeps its place, and so does one that was when it was decided;
+    // what only waits is said anew, or not at all.
+    if (keeps.has(integration) || !replaceNotification(tx, id)) owed[integration] = id;
     else if (tx.get('notifications', id)?.uncertain === true) uncertain.add(integration);
   }
   const isStillSending = Object.keys(owed).length > 0;

@@ -134,6 +134,8 @@ class GlobError extends Error {
 class Parser {
   readonly #text: string;
   #at = 0;
+  /** What ends a part: the path is cut at dots, a tag's value may hold them. */
+  #ends = '.;';
   #depth = 0;
 
   constructor(text: string) {
@@ -144,16 +146,17 @@ class Parser {
     const text = this.#text;
     if (text === '') throw new GlobError('a series pattern may not be empty', 0);
     if (/\s/.test(text)) throw new GlobError('a series pattern has no spaces', text.search(/\s/));
-    const parts = [this.#part('.;')];
+    const parts = [this.#part(this.#ends)];
     while (text[this.#at] === '.') {
       this.#at++;
-      parts.push(this.#part('.;'));
+      parts.push(this.#part(this.#ends));
     }
     const tags = this.#tags();
     return { text, literal: literalOf(parts, tags), parts, tags };
   }
 
   #tags(): Glob['tags'] {
+    this.#ends = ';';
     const tags: { name: string; value: Part }[] = [];
     while (this.#text[this.#at] === ';') {
       const from = ++this.#at;
@@ -162,7 +165,7 @@ class Parser {
       const name = this.#text.slice(from, equals);
       if (/[*?[\]{};]/.test(name)) throw new GlobError('a tag name has no wildcards', from);
       this.#at = equals + 1;
-      tags.push({ name, value: this.#part(';') });
+      tags.push({ name, value: this.#part(this.#ends) });
     }
     return tags;
   }
@@ -203,6 +206,9 @@ class Parser {
       case '}':
         throw new GlobError(`'${char}' closes nothing`, at);
       default:
+        if (this.#depth > 0 && this.#ends.includes(char)) {
+          throw new GlobError(`'${char}' in braces would span two parts: write two checks`, at);
+        }
         return [[{ kind: 'char', char, class: [], negated: false }]];
     }
   }

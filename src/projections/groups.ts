@@ -36,7 +36,7 @@ export function joinGroup(
       route: node.index,
       receiver: node.route.receiver,
       labels,
-      alerts: { [fingerprint]: 1 },
+      alerts: tx.own({ [fingerprint]: 1 }),
       createdAt: tx.at,
       nextFlush,
       flushed: false,
@@ -48,7 +48,8 @@ export function joinGroup(
     tx.setTimer('flushTimers', key, nextFlush);
     return key;
   }
-  const alerts = { ...group.alerts, [fingerprint]: 1 as const };
+  const alerts = tx.own(group.alerts);
+  alerts[fingerprint] = 1;
   if (!group.flushed && waitedAt <= tx.at && group.nextFlush > tx.at) {
     tx.clearTimer('flushTimers', key, group.nextFlush);
     tx.setTimer('flushTimers', key, tx.at);

@@ -7,11 +7,18 @@
 
 import { INITIAL_STATE } from './initial.ts';
 import type { State } from './state.ts';
+import { bare } from './table.ts';
 
 const TABLES = ['alerts', 'groups', 'silences', 'notifications'] as const;
-const LEVELS = ['series', 'breaches', 'seen'] as const;
-/** A page of timers is a minute. */
-const TIMERS = ['foldTimers', 'flushTimers', 'attemptTimers'] as const;
+/** A page of timers is one of the directories of a minute. */
+const LEVELS = [
+  'series',
+  'breaches',
+  'seen',
+  'foldTimers',
+  'flushTimers',
+  'attemptTimers',
+] as const;
 
 /** A page with its place, such as `alerts/3/17`. */
 export interface StatePage {
@@ -27,11 +34,6 @@ export function* pagesOf(state: State): Generator<StatePage> {
   yield { path: 'facts', page: state.facts };
   for (const name of TABLES) yield* pagesUnder(name, state[name].directories);
   for (const name of LEVELS) yield* pagesUnder(name, state[name]);
-  for (const name of TIMERS) {
-    for (const [minute, page] of Object.entries(state[name])) {
-      yield { path: `${name}/${minute}`, page };
-    }
-  }
 }
 
 function* pagesUnder(name: string, levels: Levels): Generator<StatePage> {
@@ -42,6 +44,17 @@ function* pagesUnder(name: string, levels: Levels): Generator<StatePage> {
   }
 }
 
+/** A page as it was decoded, made into what the fold would have made: text keys, no prototype. */
+export function restoredPage(path: string, decoded: object): object {
+  const name = path.slice(0, path.indexOf('/'));
+  if ((TABLES as readonly string[]).includes(name)) return bare(decoded as Page);
+  if (!name.endsWith('Timers')) return decoded;
+  const buckets = Object.entries(decoded as Record<string, Page>);
+  return Object.fromEntries(buckets.map(([low, bucket]) => [low, bare(bucket)]));
+}
+
+type Page = Readonly<Record<string, unknown>>;
+
 /**
  * Puts pages together. Throws an Error that names the page when its path belongs to no part of the
  * state; what is inside a page is proved by its hash, not here.
@@ -51,25 +64,21 @@ export function stateFrom(pages: Iterable<StatePage>): State {
     TABLES.map((name) => [name, { size: 0, directories: {} }]),
   );
   const levels = new Map<string, MutableLevels>(LEVELS.map((name) => [name, {}]));
-  const timers = new Map<string, Record<string, object>>(TIMERS.map((name) => [name, {}]));
   const whole: Record<string, object> = {};
   for (const { path, page } of pages) {
     const [name = '', high = '', low = ''] = path.split('/');
     const table = tables.get(name);
     const level = table?.directories ?? levels.get(name);
-    const minutes = timers.get(name);
     if (path === 'config' || path === 'facts') {
       whole[path] = page;
     } else if (level !== undefined && low !== '') {
       (level[high] ??= {})[low] = page;
       if (table !== undefined) table.size += Object.keys(page).length;
-    } else if (minutes !== undefined && high !== '') {
-      minutes[high] = page;
     } else {
       throw new Error(`page ${path} belongs to no part of the state`);
     }
   }
-  const parts = [...tables, ...levels, ...timers];
+  const parts = [...tables, ...levels];
   return { ...INITIAL_STATE, ...Object.fromEntries(parts), ...whole } as State;
 }
 

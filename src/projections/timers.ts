@@ -8,14 +8,10 @@
 
 import type { Draft } from 'immer';
 import { isEmpty } from './pages.ts';
-import { hashOf } from './table.ts';
+import { entries, get, putIn, removeIn, type Directories } from './table.ts';
 
 /** By minute of the epoch, then by a hash of the key: key → time in epoch milliseconds. */
-export type Timers = Readonly<
-  Record<number, Readonly<Record<number, Readonly<Record<string, number>>>>>
->;
-
-type MutableTimers = Record<number, Record<number, Record<string, number>>>;
+export type Timers = Readonly<Record<number, Directories<number>>>;
 
 export interface Timer {
   readonly key: string;
@@ -23,25 +19,19 @@ export interface Timer {
 }
 
 const MINUTE_MS = 60_000;
-const BUCKET_MASK = 63;
 
 export function setTimer(draft: Draft<Timers>, key: string, at: number): void {
-  const timers = draft as MutableTimers;
-  const minute = (timers[Math.floor(at / MINUTE_MS)] ??= {});
-  const bucket = (minute[hashOf(key) & BUCKET_MASK] ??= {});
-  bucket[key] = at;
+  const timers = draft as Record<number, Draft<Directories<number>>>;
+  putIn((timers[Math.floor(at / MINUTE_MS)] ??= {}), key, at);
 }
 
 /** Removes a timer; `at` is the time it was set to, which is how it is found. */
 export function clearTimer(draft: Draft<Timers>, key: string, at: number): void {
-  const timers = draft as MutableTimers;
+  const timers = draft as Record<number, Draft<Directories<number>>>;
   const slot = Math.floor(at / MINUTE_MS);
   const minute = timers[slot];
-  const bucket = minute?.[hashOf(key) & BUCKET_MASK];
-  if (minute === undefined || bucket === undefined || bucket[key] !== at) return;
-  delete bucket[key];
-  if (!isEmpty(bucket)) return;
-  delete minute[hashOf(key) & BUCKET_MASK];
+  if (minute === undefined || get({ size: 0, directories: minute }, key) !== at) return;
+  removeIn(minute, key);
   if (isEmpty(minute)) delete timers[slot];
 }
 
@@ -49,10 +39,10 @@ export function clearTimer(draft: Draft<Timers>, key: string, at: number): void 
 export function dueTimers(timers: Timers, now: number, countMax: number): readonly Timer[] {
   if (nextTimer(timers) > now) return [];
   const due: Timer[] = [];
-  for (const slot of Object.keys(timers)) {
+  for (const [slot, directories] of Object.entries(timers)) {
     if (Number(slot) * MINUTE_MS > now) continue;
-    for (const bucket of Object.values(timers[Number(slot)] ?? {})) {
-      for (const [key, at] of Object.entries(bucket)) if (at <= now) due.push({ key, at });
+    for (const [key, at] of entries({ size: 0, directories })) {
+      if (at <= now) due.push({ key, at });
     }
   }
   return due.sort(byTimeThenKey).slice(0, countMax);
@@ -64,10 +54,8 @@ export function nextTimer(timers: Timers): number {
   if (known !== undefined) return known;
   let firstSlot = Infinity;
   for (const slot in timers) firstSlot = Math.min(firstSlot, Number(slot));
-  let next = Infinity;
-  for (const bucket of Object.values(timers[firstSlot] ?? {})) {
-    next = Math.min(next, earliestOf(bucket));
-  }
+  const minute = timers[firstSlot];
+  const next = minute === undefined ? Infinity : earliestIn(minute);
   earliest.set(timers, next);
   return next;
 }
@@ -75,12 +63,15 @@ export function nextTimer(timers: Timers): number {
 /** Answers that are already known, by object identity: the objects never change. */
 const earliest = new WeakMap<object, number>();
 
-function earliestOf(bucket: Readonly<Record<string, number>>): number {
-  const known = earliest.get(bucket);
+/** The earliest time under a node; only what has changed since the last question is walked. */
+function earliestIn(node: object): number {
+  const known = earliest.get(node);
   if (known !== undefined) return known;
   let next = Infinity;
-  for (const key in bucket) next = Math.min(next, bucket[key] ?? Infinity);
-  earliest.set(bucket, next);
+  for (const child of Object.values(node)) {
+    next = Math.min(next, typeof child === 'number' ? child : earliestIn(child as object));
+  }
+  earliest.set(node, next);
   return next;
 }
 

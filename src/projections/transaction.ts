@@ -11,7 +11,7 @@ import type { Labels } from '../commands/labels.ts';
 import type { Checks, Watchers } from './checks.ts';
 import { removeRow, rowAt, rowsOf, setRow, type Pages } from './pages.ts';
 import type { AppliedConfig, Facts, State } from './state.ts';
-import { entries, get, put, remove, type Table } from './table.ts';
+import { bare, entries, get, put, remove, type Table } from './table.ts';
 import { clearTimer, dueTimers, setTimer } from './timers.ts';
 
 /** What happened in the fold, for time lines and streams. Never an input of anything. */
@@ -87,6 +87,7 @@ export class Transaction {
     seen: new Map<number, PageRowOf<'seen'> | null>(),
   };
   readonly #timers: TimerChange[] = [];
+  readonly #owned = new WeakSet<object>();
   #notifications = 0;
   #config: AppliedConfig | null;
   #facts: Facts;
@@ -184,6 +185,17 @@ export class Transaction {
     for (const { key, at } of [...stored, ...own]) {
       if (key.startsWith(prefix)) this.clearTimer(timers, key, at);
     }
+  }
+
+  /**
+   * A copy of a set of keys that this entry may write to, made once however often it is asked for:
+   * a storm that puts a thousand alerts into one group must not copy the group a thousand times.
+   */
+  own(keys: Readonly<Record<string, 1>>): Record<string, 1> {
+    if (this.#owned.has(keys)) return keys;
+    const copy = bare(keys);
+    this.#owned.add(copy);
+    return copy;
   }
 
   /** An id that no other notification has: the log index and a count within the entry. */

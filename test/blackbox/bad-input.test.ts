@@ -73,10 +73,7 @@ it('one flipped bit in the log: the start is refused, the place is named, nothin
   expect((await daemon.post('/api/v2/alerts', [{ labels: { alertname: 'A' } }])).status).toBe(200);
   await daemon.kill('SIGKILL');
   const log = path.join(folder, 'data/log');
-  const segment = path.join(
-    log,
-    (await readdir(log)).find((name) => name.endsWith('.log')) ?? '',
-  );
+  const segment = path.join(log, (await readdir(log)).find((name) => name.endsWith('.log')) ?? '');
   const bytes = await readFile(segment);
   const middle = Math.floor(bytes.length / 2);
   bytes[middle] = (bytes[middle] ?? 0) ^ 4;

@@ -7,7 +7,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { Writable } from 'node:stream';
-import { deflateCompressor } from '../../src/io/disk/compressor.ts';
+import { brotliCompressor } from '../../src/io/disk/compressor.ts';
 import { nodeDigest } from '../../src/io/disk/digest.ts';
 import { createRealDisk } from '../../src/io/disk/real-disk.ts';
 import { openSnapshotStore } from '../../src/io/disk/snapshot-store.ts';
@@ -85,7 +85,7 @@ async function logIn(folder: string, segmentBytesMax?: number): Promise<Log> {
       create: true,
       ...(segmentBytesMax === undefined ? {} : { segmentBytesMax }),
     },
-    { disk, digest: nodeDigest, compressor: deflateCompressor },
+    { disk, digest: nodeDigest, compressor: brotliCompressor },
   );
   if (!result.ok) throw new Error(result.refusal.message);
   const { log } = result;

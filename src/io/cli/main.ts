@@ -2,6 +2,7 @@
 /** The `tocsin` program: which subcommand does what. Results go to stdout, talk to stderr. */
 
 import { Command, CommanderError } from 'commander';
+import { freezeStates } from '../../projections/projection.ts';
 import { VERSION } from '../daemon/version.ts';
 import { checkCommand } from './check.ts';
 import { replayCommand } from './replay.ts';
@@ -11,6 +12,8 @@ import { statusCommand } from './status.ts';
 
 /** Wrong usage, as getopt has it. */
 const EXIT_USAGE = 2;
+
+freezeStates(false);
 
 const finish = (code: number): void => {
   process.exitCode = code;
@@ -29,6 +32,15 @@ const program = new Command('tocsin')
 
 for (const command of [program, ...program.commands]) {
   command.showHelpAfterError('(add --help for the flags)').exitOverride();
+}
+
+// The tools keep private copies of what they read, which are removed when the process exits. A
+// running node has its own way to stop, and takes these signals over.
+for (const [signal, code] of [
+  ['SIGINT', 130],
+  ['SIGTERM', 143],
+] as const) {
+  process.once(signal, () => process.exit(code));
 }
 
 try {

@@ -104,6 +104,7 @@ async function start(flags: Flags): Promise<ExitCode> {
   const reload = new EventTarget();
   process.on('SIGHUP', () => reload.dispatchEvent(new Event('reload')));
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+    process.removeAllListeners(signal);
     process.on(signal, () => {
       if (stop.signal.aborted) process.exit(EXIT.ok);
       stop.abort();

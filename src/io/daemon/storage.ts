@@ -11,7 +11,7 @@ import path from 'node:path';
 import { openLog, type Log } from '../../log/log.ts';
 import { readLogIdentity } from '../../log/recovery.ts';
 import type { LogModules } from '../../log/disk.ts';
-import { deflateCompressor } from '../disk/compressor.ts';
+import { brotliCompressor } from '../disk/compressor.ts';
 import { nodeDigest } from '../disk/digest.ts';
 import { lockDataDirectory } from '../disk/real-disk-lock.ts';
 import { createRealDisk } from '../disk/real-disk.ts';
@@ -68,7 +68,9 @@ async function openParts(
   const logModules: LogModules = {
     disk: await createRealDisk({ directory: path.join(directory, 'log') }),
     digest: nodeDigest,
-    compressor: deflateCompressor,
+    compressor: brotliCompressor,
+    // Checking a long log must not hold up whatever else the process does.
+    breathe: () => new Promise((resolve) => setImmediate(resolve)),
   };
   const opened = await openSnapshots(path.join(directory, 'snapshots'), logger);
   if (!opened.ok) return { ok: false, exit: EXIT.corrupt, message: opened.message };

@@ -29,5 +29,3 @@ export const brotliCompressor: Compressor = {
   // Node takes no limit of 0, and an empty result is legal.
   decompress: (bytes, sizeMax) => decompress(bytes, { maxOutputLength: Math.max(1, sizeMax) }),
 };
-
-export { brotliCompressor as deflateCompressor };

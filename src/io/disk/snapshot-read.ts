@@ -7,6 +7,7 @@
 
 import { MalformedCommand } from '../../commands/schema.ts';
 import { decodeCanonical } from '../../log/codec.ts';
+import { restoredPage } from '../../projections/snapshot-pages.ts';
 import type { Manifest } from '../ports.ts';
 import type { LevelFolder } from './level-open.ts';
 import {
@@ -84,7 +85,7 @@ export async function* readPages(
     const values = await Promise.all(some.map(([, hash]) => readValue(db, chunkKey(hash))));
     for (const [i, [path, hash]] of some.entries()) {
       const value = values[i] ?? { ok: false, problem: 'was not read' };
-      const page = value.ok ? pageFrom(value.bytes, hash) : value.problem;
+      const page = value.ok ? pageIn(value.bytes, { path, hash }) : value.problem;
       yield typeof page === 'string'
         ? {
             ok: false,
@@ -115,11 +116,14 @@ async function readValue(db: LevelFolder, key: string): Promise<ReadValue> {
 }
 
 /** The page in verified bytes, or what is wrong with them. */
-function pageFrom(bytes: Uint8Array, hash: string): object | string {
+function pageIn(
+  bytes: Uint8Array,
+  { path, hash }: { readonly path: string; readonly hash: string },
+): object | string {
   if (sha256Hex(bytes) !== hash) return 'is damaged: its bytes have another hash';
   try {
     const page = decodeCanonical(bytes);
-    return typeof page === 'object' && page !== null ? page : 'is not a page';
+    return typeof page === 'object' && page !== null ? restoredPage(path, page) : 'is not a page';
   } catch (error) {
     if (error instanceof MalformedCommand) return `is malformed: ${error.message}`;
     throw error;

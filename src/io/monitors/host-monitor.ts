@@ -39,7 +39,7 @@ export function hostMonitor(monitor: Monitor, modules: HostMonitorModules): Obse
 /** The value of the demo wave: 0 at the start of each 40 seconds, 100 in the middle. */
 export function demoWave(nowMs: number): number {
   const part = (nowMs % WAVE_MS) / WAVE_MS;
-  return 100 * (1 - Math.abs(2 * part - 1));
+  return Math.round(1_000 * (1 - Math.abs(2 * part - 1))) / 10;
 }
 
 const WAVE_MS = 40_000;

@@ -2,8 +2,8 @@
  * Wakes up when something is due and proposes it: the passing of time, decisions, attempts.
  *
  * Promise: nothing due, nothing appended; one turn at a time, so that it never decides on a state
- * which lacks its last decision. Each command is a proposal of its own, so that one which is refused
- * holds up none of the others.
+ * which lacks its last decision. Each command is a proposal of its own, so that a refused one holds
+ * up none of the others.
  */
 
 import type { Command } from '../../commands/command.ts';

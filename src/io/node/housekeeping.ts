@@ -7,6 +7,7 @@
  */
 
 import { decodeBatch } from '../../log/codec.ts';
+import { LogDamaged } from '../../log/damage.ts';
 import type { Log, SegmentInfo } from '../../log/log.ts';
 import { REDUCER_VERSION } from '../../projections/state.ts';
 import type { Clock, Logger, NodeObserver, SnapshotStore, View } from '../ports.ts';
@@ -61,7 +62,7 @@ export class Housekeeping {
     this.#cancelRound = this.#modules.clock.after(ROUND_MS, () => {
       this.#run(async () => {
         if (this.#isSnapshotOld()) await this.#snapshot();
-        await this.#modules.log.compactClosed();
+        await this.#compact();
         await this.#retain();
       });
       if (!this.#stopped) this.start();
@@ -129,6 +130,16 @@ export class Housekeeping {
       bytes: written.bytesWritten,
       tookMs: written.tookMs,
     });
+  }
+
+  /** A closed segment that rotted is told and left alone: only a replay would read it again. */
+  async #compact(): Promise<void> {
+    try {
+      await this.#modules.log.compactClosed();
+    } catch (error) {
+      if (!(error instanceof LogDamaged)) throw error;
+      this.#modules.logger.error('history damaged', { problem: error.message });
+    }
   }
 
   /** Drops the oldest closed segments that are past the retention and below the snapshot. */

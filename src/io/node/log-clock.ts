@@ -8,7 +8,7 @@
 
 import type { Clock } from '../ports.ts';
 
-/** Twice the step is how long the wall takes to catch up; timers take twice their time till then. */
+/** The wall has caught up after twice the step; until then timers take twice their time. */
 const PACE_WHILE_AHEAD = 0.5;
 
 export class LogClock {

@@ -86,7 +86,9 @@ function estimatedBytes(command: Command): number {
       return 4 * command.source.length + 4_096;
     case 'flush':
       return (
-        18 * (command.firing.length + command.resolved.length) + 64 * command.muted.length + 512
+        18 * (command.firing.length + command.resolved.length) +
+        command.muted.reduce((sum, { by }) => sum + 20 + textBytes(by), 0) +
+        512
       );
     default:
       return 512;

@@ -12,7 +12,7 @@ import { decodeHeader, HEADER_BYTES } from '../../../log/segment-header.ts';
 import { stateFrom, type StatePage } from '../../../projections/snapshot-pages.ts';
 import { REDUCER_VERSION, type State } from '../../../projections/state.ts';
 import { EXIT, type ExitCode } from '../../daemon/exit.ts';
-import { deflateCompressor } from '../../disk/compressor.ts';
+import { brotliCompressor } from '../../disk/compressor.ts';
 import { nodeDigest } from '../../disk/digest.ts';
 import { createReadOnlyDisk } from '../../disk/real-disk.ts';
 import { openSnapshotsReadOnly, type ReadOnlySnapshots } from '../../disk/snapshot-readonly.ts';
@@ -46,7 +46,7 @@ export async function openRecording(given: string): Promise<OpenedRecording> {
   const log: ReadModules = {
     disk: createReadOnlyDisk({ directory: path.join(directory, 'log') }),
     digest: nodeDigest,
-    compressor: deflateCompressor,
+    compressor: brotliCompressor,
   };
   const found = await segmentsIn(log, directory);
   if (!found.ok) return found;

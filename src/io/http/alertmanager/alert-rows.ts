@@ -21,7 +21,7 @@ export function* alertRows(moment: Moment, query: AlertQuery): Generator<object 
   firing.sort(([a], [b]) => (a < b ? -1 : 1));
   for (const [fingerprint, alert] of firing) {
     const groups = groupsOf(state, alert);
-    yield alertRow({ fingerprint, alert, groups, mutedIn: groups }, holders, query);
+    yield alertRow({ fingerprint, alert, groups, mutedIn: groups, moment }, holders, query);
   }
 }
 
@@ -37,7 +37,8 @@ export function* groupRows(moment: Moment, query: AlertQuery): Generator<object 
       const alert = get(state.alerts, fingerprint);
       if (alert === undefined || !isFiring(alert, now)) continue;
       const groups = groupsOf(state, alert);
-      const row = alertRow({ fingerprint, alert, groups, mutedIn: [group] }, holders, query);
+      const mutedIn = [group];
+      const row = alertRow({ fingerprint, alert, groups, mutedIn, moment }, holders, query);
       if (row !== null) rows.push(row);
       // A large group takes as many turns as it has alerts.
       yield null;
@@ -58,10 +59,11 @@ interface Case {
   readonly groups: readonly Group[];
   /** The groups whose intervals count: all of them, or the one in which the alert is shown. */
   readonly mutedIn: readonly Group[];
+  readonly moment: Moment;
 }
 
 function alertRow(
-  { fingerprint, alert, groups, mutedIn }: Case,
+  { fingerprint, alert, groups, mutedIn, moment }: Case,
   holders: Holders,
   query: AlertQuery,
 ): object | null {
@@ -73,7 +75,15 @@ function alertRow(
     silencedBy: holders.silencedBy(alert.labels),
     isRouted: groups.length > 0,
   };
-  return query.wantsStatus(status) ? alertJson(fingerprint, alert, receivers, status) : null;
+  return query.wantsStatus(status)
+    ? alertJson(fingerprint, ended(alert, moment), receivers, status)
+    : null;
+}
+
+/** The alert of a check has no end while it fires; clients expect one, so it is always ahead. */
+function ended(alert: Alert, { state, now }: Moment): Alert {
+  if (alert.endsAt !== 0) return alert;
+  return { ...alert, endsAt: now + (state.config?.command.config.resolveTimeoutMs ?? 0) };
 }
 
 function alertJson(

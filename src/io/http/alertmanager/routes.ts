@@ -11,6 +11,7 @@ import type { Command } from '../../../commands/command.ts';
 import { silenceStatus } from '../../../projections/silences.ts';
 import { get } from '../../../projections/table.ts';
 import { joinedProblems, jsonList, onlyMethods, problem, refused } from '../answers.ts';
+import { caughtUp } from '../caught-up.ts';
 import { HTTP_LIMITS } from '../limits.ts';
 import { readingTime, type HttpEnv, type HttpModules, type HttpOptions } from '../modules.ts';
 import { sameSiteChanges, shared } from '../origins.ts';
@@ -33,6 +34,7 @@ export function alertmanagerRoutes(options: HttpOptions, modules: HttpModules): 
     c.header('Cache-Control', 'no-store');
     await next();
   });
+  for (const path of ['/alerts/*', '/silences', '/silence/*']) app.use(path, caughtUp(modules));
   app.get('/status', (c) => c.json(statusJson(options, modules)));
   app.get('/receivers', (c) => {
     const receivers = modules.node.view().state.config?.command.config.receivers ?? [];

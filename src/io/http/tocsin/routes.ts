@@ -5,6 +5,7 @@
 
 import { Hono, type Context } from 'hono';
 import { joinedProblems, onlyMethods, problem, refused } from '../answers.ts';
+import { caughtUp } from '../caught-up.ts';
 import { HTTP_LIMITS } from '../limits.ts';
 import { readingTime, type HttpEnv, type HttpModules } from '../modules.ts';
 import { matchersOf } from '../alertmanager/query.ts';
@@ -24,6 +25,7 @@ export function tocsinRoutes(modules: HttpModules, events: EventStreams): Hono<H
     c.header('Cache-Control', 'no-store');
     await next();
   });
+  for (const path of ['/notifications', '/explain']) app.use(path, caughtUp(modules));
   app.post('/observations', (c) => postObservations(c, modules));
   app.get('/status', (c) => c.json(statusJson(modules)));
   app.get('/members', (c) => c.json(modules.node.status().members));

@@ -1,0 +1,195 @@
+/**
+ * How many seconds a simulated node lives in one real second: the production node on virtual time,
+ * over a simulated disk, with a receiver that answers. Prints a table and one JSON line a case.
+ *
+ * The cases differ in what is asked of the node in each simulated second. Ticks are those of the
+ * daemon, ten a second, so a node with nothing to do shows what the driver itself costs.
+ */
+
+import type { ApplyConfig } from '../src/commands/config.ts';
+import type { Observe } from '../src/commands/observe.ts';
+import { nodeDigest } from '../src/io/disk/digest.ts';
+import { createSimulatedDisk } from '../src/io/disk/simulated-disk.ts';
+import type { Logger, NodeObserver } from '../src/io/ports.ts';
+import { MemorySnapshots } from '../src/io/sim/memory-snapshots.ts';
+import { startProcess, type Process } from '../src/io/sim/process.ts';
+import { Receivers } from '../src/io/sim/receivers.ts';
+import { SeededRandom } from '../src/io/sim/seeded-random.ts';
+import { VirtualClock } from '../src/io/sim/virtual-clock.ts';
+import { VirtualTime } from '../src/io/sim/virtual-time.ts';
+
+const EPOCH_MS = Date.parse('2026-01-05T00:00:00Z');
+/** A case runs at least so long, and is measured after as long a warm-up. */
+const MEASURE_MS = 3_000;
+/** Simulated seconds between two looks at the real clock. */
+const STRIDE_S = 60;
+/** A breach begins and ends every so many simulated seconds. */
+const BREACH_S = 120;
+
+interface Case {
+  readonly name: string;
+  readonly series: number;
+  /** Proposals in a simulated second, each with one reading of every series. */
+  readonly batchesPerSecond: number;
+}
+
+const CASES: readonly Case[] = [
+  { name: 'idle', series: 0, batchesPerSecond: 0 },
+  { name: 'a reading a second, a page every two minutes', series: 1, batchesPerSecond: 1 },
+  { name: 'ten batches of 100 readings a second', series: 100, batchesPerSecond: 10 },
+];
+
+const CONFIG: ApplyConfig = {
+  kind: 'config',
+  origin: 'bench',
+  source: '',
+  externalUrl: null,
+  config: {
+    resolveTimeoutMs: 300_000,
+    route: {
+      receiver: 'team',
+      matchers: [],
+      groupBy: ['alertname'],
+      groupByAll: false,
+      groupWaitMs: 10_000,
+      groupIntervalMs: 60_000,
+      repeatIntervalMs: 3_600_000,
+      continue: false,
+      muteIntervals: [],
+      activeIntervals: [],
+      routes: [],
+    },
+    receivers: [
+      {
+        name: 'team',
+        integrations: [{ type: 'webhook', position: 0, sendResolved: true, settings: '{}' }],
+      },
+    ],
+    inhibitRules: [],
+    timeIntervals: [],
+    monitors: [],
+    checks: [
+      {
+        name: 'HighCpu',
+        series: 'servers.*.cpu',
+        condition: {
+          kind: 'above',
+          low: 0,
+          high: 90,
+          recoverLow: 0,
+          recoverHigh: 90,
+          missingMs: 0,
+        },
+        forMs: 5_000,
+        labels: ['alertname', 'HighCpu'],
+        annotations: [],
+      },
+    ],
+  },
+};
+
+const SILENT: Logger = {
+  debug: () => undefined,
+  info: () => undefined,
+  warn: () => undefined,
+  error: () => undefined,
+};
+
+const UNMOVED: NodeObserver = {
+  appended: () => undefined,
+  applied: () => undefined,
+  snapshotTaken: () => undefined,
+};
+
+console.log('SIMULATED/REAL  TASKS/S     CASE');
+for (const each of CASES) {
+  const { ratio, tasksPerSecond } = await measure(each);
+  const columns = [ratio, tasksPerSecond].map((figure) => Math.round(figure).toLocaleString('en'));
+  console.log(`${columns[0]?.padEnd(15)} ${columns[1]?.padEnd(11)} ${each.name}`);
+  console.log(JSON.stringify({ bench: 'sim', case: each.name, ratio, tasksPerSecond }));
+}
+
+async function measure(each: Case): Promise<{ ratio: number; tasksPerSecond: number }> {
+  const time = new VirtualTime();
+  const process = await begin(time);
+  await liveFor(MEASURE_MS, each, time, process);
+  const [simulatedMs, tasks] = [time.nowMs, time.tasksRun];
+  const realMs = await liveFor(MEASURE_MS, each, time, process);
+  if (process.failures.length > 0) throw new Error('the node gave up', { cause: process.failures });
+  return {
+    ratio: (time.nowMs - simulatedMs) / realMs,
+    tasksPerSecond: ((time.tasksRun - tasks) / realMs) * 1_000,
+  };
+}
+
+/** Lives for at least so many real milliseconds, and says how many they were. */
+async function liveFor(
+  ms: number,
+  each: Case,
+  time: VirtualTime,
+  process: Process,
+): Promise<number> {
+  const startMs = performance.now();
+  while (performance.now() - startMs < ms) {
+    for (let second = 0; second < STRIDE_S; second++) await liveASecond(each, time, process);
+  }
+  return performance.now() - startMs;
+}
+
+async function liveASecond(each: Case, time: VirtualTime, { node }: Process): Promise<void> {
+  const endMs = time.nowMs + 1_000;
+  for (let batch = 0; batch < each.batchesPerSecond; batch++) {
+    node.offer(readings(each.series, time.nowMs, node));
+    await time.run(1_000 / each.batchesPerSecond);
+  }
+  await time.runUntil(endMs);
+}
+
+/** The first series is in breach half of the time, the others never. */
+function readings(series: number, nowMs: number, node: Process['node']): Observe {
+  const names: string[] = [];
+  const ids = Int32Array.from({ length: series }, (_, i) => {
+    const known = node.seriesId(`servers.h${i}.cpu`);
+    return known >= 0 ? known : -names.push(`servers.h${i}.cpu`);
+  });
+  const values = new Float64Array(series).fill(50);
+  values[0] = (nowMs / 1_000) % BREACH_S < BREACH_S / 2 ? 95 : 50;
+  return { kind: 'observe', source: 'bench', names, ids, values };
+}
+
+async function begin(time: VirtualTime): Promise<Process> {
+  const clock = new VirtualClock({ epochMs: EPOCH_MS }, { time });
+  const receivers = new Receivers({ answer: { status: 200 } }, { time });
+  const process = await time.until(
+    startProcess(
+      {
+        name: 'n1',
+        identity: { clusterId: 'bench', nodeId: 'n1' },
+        tickMs: 100,
+        startDelayMs: 0,
+        snapshotEntries: 20_000,
+        snapshotMs: 60_000,
+        // The disk is memory: an hour of history is enough of it.
+        retentionMs: 3_600_000,
+        retentionBytes: 64 * 1024 * 1024,
+        segmentBytesMax: 1024 * 1024,
+        firstCommands: () => [CONFIG],
+      },
+      {
+        clock,
+        random: new SeededRandom(1),
+        disk: createSimulatedDisk({ pace: () => clock.pause(0) }),
+        digest: nodeDigest,
+        snapshots: new MemorySnapshots({ digest: nodeDigest }),
+        notifiers: [receivers.notifier('webhook', { clock })],
+        localTimeIn: () => {
+          throw new Error('nothing here depends on a time zone');
+        },
+        logger: SILENT,
+        observer: UNMOVED,
+      },
+    ),
+  );
+  await time.run(1_000);
+  return process;
+}

@@ -1,0 +1,141 @@
+/**
+ * Everybody whom a simulated node may page: they outlive its processes, answer as they are told
+ * to, and remember what they got.
+ *
+ * A page is got the moment it is sent; its answer dies with the process that waits for it.
+ */
+
+import { labelPairs } from '../../commands/labels.ts';
+import type { Clock, Delivery, DeliveryResult, Notifier } from '../ports.ts';
+import type { VirtualTime } from './virtual-time.ts';
+
+/** An HTTP status, after so long; or none at all. */
+export type Answer = { readonly status: number; readonly afterMs?: number } | 'never' | 'deaf';
+
+/** A page as its receiver sees it. */
+export interface Page {
+  /** In milliseconds of the world. */
+  readonly atMs: number;
+  /** `team/webhook[0]`. */
+  readonly integration: string;
+  /** The id of its notification. */
+  readonly id: string;
+  readonly try: number;
+  readonly idempotencyKey: string;
+  /** True when it says of itself that it may be a duplicate. */
+  readonly uncertain: boolean;
+  readonly reason: string;
+  /** `HighCpu(servers.a.cpu)`: the name of each alert, and its other labels' values. */
+  readonly firing: readonly string[];
+  readonly resolved: readonly string[];
+}
+
+export interface ReceiversOptions {
+  /** What is answered when nothing else was said. */
+  readonly answer: Answer;
+}
+
+export class Receivers {
+  readonly pages: Page[] = [];
+  /** The most pages that were being answered at once, by integration; `all` for all of them. */
+  readonly busiest = new Map<string, number>();
+  readonly #options: ReceiversOptions;
+  readonly #time: VirtualTime;
+  readonly #script = new Map<string, Answer[]>();
+  readonly #usually = new Map<string, Answer>();
+  readonly #busy = new Map<string, number>();
+
+  constructor(options: ReceiversOptions, { time }: { readonly time: VirtualTime }) {
+    this.#options = options;
+    this.#time = time;
+  }
+
+  /** What an integration answers to its next pages; afterwards as usual. */
+  next(integration: string, ...answers: readonly Answer[]): void {
+    this.#script.set(integration, [...answers]);
+  }
+
+  /** What an integration answers from now on, unless something else was said for the next pages. */
+  usually(integration: string, answer: Answer): void {
+    this.#usually.set(integration, answer);
+  }
+
+  /** The Notifier port of one process. */
+  notifier(type: string, { clock }: { readonly clock: Clock }): Notifier {
+    return { type, send: (delivery, signal) => this.#receive(delivery, signal, clock) };
+  }
+
+  /** Forgets who was being answered: the process that waited is gone. */
+  hangUp(): void {
+    this.#busy.clear();
+  }
+
+  async #receive(delivery: Delivery, signal: AbortSignal, clock: Clock): Promise<DeliveryResult> {
+    const { integration } = delivery.notification;
+    if (signal.aborted) return { result: 'retry', status: 0, detail: 'given up before sending' };
+    this.pages.push(pageOf(delivery, this.#time.nowMs));
+    const answer =
+      this.#script.get(integration)?.shift() ??
+      this.#usually.get(integration) ??
+      this.#options.answer;
+    this.#count(integration, 1);
+    const result = await answered(answer, signal, clock);
+    this.#count(integration, -1);
+    return result;
+  }
+
+  #count(integration: string, change: number): void {
+    for (const key of [integration, 'all']) {
+      const busy = (this.#busy.get(key) ?? 0) + change;
+      this.#busy.set(key, busy);
+      this.busiest.set(key, Math.max(busy, this.busiest.get(key) ?? 0));
+    }
+  }
+}
+
+function answered(answer: Answer, signal: AbortSignal, clock: Clock): Promise<DeliveryResult> {
+  return new Promise((resolve) => {
+    // Not even giving up on it brings an end: what a broken integration would do.
+    if (answer === 'deaf') return;
+    signal.addEventListener('abort', () => {
+      resolve({ result: 'unknown', status: 0, detail: 'no answer in time' });
+    });
+    if (answer === 'never') return;
+    clock.after(answer.afterMs ?? 1, () => resolve(resultOf(answer.status)));
+  });
+}
+
+/** As the webhook sender judges a status: 5xx may pass, other refusals will not. */
+function resultOf(status: number): DeliveryResult {
+  const detail = `HTTP ${status}`;
+  if (status < 300) return { result: 'delivered', status, detail };
+  return { result: status >= 500 ? 'retry' : 'rejected', status, detail };
+}
+
+function pageOf(delivery: Delivery, atMs: number): Page {
+  const { id, idempotencyKey, notification } = delivery;
+  const { integration, reason, uncertain, alerts } = notification;
+  const names = (resolved: boolean): readonly string[] =>
+    alerts
+      .filter((alert) => alert.resolved === resolved)
+      .map((alert) => nameOf(alert.labels))
+      .sort();
+  return {
+    atMs,
+    integration,
+    id,
+    try: delivery.try,
+    idempotencyKey,
+    uncertain,
+    reason,
+    firing: names(false),
+    resolved: names(true),
+  };
+}
+
+function nameOf(labels: Parameters<typeof labelPairs>[0]): string {
+  const pairs = [...labelPairs(labels)];
+  const name = pairs.find(([label]) => label === 'alertname')?.[1] ?? '';
+  const rest = pairs.filter(([label]) => label !== 'alertname').map(([, value]) => value);
+  return rest.length === 0 ? name : `${name}(${rest.join(',')})`;
+}

@@ -1,0 +1,158 @@
+/** Snapshots: taken while work goes on, started from, damaged, and set against the log. */
+
+import { describe, expect, test } from 'vitest';
+import { rootOf } from '../../src/io/disk/snapshot-root.ts';
+import { decodeBatch } from '../../src/log/codec.ts';
+import { INITIAL_STATE } from '../../src/projections/initial.ts';
+import { Projection } from '../../src/projections/projection.ts';
+import { pageBytes } from '../support/scenario-fold.ts';
+import { check, config, route } from '../support/scenario-config.ts';
+import { World, type WorldOptions } from './world.ts';
+
+const BUSY: WorldOptions = {
+  config: config({
+    route: route({ wait: '5s', interval: '20s' }),
+    checks: [check({ series: 'servers.*.cpu', above: 90, recover: 80, for: '3s' })],
+  }),
+  snapshotEntries: 10,
+  segmentBytesMax: 2_048,
+};
+
+/** Readings that cross the threshold and come back, and a push now and then. */
+async function work(world: World, seconds: number): Promise<void> {
+  for (let second = 0; second < seconds; second++) {
+    const value = 85 + 10 * Math.sin(second / 7);
+    await world.propose(
+      world.observe({ 'servers.a.cpu': value, [`servers.h${second % 9}.cpu`]: 100 - value }),
+    );
+    if (second % 11 === 0) await world.push({ alertname: `P${second}` });
+    await world.wait('1s');
+  }
+}
+
+/** The state that the whole log gives, folded from its first entry. */
+async function folded(world: World): Promise<Projection> {
+  const { log } = world.process;
+  const projection = new Projection(INITIAL_STATE);
+  for await (const { index, type, data } of log.read(1, world.node.view().index)) {
+    if (type === 1) projection.apply(index, decodeBatch(data));
+  }
+  return projection;
+}
+
+describe('a snapshot', () => {
+  test('taken while entries go on is of one index, and none is lost or folded twice', async () => {
+    const world = await new World(BUSY).start();
+    // Each of its writes takes longer than the entries that come meanwhile.
+    world.trouble({ takesMs: ({ name }) => (name.startsWith('snapshot') ? 2_500 : 1) });
+    await work(world, 60);
+    expect(world.written.length).toBeGreaterThan(5);
+    expect(world.node.view().index - (world.snapshots.indexes()[0] ?? 0)).toBeGreaterThan(2);
+
+    world.powerCut({ kind: 'everything' });
+    await world.start();
+    const whole = await world.time.until(folded(world));
+    expect(pageBytes(world.state)).toEqual(pageBytes(whole.state));
+  });
+
+  test('and the tail of the log give, at every index, what the whole log gives', async () => {
+    const world = await new World(BUSY).start();
+    for (let life = 0; life < 6; life++) {
+      await work(world, 7);
+      world.kill();
+      await world.start();
+      const whole = await world.time.until(folded(world));
+      expect(pageBytes(world.state)).toEqual(pageBytes(whole.state));
+      expect(rootOf(world.state)).toBe(rootOf(whole.state));
+    }
+    expect(world.snapshots.indexes().length).toBeGreaterThan(5);
+  });
+
+  test('that a stop takes leaves nothing to fold', async () => {
+    const world = await new World(BUSY).start();
+    await work(world, 5);
+    await world.stop();
+    world.transitions.length = 0;
+    await world.boot();
+    expect(world.transitions).toEqual([]);
+    expect(world.node.view().index).toBe(world.snapshots.indexes()[0]);
+  });
+
+  test('that is damaged is passed over for the one before it', async () => {
+    const world = await new World(BUSY).start();
+    await work(world, 25);
+    world.kill();
+    const [newest, previous] = world.snapshots.indexes();
+    world.snapshots.damage(newest ?? 0);
+    const { manifest, problems } = await world.snapshots.load();
+    expect(manifest?.index).toBe(previous);
+    expect(problems).toEqual([expect.stringContaining(`snapshot ${newest}: page `)]);
+
+    await world.start();
+    const whole = await world.time.until(folded(world));
+    expect(pageBytes(world.state)).toEqual(pageBytes(whole.state));
+  });
+
+  test('that was cut short by a crash does not exist', async () => {
+    const world = await new World({ ...BUSY, snapshotEntries: 12 }).start();
+    world.trouble({
+      fault: ({ name }) => (name === 'snapshot manifest' ? { kind: 'power-off' } : undefined),
+    });
+    await work(world, 4);
+    void world.node.propose([world.observe({ 'servers.a.cpu': 1 })]);
+    await world.time.run(10_000);
+    world.powerCut();
+    expect(world.snapshots.indexes()).toEqual([]);
+  });
+
+  test('that is ahead of the log is refused, since the log must have lost entries', async () => {
+    const world = await new World(BUSY).start();
+    const old = world.disk.afterKill();
+    await work(world, 15);
+    world.kill();
+    const mixed = new World({ ...BUSY, disk: old, snapshots: world.snapshots });
+    await expect(mixed.boot()).rejects.toThrow(/snapshot is at index \d+ but the log ends at 2/);
+  });
+
+  test('of another log is refused by its chain hash', async () => {
+    const world = await new World(BUSY).start();
+    await work(world, 15);
+    world.kill();
+    const other = await new World({ ...BUSY, config: config() }).start();
+    await work(other, 40);
+    other.kill();
+    const mixed = new World({ ...BUSY, disk: other.disk, snapshots: world.snapshots });
+    await expect(mixed.boot()).rejects.toThrow(/was taken of another log/);
+  });
+
+  test('is taken after a while even of a few entries, and not again when nothing came', async () => {
+    const world = await new World({ ...BUSY, snapshotEntries: 1_000, snapshotMs: 300_000 }).start();
+    await world.reading('servers.a.cpu', 1);
+    await world.wait('4m');
+    expect(world.snapshots.indexes()).toEqual([]);
+    await world.wait('2m');
+    expect(world.snapshots.indexes()).toEqual([3]);
+    await world.wait('3h');
+    expect(world.snapshots.indexes()).toEqual([3]);
+  });
+});
+
+describe('the history', () => {
+  test('is dropped past its retention, but never above the newest snapshot', async () => {
+    const world = await new World({ ...BUSY, retentionMs: 120_000 }).start();
+    await work(world, 120);
+    await world.wait('5m');
+    const { firstIndex, snapshotIndex } = world.node.status();
+    expect(firstIndex).toBeGreaterThan(50);
+    expect(firstIndex).toBeLessThanOrEqual(snapshotIndex);
+    await world.kill().start();
+    expect(world.node.status()).toMatchObject({ firstIndex, role: 'leader' });
+  });
+
+  test('is kept whole while there is no snapshot', async () => {
+    const world = await new World({ ...BUSY, snapshotEntries: 1e6, retentionMs: 1_000 }).start();
+    await work(world, 60);
+    await world.wait('5m');
+    expect(world.node.status()).toMatchObject({ firstIndex: 1, snapshotIndex: 0 });
+  });
+});
