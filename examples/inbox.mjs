@@ -49,7 +49,7 @@ function lineOf(page, { status, labels, annotations }) {
 
 /** Labels are other people's text: no control character of theirs reaches the terminal. */
 function printable(text) {
-  return String(text).replace(/[\u0000-\u001f\u007f-\u009f]/g, '?');
+  return String(text).replace(/\p{Cc}/gu, '?');
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1]).href) {

@@ -207,7 +207,10 @@ class Parser {
         throw new GlobError(`'${char}' closes nothing`, at);
       default:
         if (this.#depth > 0 && this.#ends.includes(char)) {
-          throw new GlobError(`'${char}' in braces would span two parts: write two checks`, at);
+          throw new GlobError(
+            `'${char}' stands in braces: close them before it, or write two checks`,
+            at,
+          );
         }
         return [[{ kind: 'char', char, class: [], negated: false }]];
     }

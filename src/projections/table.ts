@@ -36,11 +36,11 @@ export function get<Row>(table: Table<Row>, key: string): Row | undefined {
 }
 
 export function put<Row>(draft: Draft<Table<Row>>, key: string, row: Row): void {
-  if (putIn(draft.directories as Draft<Directories<Row>>, key, row)) draft.size++;
+  if (putIn(draft.directories, key, row)) draft.size++;
 }
 
 export function remove<Row>(draft: Draft<Table<Row>>, key: string): void {
-  if (removeIn(draft.directories as Draft<Directories<Row>>, key)) draft.size--;
+  if (removeIn(draft.directories, key)) draft.size--;
 }
 
 /** All rows, in an order that depends on the keys alone. */

@@ -257,7 +257,7 @@ mute_time_intervals:
   [
     'a bad glob',
     `${BASE}checks:\n  - {name: A, series: 'servers.{a,b.cpu', above: 1}\n`,
-    "6:23: checks[0].series: \"servers.{a,b.cpu\" is not a series pattern: '{' is never closed, at character 9 (hint: write for example 'servers.*.cpu.{user,system}' or 'cpu.user;host=web-*')",
+    "6:23: checks[0].series: \"servers.{a,b.cpu\" is not a series pattern: '.' stands in braces: close them before it, or write two checks, at character 13 (hint: write for example 'servers.*.cpu.{user,system}' or 'cpu.user;host=web-*')",
   ],
   [
     'a negative for',
