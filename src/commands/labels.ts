@@ -64,7 +64,16 @@ export function fingerprint(labels: Labels): string {
     d = d0 & 0xffff;
   };
   for (const part of labels) {
-    for (const byte of utf8Bytes(part)) mix(byte);
+    for (let i = 0; i < part.length; i++) {
+      const unit = part.charCodeAt(i);
+      if (unit < 0x80) {
+        mix(unit);
+      } else {
+        // The rest of the part is not ASCII: its bytes are those of its UTF-8 form.
+        for (const byte of encoder.encode(part.slice(i))) mix(byte);
+        break;
+      }
+    }
     mix(0xff);
   }
   return hex4(d) + hex4(c) + hex4(b) + hex4(a);
@@ -121,10 +130,6 @@ function codePointRank(unit: number): number {
 }
 
 const encoder = new TextEncoder();
-
-function utf8Bytes(value: string): Uint8Array {
-  return encoder.encode(value);
-}
 
 function hex4(limb: number): string {
   return limb.toString(16).padStart(4, '0');

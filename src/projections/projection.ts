@@ -6,7 +6,6 @@
  * effect, then the commands of the entry.
  */
 
-import { setAutoFreeze } from 'immer';
 import type { Batch, Command } from '../commands/command.ts';
 import { alertDue, pushAlerts } from './alerts.ts';
 import { applyConfig } from './config.ts';
@@ -21,14 +20,6 @@ import { Transaction, type SeriesIndex, type Transition } from './transaction.ts
 
 /** A silence of this length between two entries means that nobody listened (see `lead`). */
 const GAP_MS = 10_000;
-
-/**
- * Whether states are frozen as they are made. Freezing finds a reducer that writes where it must
- * not, and costs about as much as the fold; it is on unless somebody turns it off for speed.
- */
-export function freezeStates(isOn: boolean): void {
-  setAutoFreeze(isOn);
-}
 
 /** The state as it grows, with the index of series that every input needs. */
 export class Projection {

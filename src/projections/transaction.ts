@@ -6,7 +6,7 @@
  * same state (DESIGN section 6).
  */
 
-import { produce, type Draft } from 'immer';
+import { produce, setAutoFreeze, type Draft } from 'immer';
 import type { Labels } from '../commands/labels.ts';
 import type { Checks, Watchers } from './checks.ts';
 import { removeRow, rowAt, rowsOf, setRow, type Pages } from './pages.ts';
@@ -65,6 +65,22 @@ interface TimerChange {
 export interface SeriesIndex {
   readonly ids: Map<string, number>;
   readonly watchers: WeakMap<Checks, Watchers>;
+}
+
+/**
+ * Whether states are frozen to their depth as they are made. Freezing finds a reducer that writes
+ * where it must not, and costs as much as the fold; it is on unless somebody turns it off for speed.
+ */
+export function freezeStates(isOn: boolean): void {
+  isFreezing = isOn;
+  setAutoFreeze(isOn);
+}
+
+let isFreezing = true;
+
+/** Immer looks through all that is written for drafts, unless it is frozen; rows never hold any. */
+function sealed<Row>(row: Row): Row {
+  return isFreezing ? row : Object.freeze(row);
 }
 
 export class Transaction {
@@ -249,13 +265,13 @@ export class Transaction {
 function writeTable<Row>(draft: Draft<Table<Row>>, written: ReadonlyMap<string, Row | null>): void {
   for (const [key, row] of written) {
     if (row === null) remove(draft, key);
-    else put(draft, key, row);
+    else put(draft, key, sealed(row));
   }
 }
 
 function writePages<Row>(draft: Draft<Pages<Row>>, changed: ReadonlyMap<number, Row | null>): void {
   for (const [id, row] of changed) {
     if (row === null) removeRow(draft, id);
-    else setRow(draft, id, row);
+    else setRow(draft, id, sealed(row));
   }
 }

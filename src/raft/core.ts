@@ -54,7 +54,11 @@ import type {
 
 /** Throws if the options are unsafe or what was restored contradicts itself. */
 export function createRaft(options: RaftOptions, restored: Restored): Raft {
-  const state = restore(options, restored);
+  return raftOn(restore(options, restored));
+}
+
+/** The core on a state that its maker keeps in sight, as a search through all states must. */
+export function raftOn(state: RaftState): Raft {
   const told: Told = {
     role: state.role,
     term: state.term,

@@ -2,7 +2,7 @@
 /** The `tocsin` program: which subcommand does what. Results go to stdout, talk to stderr. */
 
 import { Command, CommanderError } from 'commander';
-import { freezeStates } from '../../projections/projection.ts';
+import { freezeStates } from '../../projections/transaction.ts';
 import { VERSION } from '../daemon/version.ts';
 import { checkCommand } from './check.ts';
 import { replayCommand } from './replay.ts';
