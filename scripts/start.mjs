@@ -66,7 +66,7 @@ function welcome({ http, carbon }) {
   say(`
 Tocsin runs.
   look        http://${http}/
-  send        echo "demo.wave 99" | nc -w1 ${host} ${port}
+  send        echo "demo.wave 99" > /dev/tcp/${host}/${port}      (bash; or pipe it to nc)
   silence     amtool silence add alertname=DemoWaveHigh -c demo --alertmanager.url=http://${http}
   afterwards  npx tocsin replay ${DATA}
   its log     .tocsin/quickstart.log

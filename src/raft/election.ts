@@ -72,8 +72,11 @@ export function onVote(state: RaftState, request: Vote): void {
   sendWhenDurable(state, { type: 'voteReply', from: state.id, to, term, granted });
 }
 
+/** A grant names the term that was asked for; one for an earlier term says nothing of this one. */
 export function onPreVoteReply(state: RaftState, reply: PreVoteReply): void {
-  if (state.role === 'preCandidate') count(state, reply.from, reply.granted);
+  if (state.role !== 'preCandidate') return;
+  if (reply.granted && reply.term !== state.term + 1) return;
+  count(state, reply.from, reply.granted);
 }
 
 export function onVoteReply(state: RaftState, reply: VoteReply): void {

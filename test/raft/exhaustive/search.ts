@@ -79,7 +79,11 @@ const PERMUTATIONS = [
 ] as const;
 
 /** Throws at the first state that breaks a promise, with the moves that lead to it. */
-export function search(bounds: Bounds, statesMax = Infinity, onState?: (count: number) => void): Found {
+export function search(
+  bounds: Bounds,
+  statesMax = Infinity,
+  onState?: (count: number) => void,
+): Found {
   return new Search(bounds).run(statesMax, onState);
 }
 
@@ -169,13 +173,7 @@ class Search {
     return choices;
   }
 
-  #move(
-    world: World,
-    at: number,
-    action: Action,
-    spent: Spent,
-    network: readonly number[],
-  ): void {
+  #move(world: World, at: number, action: Action, spent: Spent, network: readonly number[]): void {
     const from = world.nodes[at] ?? -1;
     const before = this.#get(from).facts;
     if (action.type === 'deliver' && before.writes >= this.#bounds.writes) return;
@@ -259,7 +257,9 @@ class Search {
       const head = packed(nodes);
       if (smallest !== '' && head > smallest.slice(0, head.length)) continue;
       const network = world.network.map((id) => this.#renamedMessage(id, which));
-      const leaders = world.leaders.map((leader) => (leader === null ? 3 : renamedTo(leader, which)));
+      const leaders = world.leaders.map((leader) =>
+        leader === null ? 3 : renamedTo(leader, which),
+      );
       const { proposals, crashes, timeouts, heartbeats } = world.spent;
       const spent = [proposals, crashes, timeouts, heartbeats, network.length];
       const tail = packed([...spent, ...network.sort((a, b) => a - b), ...leaders]);
@@ -274,7 +274,10 @@ class Search {
     const { id, past, renamed } = this.#get(node);
     const known = renamed[which];
     if (known !== undefined) return known;
-    const fresh = this.#node(nameUnder(id, which), past.map((action) => renameAction(action, which)));
+    const fresh = this.#node(
+      nameUnder(id, which),
+      past.map((action) => renameAction(action, which)),
+    );
     renamed[which] = fresh;
     return fresh;
   }
@@ -327,7 +330,6 @@ function mayMatter(message: Message, facts: readonly Facts[]): boolean {
     case 'voteReply':
       return told < term || (told === term && stands(receiver, term));
     case 'preVoteReply':
-      return told < term || (told === term && !message.granted);
     case 'appendReply':
     case 'heartbeatReply':
       return told <= term;
