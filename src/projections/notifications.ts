@@ -7,12 +7,10 @@
  */
 
 import { integrationKey } from '../commands/config.ts';
-import type { Reason } from '../commands/decisions.ts';
 import type { Attempt, Outcome } from '../commands/delivery.ts';
-import type { Labels } from '../commands/labels.ts';
 import { markFailed, markTold } from './groups.ts';
 import { integrationsOf, routingOf } from './routing.ts';
-import type { Notification, NotificationStatus, NotifiedAlert } from './state.ts';
+import type { Notification, NotificationStatus } from './state.ts';
 import type { Transaction } from './transaction.ts';
 
 /** How long a final notification can still be looked at. */
@@ -22,19 +20,20 @@ const BACKOFF_FIRST_MS = 500;
 /** The longest wait between two tries. */
 const BACKOFF_LAST_MS = 30_000;
 
-export interface NotificationContent {
-  readonly group: string;
-  readonly groupText: string;
-  readonly groupLabels: Labels;
-  readonly receiver: string;
-  readonly integration: string;
-  readonly reason: Reason;
-  readonly alerts: readonly NotifiedAlert[];
-  readonly firing: readonly string[];
-  readonly resolved: readonly string[];
-  /** True when it takes the place of one whose fate nobody knows. */
-  readonly uncertain: boolean;
-}
+/** What a decision says of a notification; all else is what becomes of it. */
+export type NotificationContent = Pick<
+  Notification,
+  | 'group'
+  | 'groupText'
+  | 'groupLabels'
+  | 'receiver'
+  | 'integration'
+  | 'reason'
+  | 'alerts'
+  | 'firing'
+  | 'resolved'
+  | 'uncertain'
+>;
 
 /** Owes a notification from now on; its first try is due at once. */
 export function oweNotification(tx: Transaction, id: string, content: NotificationContent): void {

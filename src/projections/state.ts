@@ -149,8 +149,10 @@ export interface Silence {
   readonly updatedAt: number;
 }
 
-/** One message owed to one integration. Its id is `<log index of the decision>.<count>`, as an
- * entry may hold many decisions. */
+/**
+ * One message owed to one integration. Its id is `<log index of the decision>.<count>`, as an entry
+ * may hold many decisions.
+ */
 export interface Notification {
   readonly group: string;
   readonly groupText: string;
@@ -169,7 +171,10 @@ export interface Notification {
   readonly tries: number;
   /** When the next attempt is due, or when a final row is forgotten. */
   readonly wakeAt: number;
-  /** True once any attempt ended unknown: the next one may be a duplicate and says so. */
+  /**
+   * True once any attempt ended unknown, or when it takes the place of one of which that is true:
+   * the next attempt may be a duplicate and says so.
+   */
   readonly uncertain: boolean;
   /** The node of the running attempt, or of the last one. */
   readonly node: string;

@@ -13,7 +13,7 @@ import { normalSeriesName } from '../../src/io/monitors/series-name.ts';
 import { createStatusPage } from '../../src/io/ui/page.ts';
 import { HandClock } from '../support/hand-clock.ts';
 import { InstantNode } from '../support/instant-node.ts';
-import { localTimeIn } from '../support/scenario-clock.ts';
+import { localTimeIn } from '../../src/io/daemon/local-time.ts';
 import { config } from '../support/scenario-config.ts';
 
 /** 2024-03-05T12:00:00.000Z, a Tuesday. */

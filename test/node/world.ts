@@ -27,7 +27,7 @@ import { VirtualTime } from '../../src/io/sim/virtual-time.ts';
 import { decodeBatch, encodeBatch } from '../../src/log/codec.ts';
 import type { State } from '../../src/projections/state.ts';
 import type { Transition } from '../../src/projections/transaction.ts';
-import { localTimeIn } from '../support/scenario-clock.ts';
+import { localTimeIn } from '../../src/io/daemon/local-time.ts';
 import { config as defaultConfig, matchers, span } from '../support/scenario-config.ts';
 
 /** When worlds begin. */

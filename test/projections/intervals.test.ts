@@ -2,7 +2,7 @@
 
 import { describe, expect, it } from 'vitest';
 import { intervalHolds } from '../../src/projections/muting.ts';
-import { localTimeIn } from '../support/scenario-clock.ts';
+import { localTimeIn } from '../../src/io/daemon/local-time.ts';
 import { config, interval, route } from '../support/scenario-config.ts';
 import { Desk } from '../support/scenario.ts';
 

@@ -6,7 +6,7 @@ import { RESOLVED_KEEP_MS } from '../../src/projections/alerts.ts';
 import type { Alert } from '../../src/projections/state.ts';
 import { get } from '../../src/projections/table.ts';
 import { firingAlerts } from '../../src/projections/views.ts';
-import { localTimeIn } from '../support/scenario-clock.ts';
+import { localTimeIn } from '../../src/io/daemon/local-time.ts';
 import { check, config } from '../support/scenario-config.ts';
 import { Desk } from '../support/scenario.ts';
 

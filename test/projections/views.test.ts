@@ -2,7 +2,7 @@
 
 import { describe, expect, it } from 'vitest';
 import { firingAlerts, notifiedAlertView, pendingAlerts } from '../../src/projections/views.ts';
-import { localTimeIn } from '../support/scenario-clock.ts';
+import { localTimeIn } from '../../src/io/daemon/local-time.ts';
 import { check, config, inhibit, interval, receiver, route } from '../support/scenario-config.ts';
 import { Desk } from '../support/scenario.ts';
 

@@ -12,7 +12,7 @@ import type { Clock, NodeHandle, NodeStatus, Proposed, View } from '../../src/io
 import { decide } from '../../src/projections/decide.ts';
 import { INITIAL_STATE } from '../../src/projections/initial.ts';
 import { Projection } from '../../src/projections/projection.ts';
-import { localTimeIn } from './scenario-clock.ts';
+import { localTimeIn } from '../../src/io/daemon/local-time.ts';
 
 export class InstantNode implements NodeHandle {
   readonly #clock: Clock;

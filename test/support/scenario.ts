@@ -18,7 +18,7 @@ import type { NotifiedAlert, State } from '../../src/projections/state.ts';
 import { nextTimer } from '../../src/projections/timers.ts';
 import type { Transition } from '../../src/projections/transaction.ts';
 import { dueNotifications, openAttempts } from '../../src/projections/views.ts';
-import { localTimeIn } from './scenario-clock.ts';
+import { localTimeIn } from '../../src/io/daemon/local-time.ts';
 import { config as defaultConfig, matchers, span } from './scenario-config.ts';
 import { checkInvariants } from './scenario-invariants.ts';
 
