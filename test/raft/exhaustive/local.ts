@@ -10,6 +10,7 @@
  */
 
 import { raftOn } from '../../../src/raft/core.ts';
+import { sortedPeers } from '../../../src/raft/replication.ts';
 import { restore } from '../../../src/raft/state.ts';
 import type { RaftState } from '../../../src/raft/state.ts';
 import type {
@@ -164,9 +165,9 @@ class Live {
    */
   print(): unknown {
     const { role, term, vote, commit, leader, tick, electionElapsed, log } = this.#state;
-    const { applied, handedOut, fetchId, proposals, transfer } = this.#state;
+    const { applied, handedOut, fetchId, proposals, transfer, votes } = this.#state;
     const { durableTerm, durableVote } = this.#state.writes;
-    const peers = [...this.#state.peers.values()].map((peer) => [
+    const peers = sortedPeers(this.#state).map((peer) => [
       peer.id,
       peer.state,
       peer.match,
@@ -179,7 +180,7 @@ class Live {
     return [
       [this.#node, role, term, vote, commit, leader, electionElapsed, log.durableIndex],
       [applied, handedOut, fetchId !== null, proposals.length, transfer, log.windowFirst],
-      [durableTerm, durableVote, [...this.#state.votes].sort(), peers.sort()],
+      [durableTerm, durableVote, NODES.map((node) => votes.get(node)), peers],
       [this.#disk.hardState, this.#disk.entries.map(nameOf)],
       this.writes.map(({ hardState, truncateFrom, entries }) => {
         return [hardState, truncateFrom, entries.map(nameOf)];
