@@ -41,7 +41,9 @@ class Chaos {
   readonly #random: Random;
   #weatherLeft = 300;
   #lossOf = 0;
+  /** Disks that do nothing for a while, and clocks that stand still. */
   #frozen: NodeId[] = [];
+  #timeless: NodeId[] = [];
   #ref = 0;
   #damaged: NodeId | null = null;
 
@@ -113,7 +115,7 @@ class Chaos {
     if (this.#weatherLeft-- <= 0) this.#changeWeather();
     if (cluster.member(id).raft === null) return;
     const draw = this.#random.below(100);
-    if (draw < 8) this.#someOf((each) => cluster.step(each, { type: 'tick' }));
+    if (draw < 8) this.#someOf((each) => this.#tick(each));
     else if (draw < 50) this.#network();
     else if (draw < 66) this.#someOf((each) => this.#sync(each));
     else if (draw < 74) this.#someOf((each) => cluster.work(each));
@@ -132,6 +134,7 @@ class Chaos {
     this.#weatherLeft = 20 + this.#random.below(150);
     this.#lossOf = this.#pick([0, 0, 3, 10, 30]);
     this.#frozen = ALL.filter(() => this.#random.below(8) === 0);
+    this.#timeless = this.#random.below(3) === 0 ? [this.#leaderOr(this.#pick(ALL))] : [];
     cluster.cut.clear();
     const victim = this.#leaderOr(this.#pick(ALL));
     const draw = this.#random.below(9);
@@ -167,6 +170,10 @@ class Chaos {
     for (const { id } of this.cluster.alive()) if (this.#random.below(10) > 1) act(id);
   }
 
+  #tick(id: NodeId): void {
+    if (!this.#timeless.includes(id)) this.cluster.step(id, { type: 'tick' });
+  }
+
   #sync(id: NodeId): void {
     if (!this.#frozen.includes(id)) this.cluster.sync(id, 1 + this.#random.below(4));
   }
@@ -177,10 +184,12 @@ class Chaos {
     this.cluster.step(to, { type: 'propose', ref, data: new TextEncoder().encode(String(ref)) });
   }
 
+  /** Half of them where somebody leads, or did: that is where a stale answer would come from. */
   #ask(id: NodeId): void {
+    const at = this.#random.below(2) === 0 ? this.#leaderOr(id) : id;
     const ref = ++this.#ref;
     this.checker.readAsked(ref);
-    this.cluster.step(id, { type: 'readIndex', ref });
+    this.cluster.step(at, { type: 'readIndex', ref });
   }
 
   #compact(id: NodeId): void {

@@ -5,7 +5,7 @@
  * It knows every disk and every log, which no member does, and shares no rule with the core.
  */
 
-import type { ConfState, Effect, Entry, Message, NodeId } from '../../src/raft/types.ts';
+import type { ConfigAt, Effect, Entry, Message, NodeId } from '../../src/raft/types.ts';
 import type { Cluster, Member } from './cluster.ts';
 
 export class Checker {
@@ -19,6 +19,8 @@ export class Checker {
   readonly #floorOf = new Map<number, number>();
   readonly #outcomes = new Map<number, string>();
   readonly #applied = new Set<string>();
+  /** Index of the configuration in force, by member. */
+  readonly #configOf = new Map<NodeId, number>();
   #joiners = new Set<NodeId>();
 
   constructor(cluster: Cluster) {
@@ -81,7 +83,7 @@ export class Checker {
       case 'indeterminate':
         return this.#onOutcome(effect.ref, effect.type);
       case 'configChanged':
-        return this.#onConfig(effect.confState);
+        return this.#onConfig(member, effect);
       case 'transferEnded':
         return this.count(effect.moved ? 'transfers done' : 'transfers given up');
       case 'installSnapshot':
@@ -98,7 +100,14 @@ export class Checker {
     }
   }
 
-  #onConfig({ voters, votersOutgoing, promote }: ConfState): void {
+  #onConfig(member: Member, { index, confState }: ConfigAt): void {
+    const { role, commitIndex } = this.#cluster.status(member.id);
+    const before = this.#configOf.get(member.id) ?? 0;
+    if (role === 'leader' && index > before && before > commitIndex) {
+      fail(`${member.id} changes the configuration of ${before} before it is committed`);
+    }
+    this.#configOf.set(member.id, index);
+    const { voters, votersOutgoing, promote } = confState;
     if (votersOutgoing.length > 0) this.count('joint configurations');
     if (voters.some((voter) => this.#joiners.has(voter))) this.count('learners promoted');
     this.#joiners = new Set(promote);
@@ -171,13 +180,18 @@ export class Checker {
 
   #checkMember({ id, starts, raft }: Member): void {
     if (raft === null) return;
-    const { commitIndex, windowBytes, lastIndex, durableIndex, appliedIndex } = raft.status();
+    const { commitIndex, windowBytes, lastIndex, durableIndex, appliedIndex, peers } =
+      raft.status();
     const life = `${id}#${starts}`;
     const before = this.#commitOf.get(life) ?? 0;
     if (commitIndex < before) fail(`commit of ${id} fell from ${before} to ${commitIndex}`);
     this.#commitOf.set(life, commitIndex);
     if (commitIndex > lastIndex) fail(`${id} commits past its log`);
     if (appliedIndex > commitIndex) fail(`${id} applied past its commit`);
+    const inflightMax = this.#cluster.options.limits?.inflightMessagesMax ?? Infinity;
+    for (const [peer, { inflightMessages }] of Object.entries(peers)) {
+      if (inflightMessages > inflightMax) fail(`${id} has too much under way to ${peer}`);
+    }
     const allowed = this.#cluster.options.limits?.windowBytesMax ?? Infinity;
     if (durableIndex === lastIndex && windowBytes > allowed)
       fail(`window of ${id}: ${windowBytes}`);
