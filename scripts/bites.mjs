@@ -1,0 +1,39 @@
+/**
+ * `node scripts/bites.mjs`: puts every known bug into a copy of the core, one at a time, and prints
+ * which test noticed. Fails if a bug went unnoticed.
+ */
+
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { ensureInstalled, root, run } from './prepare.mjs';
+
+await ensureInstalled();
+const folder = mkdtempSync(path.join(tmpdir(), 'tocsin-bites-'));
+const table = path.join(folder, 'table.tsv');
+try {
+  writeFileSync(table, 'bug\tchaos, within 200 seeds\tscenarios\tother tests\n');
+  const vitest = path.join(root, 'node_modules/vitest/vitest.mjs');
+  const { code, output } = await run(
+    [process.execPath, vitest, 'run', 'test/raft/bites', ...process.argv.slice(2)],
+    { env: { ...process.env, BITES_TABLE: table } },
+  );
+  print(readFileSync(table, 'utf8').trimEnd().split('\n'));
+  if (code !== 0) process.stdout.write(output);
+  process.exitCode = code === 0 ? 0 : 1;
+} finally {
+  rmSync(folder, { recursive: true, force: true });
+}
+
+function print(lines) {
+  const rows = lines.map((line) => line.split('\t'));
+  const widths = rows[0].map((_, at) => Math.max(...rows.map((row) => row[at]?.length ?? 0)));
+  for (const row of rows) {
+    console.log(
+      row
+        .map((cell, at) => cell.padEnd(widths[at] ?? 0))
+        .join('  ')
+        .trimEnd(),
+    );
+  }
+}
