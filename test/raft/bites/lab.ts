@@ -21,6 +21,7 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import ts from 'typescript';
 import type { Bug } from './bugs.ts';
+import type { Catch } from './trial.ts';
 
 const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
 const CHAOS_FILES = ['chaos.ts', 'checker.ts', 'cluster.ts', 'scenario.ts', 'bites/trial.ts'];
@@ -30,8 +31,8 @@ const TRIAL_MS_MAX = 120_000;
 
 export interface Verdict {
   readonly caught: boolean;
-  /** Seed of the chaos test, and what it said; null if no seed noticed. */
-  readonly chaos: { readonly seed: number; readonly reason: string } | null;
+  /** Null if no seed of the chaos test noticed. */
+  readonly chaos: Catch | null;
   readonly scenarios: readonly string[];
   /** Titles of paper tests and laws that fail; asked only when nothing else noticed. */
   readonly tests: readonly string[];

@@ -8,12 +8,18 @@ import path from 'node:path';
 import { runChaos } from '../chaos.ts';
 import { parseScenario, playScenario } from '../scenario.ts';
 
+/** The seed that noticed, and what it said. */
+export interface Catch {
+  readonly seed: number;
+  readonly reason: string;
+}
+
 const [, , seeds = '200', folder = '.'] = process.argv;
 
 process.stdout.write(`${JSON.stringify(chaos(Number(seeds)))}\n`);
 process.stdout.write(`${JSON.stringify(scenarios())}\n`);
 
-function chaos(seedMax: number): { readonly seed: number; readonly reason: string } | null {
+function chaos(seedMax: number): Catch | null {
   for (let seed = 1; seed <= seedMax; seed++) {
     try {
       runChaos({ seed, steps: 4000 });
