@@ -3,7 +3,17 @@
 import { readdir, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { expect, it } from 'vitest';
-import { configFile, Receiver, refused, scratch, start, tocsin, until } from './program.ts';
+import {
+  command,
+  configFile,
+  PROGRAM,
+  Receiver,
+  refused,
+  scratch,
+  start,
+  tocsin,
+  until,
+} from './program.ts';
 
 const GOOD = `
 route: {receiver: team, group_wait: 0s, group_interval: 1s}
@@ -57,6 +67,12 @@ it('a wrong flag is named, with the way to the right one', async () => {
   const unfit = await tocsin('start', '--config', 'x.yml', '--http', 'nowhere');
   expect(unfit.code).toBe(2);
   expect(unfit.stderr).toContain('HOST:PORT');
+});
+
+it('every flag may be given by its environment variable', async () => {
+  const given = await command('env', 'TOCSIN_CONFIG=/nowhere/tocsin.yml', ...PROGRAM, 'start');
+  expect(given.code).toBe(1);
+  expect(given.stderr).toContain('/nowhere/tocsin.yml');
 });
 
 it('cluster flags are refused by a build that runs one node', async () => {

@@ -17,6 +17,9 @@ import { onTestFinished } from 'vitest';
 
 const MAIN = path.resolve(import.meta.dirname, '../../dist/io/cli/main.js');
 
+/** How the program is called where a shell or `env` calls it. */
+export const PROGRAM = [process.execPath, MAIN];
+
 /** A folder that is gone after the test. */
 export async function scratch(): Promise<string> {
   const folder = await mkdtemp(path.join(tmpdir(), 'tocsin-'));

@@ -41,7 +41,11 @@ const DEFAULT_RETENTION: Retention = { ms: 14 * 86_400_000, bytes: 20e9 };
 export function startCommand(finish: (code: ExitCode) => void): Command {
   const command = new Command('start')
     .description('run a node')
-    .requiredOption('--config <file>', 'configuration file (an Alertmanager file is accepted)')
+    .addOption(
+      env(
+        new Option('--config <file>', 'configuration file (an Alertmanager file is accepted)'),
+      ).makeOptionMandatory(),
+    )
     .addOption(
       env(new Option('--data-dir <dir>', 'where the log and snapshots live').default('data')),
     )
@@ -76,9 +80,6 @@ export function startCommand(finish: (code: ExitCode) => void): Command {
     .addOption(env(new Option('--cluster <name>', 'name of the cluster').hideHelp()))
     .addOption(env(new Option('--standalone', 'make a cluster of one').hideHelp()))
     .addHelpText('after', HELP);
-  for (const option of command.options) {
-    if (option.long === '--config') env(option);
-  }
   return command.action(async (flags: Flags) => finish(await start(flags)));
 }
 
