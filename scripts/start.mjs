@@ -67,7 +67,7 @@ function welcome({ http, carbon }) {
 Tocsin runs.
   look        http://${http}/
   send        echo "demo.wave 99" > /dev/tcp/${host}/${port}      (bash; or pipe it to nc)
-  silence     amtool silence add alertname=DemoWaveHigh -c demo --alertmanager.url=http://${http}
+  silence     amtool silence add alertname=DemoWaveHigh -d 2m -c demo --alertmanager.url=http://${http}
   afterwards  npx tocsin replay ${DATA}
   its log     .tocsin/quickstart.log
 Pages are printed here as the inbox receives them; the demo wave pages within a minute.

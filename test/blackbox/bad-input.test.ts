@@ -1,6 +1,6 @@
 /** What people get wrong, on the real program: each is refused with a sentence, nothing is lost. */
 
-import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { expect, it } from 'vitest';
 import {
@@ -58,6 +58,26 @@ it('a second daemon on one data directory is refused and told who has it', async
   const second = await refused({ config, dataDir: `${folder}/data` });
   expect(second.code).toBe(7);
   expect(second.stderr).toContain(`in use by process ${first.process.pid}`);
+});
+
+it('a data directory that was open to all: what is stored in it is not', async () => {
+  const folder = await scratch();
+  await mkdir(path.join(folder, 'data'), { mode: 0o755 });
+  const config = await configFile(folder, GOOD);
+  const daemon = await start({ config, dataDir: `${folder}/data` });
+  await daemon.kill('SIGTERM');
+  for (const part of ['log', 'snapshots']) {
+    expect((await stat(path.join(folder, 'data', part))).mode & 0o077).toBe(0);
+  }
+});
+
+it('a file where the data directory should be is refused with a sentence', async () => {
+  const folder = await scratch();
+  const config = await configFile(folder, GOOD);
+  const started = await refused({ config, dataDir: config });
+  expect(started.code).toBe(1);
+  expect(started.stderr).toContain('cannot be used as a data directory');
+  expect(started.stderr).not.toContain('    at ');
 });
 
 it('a wrong flag is named, with the way to the right one', async () => {

@@ -47,9 +47,15 @@ export function startCommand(finish: (code: ExitCode) => void): Command {
       ).makeOptionMandatory(),
     )
     .addOption(
-      env(new Option('--data-dir <dir>', 'where the log and snapshots live').default('data')),
+      env(
+        new Option('--data-dir <dir>', 'where the log and snapshots live')
+          .default('data')
+          .argParser(notEmpty),
+      ),
     )
-    .addOption(env(new Option('--name <node>', 'name of this node').default(hostname())))
+    .addOption(
+      env(new Option('--name <node>', 'name of this node').default(hostname()).argParser(notEmpty)),
+    )
     .addOption(address('--http', 'HTTP API and status page', '127.0.0.1:9093'))
     .addOption(address('--peer', 'traffic between nodes', '127.0.0.1:9094'))
     .addOption(address('--carbon', 'Graphite line protocol, TCP and UDP', '127.0.0.1:2003'))
@@ -150,6 +156,12 @@ function parseAddress(text: string): HostPort {
     throw new InvalidArgumentError('write HOST:PORT, for example 127.0.0.1:9093.');
   }
   return { host: (match[1] ?? match[2]) || '0.0.0.0', port };
+}
+
+/** An unset variable of a shell must not become a path or a name. */
+function notEmpty(text: string): string {
+  if (text.trim() === '') throw new InvalidArgumentError('it may not be empty.');
+  return text;
 }
 
 function durationFlag(text: string): number {

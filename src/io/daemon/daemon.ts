@@ -21,7 +21,7 @@ import { Monitors } from '../monitors/monitors.ts';
 import { normalSeriesName } from '../monitors/series-name.ts';
 import { Node } from '../node/node.ts';
 import { createNotifiers, type Notifiers } from '../notify/registry.ts';
-import type { Logger } from '../ports.ts';
+import type { AppliedEntry, Logger } from '../ports.ts';
 import { createStatusPage } from '../ui/page.ts';
 import { Cleanups } from './cleanups.ts';
 import { isApplied, readConfiguration, type ConfigurationOptions } from './configuration.ts';
@@ -172,13 +172,36 @@ class Daemon {
         snapshots: storage.snapshots,
         notifiers: this.#notifiers.byType,
         localTimeIn,
-        observer: this.#metrics,
+        observer: {
+          appended: (seconds) => this.#metrics.appended(seconds),
+          snapshotTaken: (written) => this.#metrics.snapshotTaken(written),
+          applied: (entry) => {
+            this.#metrics.applied(entry);
+            this.#warnOfFailures(entry);
+          },
+        },
         onFailure: (error) => this.#fail(error),
       },
       storage.start,
       storage.snapshot,
     );
     return node;
+  }
+
+  /** A page that did not arrive must be seen in the log of the node, too. */
+  #warnOfFailures({ transitions }: AppliedEntry): void {
+    for (const transition of transitions) {
+      if (transition.kind !== 'notification') continue;
+      const { id, integration, group, status, detail } = transition;
+      if (status !== 'rejected' && !/^(?:retry|unknown)/.test(detail)) continue;
+      this.#logger.warn('page not delivered', {
+        notification: id,
+        integration,
+        group,
+        status,
+        detail,
+      });
+    }
   }
 
   async #openStorage(): Promise<Storage> {

@@ -3,7 +3,7 @@
 export const EXIT = {
   /** Stopped as asked. */
   ok: 0,
-  /** The configuration is wrong, or an address is taken. */
+  /** The configuration is wrong, an address is taken, or the data directory cannot be used. */
   refused: 1,
   /** The command line is wrong. */
   usage: 2,

@@ -45,7 +45,10 @@ export async function openStorage(
   modules: { readonly logger: Logger; readonly random: Random },
 ): Promise<StorageResult> {
   const locked = await lockDataDirectory(directory);
-  if (!locked.ok) return { ok: false, exit: EXIT.inUse, message: locked.message };
+  if (!locked.ok) {
+    const exit = locked.code === 'in-use' ? EXIT.inUse : EXIT.refused;
+    return { ok: false, exit, message: locked.message };
+  }
   const closers = [() => locked.lock.release()];
   const close = async (): Promise<void> => {
     for (const closer of closers.splice(0).toReversed()) await closer();

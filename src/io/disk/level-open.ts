@@ -5,7 +5,7 @@
  * what is stored in it; whoever reads a value must verify it, because LevelDB does not.
  */
 
-import { readdir } from 'node:fs/promises';
+import { chmod, mkdir, readdir } from 'node:fs/promises';
 import { Level } from 'level';
 
 export type LevelFolder = Level<string, Uint8Array>;
@@ -18,8 +18,11 @@ export type OpenedLevel =
 
 /** Opens a folder for writing. It is created when it is not there or holds nothing yet. */
 export async function openLevel(folder: string): Promise<OpenedLevel> {
-  const files = await filesIn(folder);
-  return open(folder, files === null || holdsNothing(files));
+  // LevelDB makes its files readable for everybody, and the state may hold secrets: nobody else
+  // may enter the folder, also where the data directory was made by somebody else.
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  await chmod(folder, 0o700);
+  return open(folder, holdsNothing((await filesIn(folder)) ?? []));
 }
 
 /** Opens a folder that must be a database already. */

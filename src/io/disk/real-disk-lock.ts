@@ -27,7 +27,14 @@ export type LockResult =
 /** Takes the lock of a data directory, which is made when it is missing. */
 export async function lockDataDirectory(dataDirectory: string): Promise<LockResult> {
   const folder = path.join(path.resolve(dataDirectory), 'lock');
-  await mkdir(folder, { recursive: true, mode: 0o700 });
+  try {
+    await mkdir(folder, { recursive: true, mode: 0o700 });
+  } catch (error) {
+    const message =
+      `${dataDirectory} cannot be used as a data directory: ${(error as Error).message}. ` +
+      'Make it writable for the user that runs this, or give another one with --data-dir.';
+    return { ok: false, code: 'unusable', message };
+  }
   const holder = path.join(folder, 'holder');
   const opened = await openLevel(folder);
   if (opened.ok) {
