@@ -33,7 +33,6 @@ export interface HousekeepingModules {
   readonly observer: NodeObserver;
   readonly view: () => View;
   readonly onSnapshot: (index: number, root: string) => void;
-  readonly onPruned: (index: number) => void;
   readonly onFailure: (error: Error) => void;
 }
 
@@ -144,12 +143,11 @@ export class Housekeeping {
 
   /** Drops the oldest closed segments that are past the retention and below the snapshot. */
   async #retain(): Promise<void> {
-    const { log, logger, onPruned } = this.#modules;
+    const { log, logger } = this.#modules;
     const keepFrom = await this.#firstIndexToKeep();
     if (keepFrom <= log.firstIndex) return;
     const files = await log.prune(keepFrom);
     if (files === 0) return;
-    onPruned(log.firstIndex - 1);
     logger.info('history dropped', { files, firstIndex: log.firstIndex });
   }
 

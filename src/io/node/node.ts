@@ -189,7 +189,6 @@ export class Node implements NodeHandle {
           this.#step({ type: 'snapshotTaken', index });
           this.#step({ type: 'compacted', index });
         },
-        onPruned: () => undefined,
         onFailure: (error) => this.#fail(error),
       },
       snapshot.index,
