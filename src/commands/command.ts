@@ -12,6 +12,16 @@ import { flushSchema, type Flush } from './decisions.ts';
 import { attemptSchema, outcomeSchema, type Attempt, type Outcome } from './delivery.ts';
 import { clockSchema, leadSchema, type Clock, type Lead } from './leadership.ts';
 import { LIMITS } from './limits.ts';
+import {
+  beginRequestSchema,
+  forgetMemberSchema,
+  setMemberSchema,
+  setReducersSchema,
+  type BeginRequest,
+  type ForgetMember,
+  type SetMember,
+  type SetReducers,
+} from './membership.ts';
 import { observeSchema, type Observe } from './observe.ts';
 import { MalformedCommand, time, type Schema, type Wire } from './schema.ts';
 import {
@@ -31,7 +41,11 @@ export type Command =
   | Attempt
   | Outcome
   | Clock
-  | Lead;
+  | Lead
+  | SetMember
+  | ForgetMember
+  | BeginRequest
+  | SetReducers;
 
 export type CommandKind = Command['kind'];
 
@@ -65,6 +79,10 @@ const FAMILIES: { readonly [K in CommandKind]: Family } = {
   outcome: { tag: 8, version: 1, schema: outcomeSchema, upcasters: [] },
   clock: { tag: 9, version: 1, schema: clockSchema, upcasters: [] },
   lead: { tag: 10, version: 1, schema: leadSchema, upcasters: [] },
+  member: { tag: 11, version: 1, schema: setMemberSchema, upcasters: [] },
+  forgetMember: { tag: 12, version: 1, schema: forgetMemberSchema, upcasters: [] },
+  request: { tag: 13, version: 1, schema: beginRequestSchema, upcasters: [] },
+  reducers: { tag: 14, version: 1, schema: setReducersSchema, upcasters: [] },
 };
 
 export const COMMAND_KINDS = Object.keys(FAMILIES) as readonly CommandKind[];

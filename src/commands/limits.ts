@@ -40,4 +40,15 @@ export const LIMITS = {
   name: 1_024,
   /** `receiver/type[n]`: two names and a number. */
   integrationKey: 2_064,
+  /** HOST:PORT: a DNS name has at most 253 characters. */
+  address: 300,
+  /** Hexadecimal digits of a hash: SHA-512 is the longest in use. */
+  hash: 128,
+  /**
+   * Requests of one node that are remembered above its oldest open one. A node must not begin one
+   * whose number is further away than that: an older one that arrives late would be taken for done.
+   */
+  requestsRemembered: 1_024,
+  /** Removed members that are remembered, so that they are told so when they come back. */
+  removedMembers: 64,
 } as const;

@@ -50,6 +50,16 @@ export const mintedId: Schema<string> = checked((value, where) => {
   return value;
 });
 
+/** Lower-case hexadecimal text of at most `lengthMax` digits; none is allowed. */
+export function hexText(lengthMax: number): Schema<string> {
+  return checked((value, where) => {
+    if (typeof value !== 'string' || value.length > lengthMax || !/^[0-9a-f]*$/.test(value)) {
+      throw new MalformedCommand(where, `is not up to ${lengthMax} hexadecimal digits`);
+    }
+    return value;
+  });
+}
+
 /** A finite number; minus zero becomes zero because msgpack has no minus zero. */
 export const finite: Schema<number> = checked((value, where) => {
   if (typeof value !== 'number' || !Number.isFinite(value)) {

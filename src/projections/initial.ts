@@ -1,6 +1,6 @@
 /** The state before the first entry of a log. */
 
-import type { State } from './state.ts';
+import { REDUCER_VERSION, type State } from './state.ts';
 import { emptyTable } from './table.ts';
 
 export const INITIAL_STATE: State = {
@@ -13,6 +13,9 @@ export const INITIAL_STATE: State = {
   groups: emptyTable(),
   silences: emptyTable(),
   notifications: emptyTable(),
+  members: emptyTable(),
+  requests: emptyTable(),
+  reducers: { version: REDUCER_VERSION },
   foldTimers: {},
   flushTimers: {},
   attemptTimers: {},

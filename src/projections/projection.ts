@@ -7,11 +7,15 @@
  */
 
 import type { Batch, Command } from '../commands/command.ts';
+import type { BeginRequest } from '../commands/membership.ts';
 import { alertDue, pushAlerts } from './alerts.ts';
 import { applyConfig } from './config.ts';
 import { flush } from './flushes.ts';
+import { forgetMember, setMember } from './members.ts';
 import { attempt, notificationDue, outcome } from './notifications.ts';
 import { rowsOf } from './pages.ts';
+import { setReducers } from './reducers.ts';
+import { beginRequest } from './requests.ts';
 import { missingDue, observe, pendingDue } from './series.ts';
 import { expireSilence, setSilence, silenceDue } from './silences.ts';
 import type { State } from './state.ts';
@@ -20,6 +24,17 @@ import { Transaction, type SeriesIndex, type Transition } from './transaction.ts
 
 /** A silence of this length between two entries means that nobody listened (see `lead`). */
 const GAP_MS = 10_000;
+
+/** What one entry did. */
+export interface Applied {
+  /**
+   * The batch without the requests that had taken effect before; the very same batch when there is
+   * none. Whoever counts commands counts these.
+   */
+  readonly batch: Batch;
+  /** What happened, for people. */
+  readonly transitions: readonly Transition[];
+}
 
 /** The state as it grows, with the index of series that every input needs. */
 export class Projection {
@@ -40,18 +55,45 @@ export class Projection {
     return this.#series.ids.get(name) ?? -1;
   }
 
-  /** Folds the entry at `index`; gives back what happened, for people. */
+  /** Folds the entry at `index`; see {@link fold} for what else there is to know of it. */
   apply(index: number, batch: Batch): readonly Transition[] {
+    return this.fold(index, batch).transitions;
+  }
+
+  /** Folds the entry at `index`. Throws {@link NewerFold} when this build is too old for the log. */
+  fold(index: number, batch: Batch): Applied {
     const tx = new Transaction(this.#state, this.#series, { index, at: batch.at });
-    const [first, ...rest] = batch.commands;
+    const [first] = batch.commands;
     // A new leader first says whether anybody listened: only then may deadlines count silence.
     const leads = first?.kind === 'lead';
     if (leads) reduce(tx, first);
     passTime(tx);
-    for (const command of leads ? rest : batch.commands) reduce(tx, command);
+    const commands = reduceFrom(leads ? 1 : 0, tx, batch.commands);
     this.#state = tx.finish();
-    return tx.transitions;
+    const took = commands === batch.commands ? batch : { at: batch.at, commands };
+    return { batch: took, transitions: tx.transitions };
   }
+}
+
+/**
+ * Folds the commands from `first` on, without the requests that took effect before; gives back all
+ * that took effect, which is the same list when no request is a repetition.
+ */
+function reduceFrom(
+  first: number,
+  tx: Transaction,
+  commands: readonly Command[],
+): readonly Command[] {
+  let isRepetition = false;
+  let kept: Command[] | null = null;
+  for (const [i, command] of commands.entries()) {
+    if (i < first) continue;
+    if (command.kind === 'request') isRepetition = !beginRequest(tx, command);
+    else if (!isRepetition) reduce(tx, command);
+    if (isRepetition) kept ??= commands.slice(0, i);
+    else kept?.push(command);
+  }
+  return kept ?? commands;
 }
 
 /** All deadlines up to the entry's time take effect, in the order in which they fell due. */
@@ -82,7 +124,7 @@ function passTime(tx: Transaction): void {
   }
 }
 
-function reduce(tx: Transaction, command: Command): void {
+function reduce(tx: Transaction, command: Exclude<Command, BeginRequest>): void {
   switch (command.kind) {
     case 'observe':
       observe(tx, command);
@@ -107,6 +149,15 @@ function reduce(tx: Transaction, command: Command): void {
       return;
     case 'outcome':
       outcome(tx, command);
+      return;
+    case 'member':
+      setMember(tx, command);
+      return;
+    case 'forgetMember':
+      forgetMember(tx, command);
+      return;
+    case 'reducers':
+      setReducers(tx, command);
       return;
     case 'clock':
       return;

@@ -6,10 +6,14 @@
  */
 
 import { INITIAL_STATE } from './initial.ts';
-import type { State } from './state.ts';
+import { REDUCER_VERSION, type State } from './state.ts';
 import { bare } from './table.ts';
 
-const TABLES = ['alerts', 'groups', 'silences', 'notifications'] as const;
+/** Parts that are one page. */
+const WHOLE = ['config', 'facts', 'reducers'] as const;
+const TABLES = ['alerts', 'groups', 'silences', 'notifications', 'members', 'requests'] as const;
+/** Tables that only a cluster fills. */
+const CLUSTER_TABLES: ReadonlySet<string> = new Set(['members', 'requests']);
 /** A page of timers is one of the directories of a minute. */
 const LEVELS = [
   'series',
@@ -32,6 +36,8 @@ type Levels = Readonly<Record<string, Readonly<Record<string, object>>>>;
 export function* pagesOf(state: State): Generator<StatePage> {
   if (state.config !== null) yield { path: 'config', page: state.config };
   yield { path: 'facts', page: state.facts };
+  // The first version has no page, so that the roots of older snapshots stay what they are.
+  if (state.reducers.version > REDUCER_VERSION) yield { path: 'reducers', page: state.reducers };
   for (const name of TABLES) yield* pagesUnder(name, state[name].directories);
   for (const name of LEVELS) yield* pagesUnder(name, state[name]);
 }
@@ -69,7 +75,7 @@ export function stateFrom(pages: Iterable<StatePage>): State {
     const [name = '', high = '', low = ''] = path.split('/');
     const table = tables.get(name);
     const level = table?.directories ?? levels.get(name);
-    if (path === 'config' || path === 'facts') {
+    if ((WHOLE as readonly string[]).includes(path)) {
       whole[path] = page;
     } else if (level !== undefined && low !== '') {
       (level[high] ??= {})[low] = page;
@@ -84,8 +90,9 @@ export function stateFrom(pages: Iterable<StatePage>): State {
 
 type MutableLevels = Record<string, Record<string, object>>;
 
-/** Rows by table, for people who count them. */
+/** Rows by table, for people who count them. A node that was always alone has no cluster to show. */
 export function sizesOf(state: State): Readonly<Record<string, number>> {
-  const sizes = TABLES.map((name) => [name, state[name].size] as const);
+  const shown = TABLES.filter((name) => state[name].size > 0 || !CLUSTER_TABLES.has(name));
+  const sizes = shown.map((name) => [name, state[name].size] as const);
   return { series: state.facts.seriesCount, ...Object.fromEntries(sizes) };
 }

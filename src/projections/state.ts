@@ -14,7 +14,10 @@ import type { Pages } from './pages.ts';
 import type { Table } from './table.ts';
 import type { Timers } from './timers.ts';
 
-/** The version of the fold: what a given log means. It is stored in every manifest. */
+/**
+ * The version of the fold before the log names another one: what a given log means. It stays what
+ * it is, or old logs would mean something else.
+ */
 export const REDUCER_VERSION = 1;
 
 export interface State {
@@ -35,6 +38,12 @@ export interface State {
   readonly silences: Table<Silence>;
   /** Notifications by id: what is owed, and for a day what became of it. */
   readonly notifications: Table<Notification>;
+  /** Members of the cluster by node id, and the last ones that were removed. */
+  readonly members: Table<Member>;
+  /** Which requests of each node were folded, by node id. */
+  readonly requests: Table<Requests>;
+  /** The version of the fold that holds. */
+  readonly reducers: { readonly version: number };
   /** When the fold itself must act: `for` elapsed, an alert expired, a reading missing. */
   readonly foldTimers: Timers;
   /** When a group is due for a decision. */
@@ -147,6 +156,30 @@ export interface Silence {
   readonly comment: string;
   readonly annotations: Labels;
   readonly updatedAt: number;
+}
+
+export interface Member {
+  readonly name: string;
+  readonly peer: string;
+  readonly http: string;
+  readonly version: string;
+  readonly reducersMax: number;
+  readonly configHash: string;
+  /** When it was first heard of. */
+  readonly since: number;
+  /** True once it was removed: it never comes back under this id. */
+  readonly removed: boolean;
+  /** When it was removed, or 0. */
+  readonly removedAt: number;
+}
+
+/** The requests of the newest life of a node. */
+export interface Requests {
+  readonly incarnation: number;
+  /** All with a smaller number were folded, or nobody waits for them. */
+  readonly settledBelow: number;
+  /** Numbers above it that were folded, ascending; the one that equals it was not. */
+  readonly applied: readonly number[];
 }
 
 /**

@@ -47,7 +47,7 @@ export type Transition =
     }
   | { readonly kind: 'ignored'; readonly command: string; readonly why: string };
 
-type TableName = 'alerts' | 'groups' | 'silences' | 'notifications';
+type TableName = 'alerts' | 'groups' | 'silences' | 'notifications' | 'members' | 'requests';
 type PagesName = 'series' | 'breaches' | 'seen';
 export type TimersName = 'foldTimers' | 'flushTimers' | 'attemptTimers';
 
@@ -96,6 +96,8 @@ export class Transaction {
     groups: new Map<string, RowOf<'groups'> | null>(),
     silences: new Map<string, RowOf<'silences'> | null>(),
     notifications: new Map<string, RowOf<'notifications'> | null>(),
+    members: new Map<string, RowOf<'members'> | null>(),
+    requests: new Map<string, RowOf<'requests'> | null>(),
   };
   readonly #pages = {
     series: new Map<number, PageRowOf<'series'> | null>(),
@@ -107,6 +109,7 @@ export class Transaction {
   #notifications = 0;
   #config: AppliedConfig | null;
   #facts: Facts;
+  #reducers: State['reducers'];
 
   constructor(base: State, series: SeriesIndex, { index, at }: { index: number; at: number }) {
     this.base = base;
@@ -115,6 +118,7 @@ export class Transaction {
     this.at = at;
     this.#config = base.config;
     this.#facts = base.facts;
+    this.#reducers = base.reducers;
   }
 
   get config(): AppliedConfig | null {
@@ -131,6 +135,14 @@ export class Transaction {
 
   set facts(facts: Facts) {
     this.#facts = facts;
+  }
+
+  get reducers(): State['reducers'] {
+    return this.#reducers;
+  }
+
+  set reducers(reducers: State['reducers']) {
+    this.#reducers = reducers;
   }
 
   get<Name extends TableName>(table: Name, key: string): RowOf<Name> | undefined {
@@ -229,10 +241,13 @@ export class Transaction {
     return produce(this.base, (draft) => {
       if (this.#config !== this.base.config) draft.config = this.#config as Draft<AppliedConfig>;
       if (this.#facts !== this.base.facts) draft.facts = this.#facts;
+      if (this.#reducers !== this.base.reducers) draft.reducers = this.#reducers;
       writeTable(draft.alerts, this.#tables.alerts);
       writeTable(draft.groups, this.#tables.groups);
       writeTable(draft.silences, this.#tables.silences);
       writeTable(draft.notifications, this.#tables.notifications);
+      writeTable(draft.members, this.#tables.members);
+      writeTable(draft.requests, this.#tables.requests);
       writePages(draft.series, this.#pages.series);
       writePages(draft.breaches, this.#pages.breaches);
       writePages(draft.seen, this.#pages.seen);
@@ -247,6 +262,7 @@ export class Transaction {
     return (
       this.#config !== this.base.config ||
       this.#facts !== this.base.facts ||
+      this.#reducers !== this.base.reducers ||
       this.#timers.length > 0 ||
       Object.values(this.#tables).some((written) => written.size > 0) ||
       Object.values(this.#pages).some((changed) => changed.size > 0)

@@ -11,7 +11,7 @@ import { checksOf } from './checks.ts';
 import { inhibitorsOf, mutingIntervalsOf, silencesOf, type LocalTimeIn } from './muting.ts';
 import { rowAt, rowsOf } from './pages.ts';
 import { routingOf } from './routing.ts';
-import type { Alert, Notification, NotifiedAlert, State } from './state.ts';
+import type { Alert, Member, Notification, NotifiedAlert, State } from './state.ts';
 import { entries, get } from './table.ts';
 import { dueTimers } from './timers.ts';
 
@@ -135,6 +135,29 @@ export function openAttempts(state: State): readonly DueNotification[] {
     if (notification.status === 'trying') open.push({ id, notification });
   }
   return open;
+}
+
+export interface MemberView extends Member {
+  /** The node id. */
+  readonly node: string;
+}
+
+/** The members of the cluster, by name and then by node id; without those that were removed. */
+export function membersOf(state: State): readonly MemberView[] {
+  const views: MemberView[] = [];
+  for (const [node, member] of entries(state.members)) {
+    if (!member.removed) views.push({ node, ...member });
+  }
+  return views.sort((a, b) => byText(a.name, b.name) || byText(a.node, b.node));
+}
+
+/** Whether a node was removed from the cluster for good. */
+export function isRemoved(state: State, node: string): boolean {
+  return get(state.members, node)?.removed === true;
+}
+
+function byText(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
 }
 
 /** The labels and texts of an alert as they are sent. */

@@ -127,6 +127,9 @@ const observe = fc
     values: Float64Array.from(readings, ([, , value]) => value),
   }));
 
+const counter = fc.oneof(fc.nat(9), fc.constantFrom(2 ** 32, 281_474_976_710_655));
+const foldVersion = fc.integer({ min: 1, max: 1_000_000 });
+
 const fingerprint = fc.stringMatching(/^[0-9a-f]{16}$/);
 
 /** The fields of each kind; a kind that is missing here does not compile. */
@@ -181,6 +184,18 @@ const FIELDS: {
   }),
   clock: fc.constant({}),
   lead: fc.record({ node: text, previousAt: time }),
+  member: fc.record({
+    node: id,
+    name: text,
+    peer: text,
+    http: text,
+    version: text,
+    reducersMax: foldVersion,
+    configHash: fc.stringMatching(/^[0-9a-f]{0,64}$/),
+  }),
+  forgetMember: fc.record({ node: id }),
+  request: fc.record({ node: id, incarnation: counter, sequence: counter, settledBelow: counter }),
+  reducers: fc.record({ version: foldVersion }),
 };
 
 /** Commands of one kind. */

@@ -115,6 +115,19 @@ describe('refused when it is encoded, by name and place', () => {
       endsAt: 0,
     }) as unknown as Command;
 
+  const member = (changed: object) =>
+    ({
+      kind: 'member',
+      node: 'a',
+      name: 'a',
+      peer: '',
+      http: '',
+      version: '',
+      reducersMax: 1,
+      configHash: '',
+      ...changed,
+    }) as unknown as Command;
+
   it.each<[string, Command, string]>([
     ['a lone surrogate', alerts({ ...alert, generatorUrl: '\ud800' }), 'not valid Unicode'],
     [
@@ -136,6 +149,14 @@ describe('refused when it is encoded, by name and place', () => {
     ['ids without values', readings([1, 2], [1]), '2 ids for 1 values'],
     ['an id that is no id', silence('__proto__'), 'freshId: is not an id'],
     ['no id at all', silence(''), 'freshId: is not an id'],
+    ['a member without an id', member({ node: '' }), 'member.node: is not an id'],
+    ['a member that can fold nothing', member({ reducersMax: 0 }), 'reducersMax: is not a whole'],
+    ['a hash in capitals', member({ configHash: 'FF' }), 'is not up to 128 hexadecimal digits'],
+    [
+      'half a request',
+      { kind: 'request', node: 'a', incarnation: 1, sequence: 0.5, settledBelow: 0 },
+      'request.sequence: is not a whole number',
+    ],
   ])('%s', (_name, command, message) => {
     expect(() => encodeBatch({ at: 0, commands: [command] })).toThrow(message);
     expect(() => encodeBatch({ at: 0, commands: [command] })).toThrow(MalformedCommand);

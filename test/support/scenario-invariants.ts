@@ -11,9 +11,12 @@
  * 7. What a group owes is owed to it: the notification exists, is not final and names the group.
  * 8. An owed notification is due for one attempt, a running one for none, a final one will be
  *    forgotten. No timer belongs to nothing.
+ * 9. A removed member has no requests, and not too many are remembered.
+ * 10. The requests that a row names are ascending, above what is settled, and not too many.
  */
 
 import { fingerprint } from '../../src/commands/labels.ts';
+import { LIMITS } from '../../src/commands/limits.ts';
 import { rowAt, rowsOf } from '../../src/projections/pages.ts';
 import type { Projection } from '../../src/projections/projection.ts';
 import type { State } from '../../src/projections/state.ts';
@@ -30,11 +33,13 @@ export function checkInvariants(state: State, projection: Projection): void {
   checkNotifications(state, fold);
   for (const [id] of entries(state.silences)) fold.takeAny(`silence:${id}`);
   fold.expectNone();
+  checkMembers(state);
+  checkRequests(state);
 }
 
 function checkLevels(state: State): void {
   for (const [part, levels] of Object.entries(state)) {
-    if (part === 'config' || part === 'facts') continue;
+    if (part === 'config' || part === 'facts' || part === 'reducers') continue;
     const table = levels as Table<unknown>;
     const isTable = 'directories' in table;
     let rows = 0;
@@ -107,6 +112,23 @@ function checkNotifications(state: State, fold: TimersLeft): void {
     else if (row.status !== 'trying') fold.take(8, `notification:${id}`, row.wakeAt);
   }
   attempts.expectNone();
+}
+
+function checkMembers(state: State): void {
+  const removed = [...entries(state.members)].filter(([, member]) => member.removed);
+  for (const [node] of removed) {
+    hold(9, get(state.requests, node) === undefined, `${node} is removed and has requests`);
+  }
+  hold(9, removed.length <= LIMITS.removedMembers, `${removed.length} removed members`);
+}
+
+function checkRequests(state: State): void {
+  for (const [node, { settledBelow, applied }] of entries(state.requests)) {
+    const floors = [settledBelow, ...applied];
+    const isAscending = applied.every((sequence, i) => sequence > (floors[i] ?? 0));
+    hold(10, isAscending, `${node} has ${applied.join(', ')} above ${settledBelow}`);
+    hold(10, applied.length <= LIMITS.requestsRemembered, `${node} has ${applied.length} requests`);
+  }
 }
 
 /** The timers of an index; each is taken by the row that it belongs to. */

@@ -125,6 +125,26 @@ const STORY: readonly Batch[] = [
       },
     ],
   },
+  {
+    at: NOON + 3_000,
+    commands: [
+      { kind: 'request', node: 'b', incarnation: 1, sequence: 7, settledBelow: 7 },
+      {
+        kind: 'member',
+        node: 'b',
+        name: 'web-b',
+        peer: 'b:9095',
+        http: 'b:9093',
+        version: '0.1.0',
+        reducersMax: 1,
+        configHash: '',
+      },
+      // Handed over once more, because no answer came.
+      { kind: 'request', node: 'b', incarnation: 1, sequence: 7, settledBelow: 7 },
+      { kind: 'forgetMember', node: 'b' },
+      { kind: 'reducers', version: 1 },
+    ],
+  },
   // The minute of `for` has passed: the check fires because the log says what time it is.
   { at: NOON + 2 * MINUTE_MS, commands: [{ kind: 'clock' }] },
 ];

@@ -1,0 +1,40 @@
+/**
+ * The version of the fold: by which rules the commands of a log are folded. The log itself says so,
+ * which makes all members change their rules at the same command.
+ *
+ * Promise: a log is never folded by rules that this build does not have. Reducers whose rules depend
+ * on the version ask the transaction; today there is one version.
+ */
+
+import type { SetReducers } from '../commands/membership.ts';
+import { REDUCER_VERSION, type State } from './state.ts';
+import type { Transaction } from './transaction.ts';
+
+/** The highest version that this build can run. */
+export const REDUCERS_MAX = REDUCER_VERSION;
+
+/** The log goes on by rules that this build does not have. */
+export class NewerFold extends Error {
+  readonly code = 'newer-fold';
+  readonly version: number;
+
+  constructor(index: number, version: number) {
+    super(
+      `entry ${index} of the log switches to version ${version} of the fold, and this build has ` +
+        `version ${REDUCERS_MAX}: start a newer build of tocsin on this data`,
+    );
+    this.name = 'NewerFold';
+    this.version = version;
+  }
+}
+
+/** The version by which the next command is folded; the one that a manifest names. */
+export function reducerVersionOf(state: State): number {
+  return state.reducers.version;
+}
+
+/** Folds the switch to another version. It only rises: what was folded stays folded. */
+export function setReducers(tx: Transaction, { version }: SetReducers): void {
+  if (version > REDUCERS_MAX) throw new NewerFold(tx.index, version);
+  if (version > tx.reducers.version) tx.reducers = { version };
+}
