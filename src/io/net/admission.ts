@@ -1,0 +1,61 @@
+/**
+ * Who may connect to this node: the questions that every hello must answer.
+ *
+ * Promise: pure; each refusal is a sentence that makes sense on both sides, and says what to do.
+ */
+
+import type { PeerHello } from './hello.ts';
+
+/** Who asks the questions. */
+export interface Host {
+  readonly clusterId: string;
+  readonly nodeId: string;
+  readonly name: string;
+  /** Where it says that it listens. */
+  readonly address: string;
+}
+
+/** What the host has seen of the member that says hello. */
+export interface Seen {
+  /** The highest incarnation; -1 for none. */
+  readonly incarnation: number;
+  /** The nonce of the process that is connected with that incarnation; null for none. */
+  readonly nonce: string | null;
+}
+
+/** Why the speaker of `hello` may not come in, or null. */
+export function refusalOf(hello: PeerHello, host: Host, seen: Seen): string | null {
+  const { nodeId, name, incarnation } = hello;
+  if (hello.clusterId !== host.clusterId) return otherCluster(hello, host);
+  if (hello.to !== host.nodeId) {
+    return `at ${host.address} is node ${host.name} (${host.nodeId}), not ${hello.to}`;
+  }
+  if (nodeId === host.nodeId) {
+    return `node ${name} (${nodeId}) was led to a process with its own identity: is a data directory a copy? ${START_EMPTY}`;
+  }
+  if (incarnation < seen.incarnation) {
+    return `node ${name} (${nodeId}) was started again since: this is start ${incarnation}, and start ${seen.incarnation} was seen. Stop the older process. If its data directory was put back from a copy: ${START_EMPTY}`;
+  }
+  if (incarnation === seen.incarnation && seen.nonce !== null && seen.nonce !== hello.nonce) {
+    return `two processes have the identity of node ${name} (${nodeId}): is a data directory a copy? Stop one of them, and ${START_EMPTY}`;
+  }
+  return null;
+}
+
+const START_EMPTY = 'start it with an empty data directory and --join';
+
+function otherCluster(hello: PeerHello, host: Host): string {
+  const theirs = epochOf(hello.clusterId);
+  const ours = epochOf(host.clusterId);
+  if (theirs.origin !== ours.origin) {
+    return `node ${host.name} (${host.nodeId}) at ${host.address} is in cluster ${host.clusterId}, not in cluster ${hello.clusterId}: an address in --join, in --etcd or in the list of members leads to another cluster`;
+  }
+  const old = theirs.epoch < ours.epoch ? hello : host;
+  return `cluster ${ours.origin} was recovered with --standalone, and node ${old.name} (${old.nodeId}) has the data of before: ${START_EMPTY}`;
+}
+
+/** A recovery puts `~1`, `~2` … behind the id of the cluster. */
+function epochOf(clusterId: string): { readonly origin: string; readonly epoch: number } {
+  const [, origin = clusterId, epoch = '0'] = /^(.*)~(\d+)$/.exec(clusterId) ?? [];
+  return { origin, epoch: Number(epoch) };
+}

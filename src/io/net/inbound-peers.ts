@@ -1,0 +1,174 @@
+/**
+ * The members that are connected to this node, and what they have said of themselves.
+ *
+ * Promise: one process at a time has the identity of a member here, the one that was started last;
+ * frames come from it alone. What strangers can make us remember is bounded.
+ */
+
+import type { Channel } from '../ports.ts';
+import { reachableAt } from './addresses.ts';
+import type { Seen } from './admission.ts';
+import { HEADER_BYTES, type BlockProblem } from './blocks.ts';
+import { frameTag, type PeerHello } from './hello.ts';
+import type { Inbound } from './inbound.ts';
+import type { QuietLines } from './quiet-lines.ts';
+import type { Traffic } from './traffic.ts';
+
+export interface InboundPeersOptions {
+  readonly frameBytesMax: number;
+  trafficWith(nodeId: string): Readonly<Record<Channel, Traffic>>;
+  onFrame(from: string, frame: Uint8Array): void;
+  /** Its last connection is gone. */
+  onGone(nodeId: string): void;
+}
+
+interface Process {
+  readonly nonce: string;
+  /** Where it can be reached, as far as it knows. */
+  readonly address: string;
+  readonly connections: Map<Channel, Inbound>;
+}
+
+/** More members than any cluster has. */
+const PROCESSES_MAX = 128;
+const INCARNATIONS_MAX = 4_096;
+
+/** After so many seconds without a byte: the other side gives up sooner, if it is there at all. */
+const SILENT_PULSES_MAX = 15;
+
+export class InboundPeers {
+  readonly #options: InboundPeersOptions;
+  readonly #lines: QuietLines;
+  readonly #processes = new Map<string, Process>();
+  readonly #incarnations = new Map<string, number>();
+
+  constructor(options: InboundPeersOptions, lines: QuietLines) {
+    this.#options = options;
+    this.#lines = lines;
+  }
+
+  get full(): boolean {
+    return this.#processes.size >= PROCESSES_MAX;
+  }
+
+  seen(nodeId: string): Seen {
+    const incarnation = this.#incarnations.get(nodeId) ?? -1;
+    return { incarnation, nonce: this.#processes.get(nodeId)?.nonce ?? null };
+  }
+
+  isConnected(nodeId: string): boolean {
+    return this.#processes.has(nodeId);
+  }
+
+  addressOf(nodeId: string): string | null {
+    return this.#processes.get(nodeId)?.address ?? null;
+  }
+
+  nodeIds(): string[] {
+    return [...this.#processes.keys()];
+  }
+
+  /** Takes a connection whose hello was found good. */
+  add(hello: PeerHello, inbound: Inbound): void {
+    const { nodeId, channel } = hello;
+    this.#remember(hello);
+    const { connections } = this.#processFor(hello, inbound);
+    const before = connections.get(channel);
+    connections.set(channel, inbound);
+    before?.destroy();
+    inbound.passTo({
+      expected: this.#frames(hello, inbound),
+      onProblem: (problem) => {
+        this.#lines.warn(`${nodeId} ${problem.kind}`, 'peer connection ended', {
+          peer: nodeId,
+          channel,
+          problem: problemText(problem),
+        });
+        inbound.destroy();
+      },
+      onClose: () => this.#closed(hello, inbound),
+    });
+  }
+
+  remove(nodeId: string): void {
+    for (const inbound of this.#processes.get(nodeId)?.connections.values() ?? []) {
+      inbound.destroy();
+    }
+  }
+
+  pulse(): void {
+    for (const [peer, { connections }] of this.#processes) {
+      for (const [channel, inbound] of connections) {
+        if (inbound.silentPulses >= SILENT_PULSES_MAX) {
+          const problem = `nothing came for ${SILENT_PULSES_MAX} s`;
+          this.#lines.warn(peer, 'peer connection ended', { peer, channel, problem });
+          inbound.destroy();
+        }
+        inbound.pulse();
+      }
+    }
+  }
+
+  /** A node that says hello in a new life takes the place of the one before. */
+  #processFor({ nodeId, nonce, address }: PeerHello, inbound: Inbound): Process {
+    const before = this.#processes.get(nodeId);
+    if (before?.nonce === nonce) return before;
+    const process: Process = {
+      nonce,
+      address: reachableAt(address, inbound.remoteHost),
+      connections: new Map(),
+    };
+    this.#processes.set(nodeId, process);
+    for (const old of before?.connections.values() ?? []) old.destroy();
+    return process;
+  }
+
+  #remember({ nodeId, incarnation }: PeerHello): void {
+    // Put in again, so that those heard last are the last to be forgotten.
+    this.#incarnations.delete(nodeId);
+    this.#incarnations.set(nodeId, incarnation);
+    const [oldest] = this.#incarnations.keys();
+    if (this.#incarnations.size > INCARNATIONS_MAX && oldest !== undefined) {
+      this.#incarnations.delete(oldest);
+    }
+  }
+
+  #frames(hello: PeerHello, inbound: Inbound) {
+    const { nodeId, channel } = hello;
+    const tag = frameTag(hello);
+    const traffic = this.#options.trafficWith(nodeId)[channel];
+    return {
+      accepts: (other: Uint8Array) => Buffer.compare(tag, other) === 0,
+      sizeBytesMax: this.#options.frameBytesMax,
+      take: (frame: Uint8Array) => {
+        traffic.bytesReceived += HEADER_BYTES + frame.length;
+        if (frame.length === 0) {
+          inbound.echo(tag);
+          return;
+        }
+        traffic.framesReceived++;
+        this.#options.onFrame(nodeId, frame);
+      },
+    };
+  }
+
+  #closed({ nodeId, nonce, channel }: PeerHello, inbound: Inbound): void {
+    const process = this.#processes.get(nodeId);
+    if (process?.nonce !== nonce || process.connections.get(channel) !== inbound) return;
+    process.connections.delete(channel);
+    if (process.connections.size > 0) return;
+    this.#processes.delete(nodeId);
+    this.#options.onGone(nodeId);
+  }
+}
+
+function problemText(problem: BlockProblem): string {
+  switch (problem.kind) {
+    case 'tag':
+      return 'a frame that belongs to another connection, or no frame at all';
+    case 'size':
+      return `a frame of ${problem.sizeBytes} bytes, at most ${problem.sizeBytesMax} are taken`;
+    case 'checksum':
+      return 'a frame was changed on its way: its checksum is wrong';
+  }
+}
