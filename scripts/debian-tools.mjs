@@ -20,6 +20,7 @@ const tools = [
   { program: 'amtool', package: 'prometheus-alertmanager', shows: 'amtool works unmodified' },
   { program: 'promtool', package: 'prometheus', shows: '/metrics passes the linter' },
   { program: 'prometheus', package: 'prometheus', shows: 'Prometheus pushes its alerts' },
+  { program: 'etcd', package: 'etcd-server', shows: 'nodes find one another through etcd' },
 ];
 
 /** Fetches what is missing; resolves to one sentence for each thing that stays untested. */
