@@ -9,6 +9,7 @@ import type { Batch, Command } from '../commands/command.ts';
 import type { Observe } from '../commands/observe.ts';
 import type { Notification, State } from '../projections/state.ts';
 import type { Transition } from '../projections/transaction.ts';
+import type { ConfigAt } from '../raft/types.ts';
 
 /** Wall time for stamps, monotonic time for durations, timers for both. */
 export interface Clock {
@@ -165,8 +166,8 @@ export interface Manifest {
   readonly at: number;
   /** Hex chain hash of the log at `index`, so that a snapshot and a log can be matched. */
   readonly chain: string;
-  /** Voting members at `index`. */
-  readonly voters: readonly string[];
+  /** Who the members are at `index`, by node id. */
+  readonly config: ConfigAt;
   /** Hex SHA-256 over the sorted list of chunks. */
   readonly root: string;
   /** Path of each page, and the hex SHA-256 of its bytes. */

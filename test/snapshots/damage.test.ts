@@ -12,6 +12,7 @@ import {
   encodeManifest,
   manifestKey,
   rootOfList,
+  SNAPSHOT_FORMAT,
 } from '../../src/io/disk/snapshot-format.ts';
 import { openSnapshotStore } from '../../src/io/disk/snapshot-store.ts';
 import type { LoadedSnapshot, Manifest } from '../../src/io/ports.ts';
@@ -177,7 +178,11 @@ describe('one bit of a file is flipped', () => {
 
 describe('a store that this build may not open', () => {
   it.each([
-    ['a newer format', { format: 2 }, 'has format 2, and this build reads up to 1'],
+    [
+      'a newer format',
+      { format: SNAPSHOT_FORMAT + 1 },
+      `has format ${SNAPSHOT_FORMAT + 1}, and this build reads up to ${SNAPSHOT_FORMAT}`,
+    ],
     ['a newer fold', { reducerVersion: 999 }, 'folded by version 999'],
   ])('%s is refused with a sentence', async (_, newer, sentence) => {
     const { folder, saved } = await threeSnapshots();

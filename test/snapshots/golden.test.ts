@@ -21,6 +21,9 @@ import { showCommand } from '../../src/io/cli/snapshot-show.ts';
 import { openExistingLevel } from '../../src/io/disk/level-open.ts';
 import { rootOf } from '../../src/io/disk/snapshot-root.ts';
 import { SNAPSHOT_FORMAT } from '../../src/io/disk/snapshot-format.ts';
+import type { SetMember } from '../../src/commands/membership.ts';
+import type { SnapshotMeta } from '../../src/io/ports.ts';
+import { EMPTY_CONFIG } from '../../src/raft/confchange.ts';
 import { Desk } from '../support/scenario.ts';
 import { check, config, inhibit, receiver, route } from '../support/scenario-config.ts';
 import { crashImage, metaOf, openStore, removeTemporaryFolders, temporaryFolder } from './store.ts';
@@ -34,7 +37,7 @@ beforeAll(async () => {
 
 afterAll(removeTemporaryFolders);
 
-describe.each(['v1'])('the golden store %s', (version) => {
+describe.each(['v1', 'v2'])('the golden store %s', (version) => {
   const golden = path.join(GOLDENS, version);
 
   it('is shown as it was shown then', async () => {
@@ -57,12 +60,24 @@ describe.each(['v1'])('the golden store %s', (version) => {
   });
 });
 
+describe('the golden store v1', () => {
+  it('knew voters alone, and they are the configuration that was given at the start', async () => {
+    const store = await openStore(crashImage(path.join(GOLDENS, 'v1', 'store')));
+    const { manifest } = await store.load();
+    await store.close();
+    const confState = { ...EMPTY_CONFIG, voters: ['node-1'] };
+    expect(manifest).toMatchObject({ format: 1, config: { index: 0, confState } });
+  });
+});
+
 describe('the golden store of this format', () => {
   it('holds what its story folds to today: the fold means what it meant', async () => {
     const store = await openStore(crashImage(path.join(CURRENT, 'store')));
     const { manifest } = await store.load();
     await store.close();
-    expect(rootOf(story().state)).toBe(manifest?.root);
+    const desk = story();
+    expect(rootOf(desk.state)).toBe(manifest?.root);
+    expect(manifest?.config).toEqual(metaOfCluster(desk).config);
   });
 });
 
@@ -90,12 +105,44 @@ function story(onHalf: (desk: Desk) => void = () => undefined): Desk {
     .at('2:00');
   onHalf(desk);
   return desk
+    .append({ kind: 'member', ...memberOf('node-1') })
+    .append({ kind: 'member', ...memberOf('node-2') })
+    .append({ kind: 'forgetMember', node: 'node-2' })
+    .append(
+      { kind: 'request', node: 'node-1', incarnation: 3, sequence: 9, settledBelow: 7 },
+      { kind: 'expireSilence', id: 'none' },
+    )
     .readings({ 'servers.b.cpu': 95, 'servers.c.cpu': 1 })
     .push({ alertname: 'DiskFull', host: 'db-1' }, { until: '4:00' })
     .answers('team', 'hangs')
     .at('5:31')
     .reading('servers.a.cpu', 40)
     .reading('servers.c.cpu', 91);
+}
+
+function memberOf(node: string): Omit<SetMember, 'kind'> {
+  return {
+    node,
+    name: `name of ${node}`,
+    peer: `${node}.example:9094`,
+    http: `${node}.example:9093`,
+    version: '0.2.0',
+    reducersMax: 1,
+    configHash: 'c0ffee',
+  };
+}
+
+/** Of a cluster that changes: a bit of everything that a configuration can hold. */
+function metaOfCluster(desk: Desk): SnapshotMeta {
+  const confState = {
+    voters: ['node-1', 'node-4'],
+    votersOutgoing: ['node-1', 'node-2'],
+    learners: ['node-3'],
+    learnersNext: ['node-2'],
+    promote: ['node-3'],
+    autoLeave: true,
+  };
+  return { ...metaOf(desk), config: { index: 3, confState } };
 }
 
 /** Two snapshots of the story, all in tables: LevelDB's logs are files that git ignores. */
@@ -107,7 +154,7 @@ async function makeGolden(): Promise<void> {
     saves.push(store.save(half.state, metaOf(half)));
   });
   await Promise.all(saves);
-  await store.save(desk.state, metaOf(desk));
+  await store.save(desk.state, metaOfCluster(desk));
   await store.close();
   await compact(folder);
   rmSync(CURRENT, { recursive: true, force: true });

@@ -7,6 +7,7 @@ import { openSnapshotStore } from '../../src/io/disk/snapshot-store.ts';
 import { realPace, type Pace } from '../../src/io/disk/snapshot-slices.ts';
 import type { SnapshotMeta, SnapshotStore } from '../../src/io/ports.ts';
 import { REDUCER_VERSION } from '../../src/projections/state.ts';
+import { EMPTY_CONFIG } from '../../src/raft/confchange.ts';
 import { Desk } from '../support/scenario.ts';
 import { check, config } from '../support/scenario-config.ts';
 
@@ -48,7 +49,7 @@ export function metaOf(desk: Desk): SnapshotMeta {
     term: 1,
     at: desk.now,
     chain: '00'.repeat(32),
-    voters: ['node-1'],
+    config: { index: 0, confState: { ...EMPTY_CONFIG, voters: ['node-1'] } },
   };
 }
 

@@ -16,6 +16,7 @@ import type {
 } from '../../projections/state.ts';
 import { entries } from '../../projections/table.ts';
 import { dueTimers } from '../../projections/timers.ts';
+import type { ConfState } from '../../raft/types.ts';
 import type { Manifest } from '../ports.ts';
 import { bytesText, cellText, tableLines, timeText, type Column } from './render-table.ts';
 
@@ -31,7 +32,7 @@ export type Summary = Omit<Manifest, 'chunks'> & {
 
 /** A line for each fact of a manifest. */
 export function summaryLines(summary: Summary): readonly string[] {
-  const { index, term, at, root, clusterId, voters, chain, reducerVersion, format } = summary;
+  const { index, term, at, root, clusterId, config, chain, reducerVersion, format } = summary;
   return pairLines([
     ['INDEX', String(index)],
     ['TERM', String(term)],
@@ -39,11 +40,22 @@ export function summaryLines(summary: Summary): readonly string[] {
     ['ROOT', root],
     ['CHAIN', chain],
     ['CLUSTER', clusterId],
-    ['VOTERS', voters.join(', ')],
+    ...memberPairs(config.confState),
     ['FOLD', `version ${reducerVersion}`],
     ['FORMAT', String(format)],
     ['CHUNKS', `${summary.chunks}, ${bytesText(summary.bytes)}`],
   ]);
+}
+
+/** Who has a say, by node id; a list that is empty is left out, save for the voters. */
+function memberPairs({ voters, votersOutgoing, learners, learnersNext }: ConfState): Pair[] {
+  const others: readonly (readonly [string, readonly string[]])[] = [
+    ['VOTERS-OUTGOING', votersOutgoing],
+    ['LEARNERS', learners],
+    ['LEARNERS-NEXT', learnersNext],
+  ];
+  const filled = others.filter(([, nodes]) => nodes.length > 0);
+  return [['VOTERS', voters] as const, ...filled].map(([name, nodes]) => [name, nodes.join(', ')]);
 }
 
 /** The sections of a state; a table without rows is left out. */

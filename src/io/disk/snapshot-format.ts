@@ -7,11 +7,22 @@
  */
 
 import { hash } from 'node:crypto';
-import { MalformedCommand, record, text, time, whole, list } from '../../commands/schema.ts';
+import {
+  flag,
+  list,
+  MalformedCommand,
+  record,
+  text,
+  time,
+  whole,
+  type Schema,
+} from '../../commands/schema.ts';
 import { decodeCanonical, encodeCanonical } from '../../log/codec.ts';
+import { EMPTY_CONFIG } from '../../raft/confchange.ts';
+import type { ConfigAt } from '../../raft/types.ts';
 import type { Manifest } from '../ports.ts';
 
-export const SNAPSHOT_FORMAT = 1;
+export const SNAPSHOT_FORMAT = 2;
 
 /** Path of a page, and the hex SHA-256 of its bytes. */
 export type Chunk = readonly [path: string, hash: string];
@@ -104,22 +115,51 @@ const PATH_CHARACTERS_MAX = 64;
 const shortText = text(1_024);
 const hexHash = text(2 * HASH_BYTES);
 
-const headSchema = record({
-  reducerVersion: whole(1, 1_000_000),
-  clusterId: shortText,
-  index: whole(0, Number.MAX_SAFE_INTEGER),
-  term: whole(0, Number.MAX_SAFE_INTEGER),
-  at: time,
-  chain: hexHash,
-  voters: list(shortText, 1_024),
-  root: hexHash,
+const wholeNumber = whole(0, Number.MAX_SAFE_INTEGER);
+const nodeIds = list(shortText, 1_024);
+
+const confState = record({
+  voters: nodeIds,
+  votersOutgoing: nodeIds,
+  learners: nodeIds,
+  learnersNext: nodeIds,
+  promote: nodeIds,
+  autoLeave: flag,
+});
+
+/** The head of a manifest, in a format that says with `config` who the members are. */
+function headWith(config: Schema<ConfigAt>) {
+  return record({
+    reducerVersion: whole(1, 1_000_000),
+    clusterId: shortText,
+    index: wholeNumber,
+    term: wholeNumber,
+    at: time,
+    chain: hexHash,
+    config,
+    root: hexHash,
+  });
+}
+
+const headSchema = headWith(record({ index: wholeNumber, confState }));
+
+/** Format 1 knew voters alone, and no entry that made them so. It is read, never written. */
+const headSchema1 = headWith({
+  encode: () => {
+    throw new Error('a manifest of format 1 is not written any more');
+  },
+  decode: (wire, where) => ({
+    index: 0,
+    confState: { ...EMPTY_CONFIG, voters: nodeIds.decode(wire, where) },
+  }),
 });
 
 function manifestFrom(format: number, wire: unknown): DecodedManifest {
   const [head, listBytes] = Array.isArray(wire) ? (wire as readonly unknown[]) : [];
   if (!(listBytes instanceof Uint8Array)) throw new MalformedCommand('manifest', 'has no chunks');
   const chunks = chunksFrom(decodeCanonical(listBytes));
-  const manifest = { format, ...headSchema.decode(head, 'manifest'), chunks };
+  const schema = format === 1 ? headSchema1 : headSchema;
+  const manifest = { format, ...schema.decode(head, 'manifest'), chunks };
   if (rootOfList(manifest.reducerVersion, { chunks, bytes: listBytes }) !== manifest.root) {
     return damaged('is damaged: its root hash is not that of its chunks');
   }

@@ -98,7 +98,7 @@ export class MemorySnapshots implements SnapshotStore {
     const chunks = pages.map(({ path, hash }) => [path, hash] as const);
     const root = this.#hash(encodeCanonical([meta.reducerVersion, chunks]));
     await this.#modules.pace?.('manifest');
-    const manifest: Manifest = { ...meta, format: 1, root, chunks };
+    const manifest: Manifest = { ...meta, format: 2, root, chunks };
     manifests.set(meta.index, manifest);
     const bytesWritten = fresh.reduce((sum, { bytes }) => sum + bytes.length, 0);
     return { manifest, chunksWritten: fresh.length, bytesWritten, tookMs: 0 };
