@@ -142,6 +142,22 @@ describe('a member that goes away', () => {
     await until(() => one.receiver.unreachable.length === 2);
   });
 
+  it('lets us in and breaks at once, always: it is dialled less and less often', async () => {
+    const clock = new StandingClock();
+    const one = await member('one', { clock });
+    const fickle = await pretender((socket) => socket.end(welcome));
+    one.transport.setPeers([{ nodeId: 'node-2', address: fickle.address }]);
+    for (const [tries, pauseMs] of [50, 100, 200, 400, 800, 1_600, 2_000, 2_000].entries()) {
+      await until(() => clock.waiting === 3);
+      expect(fickle.sockets).toHaveLength(2 * (tries + 1));
+      // Chance takes up to half of the pause away; here, a quarter.
+      clock.pass(0.75 * pauseMs - 1);
+      expect(clock.waiting).toBe(3);
+      clock.pass(1);
+      await until(() => fickle.sockets.length === 2 * (tries + 2));
+    }
+  });
+
   it('loses what waited for it, which is counted', async () => {
     const clock = new StandingClock();
     const one = await member('one', { clock });
@@ -243,6 +259,10 @@ describe('the end of a transport', () => {
     one.transport.setPeers([two]);
     one.send('node-2', 'nothing');
     expect(one.transport.stats().peers).toEqual([]);
+  });
+
+  it('does not begin with a name that fits no hello', async () => {
+    await expect(member('one', { name: 'n'.repeat(300) })).rejects.toThrow('has 300 characters');
   });
 
   it('rejects with the reason when the port is taken', async () => {

@@ -167,7 +167,6 @@ export class Link {
     this.#socket = socket;
     this.#blocked = false;
     this.#silentPulses = 0;
-    this.#pauseMs = PAUSE_MS.min;
     this.#listen(socket);
     this.#options.onOpen(this.#way, name);
     this.#pump();
@@ -181,7 +180,11 @@ export class Link {
     const reader = new BlockReader({
       accepts: (other) => Buffer.compare(tag, other) === 0,
       sizeBytesMax: 0,
-      take: alive,
+      take: () => {
+        alive();
+        // Not sooner: a connection that always breaks at once must not be made over and over.
+        this.#pauseMs = PAUSE_MS.min;
+      },
     });
     const broken = (problem: string): void => {
       if (this.#socket === socket) this.#lost(problem);

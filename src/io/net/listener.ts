@@ -250,7 +250,7 @@ class Door {
   #sendOldestAway(): void {
     const [oldest] = this.#guests.values();
     if (this.#guests.size <= GUESTS_MAX || oldest === undefined) return;
-    this.#sendAway(oldest, `over ${GUESTS_MAX} connections have not said who they are`);
+    if (!oldest.settled) this.#sendAway(oldest, `over ${GUESTS_MAX} have not said who they are`);
     oldest.raw.destroy();
   }
 

@@ -95,6 +95,8 @@ export async function createTransport(
   options: TransportOptions,
   modules: TransportModules,
 ): Promise<TcpTransport> {
+  // A name that fits no hello would otherwise be found when somebody calls.
+  encodeAnswer({ kind: 'welcome', nodeId: options.nodeId, name: options.name });
   const tls = options.tls === null ? null : createTlsSide(options.tls, options);
   const transport = new Tcp(options, modules, tls);
   await transport.listen();
@@ -219,11 +221,10 @@ class Tcp implements TcpTransport {
     this.#cancelPulse();
     this.#stopping.abort();
     this.#listed = new Map();
+    for (const nodeId of this.#inbound.nodeIds()) this.#inbound.remove(nodeId);
     const outgoing = [...this.#outgoing.values()];
     this.#outgoing.clear();
-    await Promise.all(outgoing.map((peer) => peer.close()));
-    for (const nodeId of this.#inbound.nodeIds()) this.#inbound.remove(nodeId);
-    await this.#listener?.close();
+    await Promise.all([this.#listener?.close(), ...outgoing.map((peer) => peer.close())]);
   }
 
   #pulse(): void {
@@ -316,9 +317,8 @@ class Tcp implements TcpTransport {
     const host = { clusterId: this.#clusterId, nodeId, name, address: this.#advertised() };
     const refusal = refusalOf(hello, host, this.#inbound.seen(hello.nodeId));
     if (refusal !== null) return refusal;
-    if (this.#inbound.full && !this.#inbound.isConnected(hello.nodeId)) {
-      return 'more nodes are connected than a cluster has';
-    }
+    const isKnown = this.#listed.has(hello.nodeId) || this.#inbound.isConnected(hello.nodeId);
+    if (this.#inbound.full && !isKnown) return 'more nodes are connected than any cluster has';
     return this.#receiver.refusalFor(hello.nodeId);
   }
 
