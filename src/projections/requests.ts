@@ -24,7 +24,7 @@ export function beginRequest(tx: Transaction, command: BeginRequest): boolean {
   const known = before?.incarnation === incarnation ? before : NONE;
   const settled = Math.max(known.settledBelow, settledBelow);
   const isNew = !isDone({ ...known, incarnation, settledBelow: settled }, command);
-  if (isNew || settled !== known.settledBelow || known === NONE) {
+  if (isNew || settled !== known.settledBelow) {
     const applied = isNew ? [...known.applied, sequence].sort((a, b) => a - b) : known.applied;
     tx.put('requests', node, { incarnation, ...withoutSettled(settled, applied) });
   }

@@ -99,6 +99,15 @@ describe('a member that is removed', () => {
   });
 });
 
+describe('many members that are removed in one entry', () => {
+  it('are forgotten by their ids, whatever their order', () => {
+    const desk = new Desk({ config: null });
+    const nodes = Array.from({ length: LIMITS.removedMembers + 1 }, (_, i) => `node-${100 + i}`);
+    desk.append(...nodes.map((node) => member(node))).append(...nodes.toReversed().map(forget));
+    expect(nodes.filter((node) => !isRemoved(desk.state, node))).toEqual([nodes.at(-1)]);
+  });
+});
+
 describe('the version of the fold', () => {
   it('is the first one until the log says otherwise', () => {
     expect(reducerVersionOf(INITIAL_STATE)).toBe(1);

@@ -94,6 +94,13 @@ describe('a request', () => {
     expect(rowOf(desk)).toEqual({ incarnation: 2, settledBelow: 2, applied: [] });
   });
 
+  it('for which nobody waits still tells of a new life, and that the earlier one is over', () => {
+    const desk = new Desk({ config: null }).append(request(1, 1), input('first life'));
+    desk.append(request(4, 5, 2), input('given up')).append(request(2, 1, 1), input('late'));
+    expect(taken(desk)).toEqual(['first life']);
+    expect(rowOf(desk)).toEqual({ incarnation: 2, settledBelow: 5, applied: [] });
+  });
+
   it('of one node has nothing to do with the same number of another', () => {
     const desk = new Desk({ config: null });
     desk.append(request(1, 1, 1, 'b'), input('of b'), request(1, 1, 1, 'c'), input('of c'));
