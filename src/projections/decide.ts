@@ -9,9 +9,10 @@
 import type { Flush, Muted, Reason, Verdict } from '../commands/decisions.ts';
 import { integrationKey, type Integration } from '../commands/config.ts';
 import { LIMITS } from '../commands/limits.ts';
+import { surelyTold } from './doubts.ts';
 import { inhibitorsOf, mutingIntervalsOf, silencesOf, type LocalTimeIn } from './muting.ts';
 import { integrationsOf, routingOf, type RouteNode } from './routing.ts';
-import type { Alert, Group, State, Told } from './state.ts';
+import type { Alert, Doubt, Group, State, Told } from './state.ts';
 import { get } from './table.ts';
 import { dueTimers, nextTimer } from './timers.ts';
 
@@ -128,25 +129,33 @@ function reasonFor(state: State, now: number, each: Case): Reason {
   if (owed?.status === 'trying') return 'the last notification is still being sent';
   if (firing.length === 0 && resolved.length === 0) return 'every alert is muted';
   const told = group.told[name];
-  if (told === undefined) {
-    if (firing.length > 0) return 'first notification';
-    // Nobody knows whether it was told: then its end must be.
-    const mayKnow = owed?.uncertain === true && integration.sendResolved;
-    return mayKnow ? 'all alerts resolved' : 'resolved before anyone was told';
-  }
-  if (hasNew(firing, told.firing)) return 'new alerts added';
-  if (firing.length === 0) return allResolved(told, integration);
-  if (integration.sendResolved && hasNew(resolved, told.resolved)) return 'some alerts resolved';
+  const doubt = group.doubts?.[name];
+  if (firing.length === 0) return allResolved(told, doubt, integration);
+  if (told === undefined) return 'first notification';
+  if (hasNew(firing, surelyTold(told, doubt))) return 'new alerts added';
+  if (integration.sendResolved && hasEnded(resolved, told, doubt)) return 'some alerts resolved';
   return told.at + node.route.repeatIntervalMs <= now
     ? 'repeat interval elapsed'
     : 'nothing new, repeat interval not elapsed';
 }
 
-function allResolved(told: Told, integration: Integration): Reason {
-  if (told.firing.length === 0) return 'resolved before anyone was told';
+/** Who may have heard that an alert fires must hear of its end. */
+function allResolved(
+  told: Told | undefined,
+  doubt: Doubt | undefined,
+  integration: Integration,
+): Reason {
+  const mayKnow = [...(told?.firing ?? []), ...(doubt?.maybe ?? [])];
+  if (mayKnow.length === 0) return 'resolved before anyone was told';
   return integration.sendResolved
     ? 'all alerts resolved'
     : 'resolved notices are off for this integration';
+}
+
+/** Whether there is an end that was not told, or not since the alert may have been told again. */
+function hasEnded(resolved: readonly string[], told: Told, doubt: Doubt | undefined): boolean {
+  const maybe = new Set(doubt?.maybe);
+  return hasNew(resolved, told.resolved) || resolved.some((fingerprint) => maybe.has(fingerprint));
 }
 
 function hasNew(now: readonly string[], before: readonly string[]): boolean {

@@ -5,6 +5,7 @@
  * a second leader about the same tick changes nothing.
  */
 
+import type { Route } from '../commands/config.ts';
 import type { Flush } from '../commands/decisions.ts';
 import { leave } from './groups.ts';
 import { oweNotification, replaceNotification, type NotificationContent } from './notifications.ts';
@@ -24,7 +25,6 @@ export function flush(tx: Transaction, command: Flush): void {
     return;
   }
   const owed: Record<string, string> = {};
-  const uncertain = new Set<string>();
   const keeps = new Set(
     command.verdicts
       .filter(({ reason }) => reason === STILL_SENDING)
@@ -34,28 +34,29 @@ export function flush(tx: Transaction, command: Flush): void {
     // An attempt that is under way keeps its place, and so does one that was when it was decided;
     // what only waits is said anew, or not at all.
     if (keeps.has(integration) || !replaceNotification(tx, id)) owed[integration] = id;
-    else if (tx.get('notifications', id)?.uncertain === true) uncertain.add(integration);
   }
   const isStillSending = Object.keys(owed).length > 0;
   const told: Record<string, Told> = { ...group.told };
   const content = contentOf(tx, group, command);
+  const { groupIntervalMs, repeatIntervalMs } = routeOf(tx, group);
   for (const { integration, notify, reason } of command.verdicts) {
     if (notify) {
+      // Every verdict to tell uses up an id, so that whoever reads the log can count along.
       const id = tx.newNotificationId();
+      if (owed[integration] !== undefined) continue;
       owed[integration] = id;
-      oweNotification(tx, id, {
-        ...content,
-        group: key,
-        integration,
-        reason,
-        uncertain: uncertain.has(integration),
-      });
+      oweNotification(
+        tx,
+        id,
+        { ...content, group: key, integration, reason },
+        { doubt: group.doubts?.[integration], repeatIntervalMs },
+      );
     } else if (reason === 'resolved notices are off for this integration') {
       const { firing, resolved } = command;
       told[integration] = { at: tx.at, firing, resolved, notification: '' };
     }
   }
-  const nextFlush = tickAfter(group.nextFlush, intervalOf(tx, group), tx.at);
+  const nextFlush = tickAfter(group.nextFlush, groupIntervalMs, tx.at);
   tx.clearTimer('flushTimers', key, group.nextFlush);
   tx.setTimer('flushTimers', key, nextFlush);
   const { muted, verdicts } = command;
@@ -81,11 +82,11 @@ function leavingOf(tx: Transaction, command: Flush): readonly string[] {
   );
 }
 
-function intervalOf(tx: Transaction, group: Group): number {
+function routeOf(tx: Transaction, group: Group): Route {
   if (tx.config === null) throw new Error('a group exists without a configuration');
   const node = routingOf(tx.config.command.config).nodes[group.route];
   if (node === undefined) throw new Error(`group ${group.text} names a route that is not there`);
-  return node.route.groupIntervalMs;
+  return node.route;
 }
 
 /** The next tick on the grid of the group that lies after `now`: a late flush does not bunch up. */
@@ -98,7 +99,7 @@ function contentOf(
   tx: Transaction,
   group: Group,
   command: Flush,
-): Omit<NotificationContent, 'group' | 'integration' | 'reason' | 'uncertain'> {
+): Omit<NotificationContent, 'group' | 'integration' | 'reason'> {
   const { firing, resolved } = command;
   const alerts = [...firing, ...resolved].flatMap((fingerprint): NotifiedAlert[] => {
     const alert = tx.get('alerts', fingerprint);

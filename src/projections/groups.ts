@@ -6,8 +6,10 @@
  * Resolved alerts leave only when their end is told or nobody needs telling.
  */
 
+import { doubted, doubtWithout } from './doubts.ts';
+import { isEmpty } from './pages.ts';
 import { groupOf, routesOf, routingOf, type RouteNode } from './routing.ts';
-import type { Alert, Group, Told } from './state.ts';
+import type { Alert, Doubt, Group, Notification, Told } from './state.ts';
 import type { Transaction } from './transaction.ts';
 
 /** Puts an alert into the groups of its routes; gives back all groups that now hold it. */
@@ -60,12 +62,28 @@ export function joinGroup(
   return key;
 }
 
+/** Nobody knows what became of a try: until the next delivery, all it said is in doubt. */
+export function markDoubted(tx: Transaction, id: string, row: Notification): void {
+  const group = tx.get('groups', row.group);
+  if (group === undefined) return;
+  const { integration } = row;
+  const doubt = doubted(group.doubts?.[integration], id, row);
+  tx.put('groups', row.group, { ...group, doubts: { ...group.doubts, [integration]: doubt } });
+}
+
+/** The group as it is when nothing that an integration was told is in doubt. */
+function withoutDoubt(group: Group, integration: string): Group {
+  const { doubts = {}, ...rest } = group;
+  const { [integration]: _settled, ...others } = doubts;
+  return isEmpty(others) ? rest : { ...rest, doubts: others };
+}
+
 /** A notification was delivered: what it said is told. */
 export function markTold(tx: Transaction, key: string, integration: string, told: Told): void {
   const group = tx.get('groups', key);
   if (group === undefined) return;
   settle(tx, key, integration, told.notification, {
-    ...group,
+    ...withoutDoubt(group, integration),
     told: { ...group.told, [integration]: told },
   });
 }
@@ -103,17 +121,21 @@ export function leave(tx: Transaction, key: string, group: Group): void {
     tx.clearTimer('flushTimers', key, group.nextFlush);
     tx.remove('groups', key);
   } else {
-    tx.put('groups', key, { ...group, alerts, leaving: [], told: forgotten(group.told, left) });
+    tx.put('groups', key, { ...forgotten(group, left), alerts, leaving: [] });
   }
 }
 
 /** An alert that has left is no longer told as firing: if it comes back, that is news. */
-function forgotten(told: Group['told'], left: ReadonlySet<string>): Group['told'] {
-  if (left.size === 0) return told;
-  return Object.fromEntries(
-    Object.entries(told).map(([integration, each]) => {
-      const firing = each.firing.filter((fingerprint) => !left.has(fingerprint));
-      return [integration, { ...each, firing }];
-    }),
-  );
+function forgotten(group: Group, left: ReadonlySet<string>): Group {
+  if (left.size === 0) return group;
+  const told = Object.entries(group.told).map(([integration, each]): [string, Told] => {
+    const firing = each.firing.filter((fingerprint) => !left.has(fingerprint));
+    return [integration, { ...each, firing }];
+  });
+  const stays: Group = { ...group, told: Object.fromEntries(told) };
+  if (group.doubts === undefined) return stays;
+  const doubts = Object.entries(group.doubts).map(([integration, each]): [string, Doubt] => {
+    return [integration, doubtWithout(each, left)];
+  });
+  return { ...stays, doubts: Object.fromEntries(doubts) };
 }

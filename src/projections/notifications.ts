@@ -8,9 +8,10 @@
 
 import { integrationKey } from '../commands/config.ts';
 import type { Attempt, Outcome } from '../commands/delivery.ts';
-import { markFailed, markTold } from './groups.ts';
+import { keyToSayAgain } from './doubts.ts';
+import { markDoubted, markFailed, markTold } from './groups.ts';
 import { integrationsOf, routingOf } from './routing.ts';
-import type { Notification, NotificationStatus } from './state.ts';
+import type { Doubt, Notification, NotificationKey, NotificationStatus } from './state.ts';
 import type { Transaction } from './transaction.ts';
 
 /** How long a final notification can still be looked at. */
@@ -32,15 +33,29 @@ export type NotificationContent = Pick<
   | 'alerts'
   | 'firing'
   | 'resolved'
-  | 'uncertain'
 >;
 
+/** What there is to know of earlier notifications when the next one is owed. */
+export interface Before {
+  /** What its integration may have been told. */
+  readonly doubt: Doubt | undefined;
+  readonly repeatIntervalMs: number;
+}
+
 /** Owes a notification from now on; its first try is due at once. */
-export function oweNotification(tx: Transaction, id: string, content: NotificationContent): void {
+export function oweNotification(
+  tx: Transaction,
+  id: string,
+  content: NotificationContent,
+  before: Before,
+): void {
   const sendResolved = sendsResolved(tx, content);
+  const key = inheritedKey(tx, content, before);
   const row: Notification = {
     ...content,
+    ...(key === null ? {} : { key }),
     alerts: sendResolved ? content.alerts : content.alerts.filter((alert) => !alert.resolved),
+    uncertain: before.doubt !== undefined,
     decidedAt: tx.at,
     status: 'owed',
     tries: 0,
@@ -52,6 +67,18 @@ export function oweNotification(tx: Transaction, id: string, content: Notificati
   tx.put('notifications', id, row);
   tx.setTimer('attemptTimers', id, tx.at);
   note(tx, id, row, content.reason);
+}
+
+function inheritedKey(
+  tx: Transaction,
+  content: NotificationContent,
+  { doubt, repeatIntervalMs }: Before,
+): NotificationKey | null {
+  if (doubt === undefined) return null;
+  const row = tx.get('notifications', doubt.notification);
+  if (row === undefined) return null;
+  const decided = { at: tx.at, configAt: tx.config?.at ?? 0, repeatIntervalMs };
+  return keyToSayAgain(doubt.notification, row, content, decided);
 }
 
 /** Folds the start of a try. */
@@ -100,6 +127,7 @@ export function outcome(tx: Transaction, command: Outcome): void {
       tryAgain(tx, id, tried, backoffMs(row.tries));
       return;
     case 'unknown':
+      markDoubted(tx, id, tried);
       tryAgain(tx, id, { ...tried, uncertain: true }, backoffMs(row.tries));
       return;
   }

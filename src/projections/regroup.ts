@@ -42,7 +42,9 @@ function heirKey(group: Group): string {
 }
 
 function inherit(tx: Transaction, key: string, group: Group, old: Group): void {
-  tx.put('groups', key, { ...group, told: old.told, owed: old.owed, last: old.last });
+  const { told, doubts, owed, last } = old;
+  const heir: Group = { ...group, told, owed, last };
+  tx.put('groups', key, doubts === undefined ? heir : { ...heir, doubts });
   for (const id of Object.values(old.owed)) {
     const row = tx.get('notifications', id);
     if (row !== undefined) tx.put('notifications', id, { ...row, group: key });

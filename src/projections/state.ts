@@ -121,6 +121,8 @@ export interface Group {
   readonly flushed: boolean;
   /** What each integration was last told, by integration key. */
   readonly told: Readonly<Record<string, Told>>;
+  /** What each integration may have been told besides, by integration key; absent without doubt. */
+  readonly doubts?: Readonly<Record<string, Doubt>>;
   /** Notifications of the last flush that have no final outcome yet, by integration key. */
   readonly owed: Readonly<Record<string, string>>;
   /** Resolved alerts that leave once all of the last flush is delivered. */
@@ -135,6 +137,16 @@ export interface Told {
   readonly resolved: readonly string[];
   /** The notification that told it. */
   readonly notification: string;
+}
+
+/** Tries since the last delivery of which nobody knows whether the receiver got them. */
+export interface Doubt {
+  /** The notification of the last such try. */
+  readonly notification: string;
+  /** Alerts that each of these tries told as firing. */
+  readonly surely: readonly string[];
+  /** Alerts that any of them told as firing. */
+  readonly maybe: readonly string[];
 }
 
 export interface LastFlush {
@@ -205,15 +217,24 @@ export interface Notification {
   /** When the next attempt is due, or when a final row is forgotten. */
   readonly wakeAt: number;
   /**
-   * True once any attempt ended unknown, or when it takes the place of one of which that is true:
-   * the next attempt may be a duplicate and says so.
+   * True once any attempt ended unknown, or when an earlier one to its integration did and nothing
+   * was delivered since: the next attempt may be a duplicate and says so.
    */
   readonly uncertain: boolean;
+  /** Whose key it is sent under, if not its own: of one that said the same and may have arrived. */
+  readonly key?: NotificationKey;
   /** The node of the running attempt, or of the last one. */
   readonly node: string;
   /** What became of the last attempt. */
   readonly lastResult: string;
   readonly lastAt: number;
+}
+
+export interface NotificationKey {
+  /** The id of the notification that was first sent under the key. */
+  readonly notification: string;
+  /** When that one was decided. */
+  readonly since: number;
 }
 
 /**

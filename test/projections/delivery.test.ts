@@ -3,7 +3,7 @@
 import { describe, expect, it } from 'vitest';
 import { entries } from '../../src/projections/table.ts';
 import { config, receiver, route } from '../support/scenario-config.ts';
-import { Desk } from '../support/scenario.ts';
+import { Desk, type Answer } from '../support/scenario.ts';
 
 const down = (host: string) => ({ alertname: 'Down', host });
 const LONG = { until: '23:00:00' };
@@ -164,12 +164,173 @@ describe('a leader that dies', () => {
     ]);
   });
 
+  it('and the end came back as a beginning: who may have been told the end is told that it fires', () => {
+    const desk = new Desk().answers('team', 'ok', 'dies after');
+    desk.push(down('a'), LONG).at('1:00').push(down('a'), { until: '1:00' });
+    desk.at('10:00').push(down('a'), LONG).at('10:29.900').leads('node-2').at('11:00');
+    expect(desk.told()).toEqual([
+      '0:30 team | first notification | firing Down(a)',
+      '5:30 team | all alerts resolved | resolved Down(a)',
+      '10:30 team | new alerts added | firing Down(a) | may be a duplicate',
+    ]);
+  });
+
+  it('and the page is silenced for a while: said again afterwards, it may be a duplicate', () => {
+    const desk = new Desk().answers('team', 'dies after');
+    desk.push(down('a'), LONG).at('5:29.900').silence('s1', ['host=a'], { until: '7:00' });
+    desk.leads('node-2').at('11:00');
+    expect(desk.told()).toEqual([
+      '0:30 team | first notification | firing Down(a)',
+      '10:30 team | first notification | firing Down(a) | may be a duplicate',
+    ]);
+  });
+
+  it('and the receiver then says no: who may have been told that it fires is told the end', () => {
+    const desk = new Desk().answers('team', 'dies after', 404);
+    desk.push(down('a'), LONG).at('1:00').leads('node-2').at('2:00');
+    desk.push(down('a'), { until: '2:00' }).at('20:00');
+    expect(desk.told()).toEqual([
+      '0:30 team | first notification | firing Down(a)',
+      '5:30 team | all alerts resolved | resolved Down(a) | may be a duplicate',
+    ]);
+  });
+
+  it('and what may have been told ended a second time: its end is told a second time', () => {
+    const desk = new Desk().answers('team', 'ok', 'ok', 'dies after');
+    desk.push(down('a'), LONG).push(down('b'), LONG).at('1:00');
+    desk.push(down('b'), { until: '1:00' }).at('5:40').push(down('b'), LONG).at('15:00');
+    desk.push(down('b'), { until: '15:00' }).at('15:29.900').leads('node-2').at('20:00');
+    expect(desk.told()).toEqual([
+      '0:30 team | first notification | firing Down(a) Down(b)',
+      '5:30 team | some alerts resolved | firing Down(a) | resolved Down(b)',
+      '10:30 team | new alerts added | firing Down(a) Down(b)',
+      '15:30 team | some alerts resolved | firing Down(a) | resolved Down(b) | may be a duplicate',
+    ]);
+  });
+
+  it('twice, over an end and a new beginning: if only the end arrived, the beginning is told', () => {
+    const desk = new Desk().answers('team', 'ok', 'dies after', 'dies before');
+    desk.push(down('a'), LONG).push(down('b'), LONG).at('1:00').push(down('b'), { until: '1:00' });
+    desk.at('10:00').push(down('b'), LONG).at('10:29.900').leads('node-2');
+    desk.at('15:29.900').leads('node-3').at('16:00');
+    expect(desk.told()).toEqual([
+      '0:30 team | first notification | firing Down(a) Down(b)',
+      '5:30 team | some alerts resolved | firing Down(a) | resolved Down(b)',
+      '15:30 team | new alerts added | firing Down(a) Down(b) | may be a duplicate',
+    ]);
+  });
+
+  it('twice, over a beginning and an end: if only the beginning arrived, the end is told', () => {
+    const desk = new Desk().answers('team', 'ok', 'ok', 'dies after', 'dies before');
+    desk.push(down('a'), LONG).push(down('b'), LONG).at('1:00').push(down('b'), { until: '1:00' });
+    desk.at('5:40').push(down('b'), LONG).at('15:00').push(down('b'), { until: '15:00' });
+    desk.at('15:29.900').leads('node-2').at('20:29.900').leads('node-3').at('21:00');
+    expect(desk.told().slice(2)).toEqual([
+      '10:30 team | new alerts added | firing Down(a) Down(b)',
+      '20:30 team | some alerts resolved | firing Down(a) | resolved Down(b) | may be a duplicate',
+    ]);
+  });
+
+  it('and what may have been told is silenced to its end: the end of others is no news', () => {
+    const desk = new Desk().answers('team', 'dies after');
+    desk.push(down('b'), LONG).at('1:00');
+    desk.silence('s1', ['alertname=Down'], { until: '7:00' });
+    desk.push(down('a'), LONG).push(down('b'), { until: '1:00' });
+    desk.at('5:29.900').leads('node-2').at('8:00').push(down('a'), { until: '8:00' }).at('20:00');
+    expect(desk.told()).toEqual(['0:30 team | first notification | firing Down(b)']);
+    expect(desk.withheld().at(-1)).toBe('10:30 team | resolved before anyone was told');
+  });
+
   it('twice in a row: every try has its own number', () => {
     const desk = new Desk().answers('team', 'dies before', 'dies before');
     desk.push(down('a'), LONG).at('0:40').leads('node-2').at('0:50').leads('node-3').at('1:00');
     expect(desk.told()).toEqual([
       '0:51 team | first notification | firing Down(a) | may be a duplicate',
     ]);
+  });
+});
+
+/** A notification of which nobody knows whether it arrived, and what its group says next. */
+describe('a page that may have arrived', () => {
+  const TICK = '5:29.900';
+  const lost = (...more: readonly Answer[]): Desk =>
+    new Desk().answers('team', 'dies after', ...more).push(down('a'), LONG);
+  const keys = (desk: Desk): number => new Set(desk.pages.map(({ key }) => key)).size;
+
+  it('said again at the next tick has its key, so a receiver that knows the key pages once', () => {
+    const desk = lost().at(TICK).leads('node-2').at('6:00');
+    expect(desk.pages.map(({ id }) => id)).toEqual(['3.0', '7.0']);
+    expect(desk.pages.map(({ key }) => key)).toEqual(['3.0', '3.0']);
+  });
+
+  it('said again and again, each time with an unknown end, keeps its key', () => {
+    const desk = lost('dies after', 'dies after').at(TICK).leads('node-2');
+    desk.at('10:29.900').leads('node-3').at('15:29.900').leads('node-4').at('16:00');
+    expect(desk.told()).toHaveLength(4);
+    expect(keys(desk)).toBe(1);
+  });
+
+  it('is repeated under a new key once who got it is due to hear it again', () => {
+    const model = config({ route: route({ repeat: '9m' }) });
+    const desk = new Desk({ config: model }).answers('team', 'dies after', 'dies after');
+    desk.push(down('a'), LONG).at(TICK).leads('node-2').at('10:29.900').leads('node-3').at('11:00');
+    expect(desk.pages.map(({ key }) => key)).toEqual(['3.0', '3.0', '11.0']);
+  });
+
+  it('and could not be said again, because the receiver is ill, still lends its key', () => {
+    const desk = lost(...Array<number>(15).fill(503))
+      .at(TICK)
+      .leads('node-2')
+      .at('10:31');
+    expect(desk.told()).toEqual([
+      '0:30 team | first notification | firing Down(a)',
+      '10:30 team | first notification | firing Down(a) | may be a duplicate',
+    ]);
+    expect(keys(desk)).toBe(1);
+  });
+
+  it('and is silenced for a while is said again under its key', () => {
+    const desk = lost().at(TICK).silence('s1', ['host=a'], { until: '7:00' });
+    desk.leads('node-2').at('11:00');
+    expect(desk.told()).toHaveLength(2);
+    expect(keys(desk)).toBe(1);
+  });
+
+  it('and is silenced for so long that it is forgotten is said again under a new key', () => {
+    const model = config({ route: route({ repeat: '7d' }) });
+    const desk = new Desk({ config: model }).answers('team', 'dies after');
+    desk.push(down('a'), { until: '99:00:00' }).at(TICK).leads('node-2');
+    desk.silence('s1', ['host=a'], { until: '48:00:00' }).at('48:10:00');
+    expect(desk.told()[1]).toContain('first notification | firing Down(a) | may be a duplicate');
+    expect(keys(desk)).toBe(2);
+  });
+
+  it.each<[string, (desk: Desk) => Desk]>([
+    ['another alert has joined', (desk) => desk.push(down('b'), LONG)],
+    ['it has ended', (desk) => desk.push(down('a'), { until: '5:00' })],
+    [
+      'it has ended and begun again',
+      (desk) => desk.push(down('a'), { until: '5:00' }).at('5:10').push(down('a'), LONG),
+    ],
+  ])('says something new when %s: under a new key, or it would be dropped', (_what, happens) => {
+    const desk = happens(lost().at('5:00')).at(TICK).leads('node-2').at('6:00');
+    expect(desk.told()).toHaveLength(2);
+    expect(keys(desk)).toBe(2);
+  });
+
+  it('has no key to lend after a reload, which may send it elsewhere', () => {
+    const desk = lost().at('4:00').leads('node-2').config(config()).at('5:00');
+    expect(desk.told()).toEqual([
+      '0:30 team | first notification | firing Down(a)',
+      '4:00 team | first notification | firing Down(a) | may be a duplicate',
+    ]);
+    expect(keys(desk)).toBe(2);
+  });
+
+  it('is not in doubt any more once a later one was delivered', () => {
+    const desk = lost().at(TICK).leads('node-2').at('6:00').push(down('b'), LONG).at('11:00');
+    expect(desk.told()[2]).toBe('10:30 team | new alerts added | firing Down(a) Down(b)');
+    expect(desk.pages[2]?.key).toBe(desk.pages[2]?.id);
   });
 });
 
@@ -185,6 +346,17 @@ describe('two leaders in a row', () => {
     expect(desk.timeline('ignored')).toEqual([
       '0:30 ignored flush: the tick of 0 {}:{alertname="Down"} was already used',
     ]);
+  });
+
+  it('decide while a try is on its way into the log: the try keeps its place, and nobody is told twice', () => {
+    const desk = new Desk().answers('team', 503);
+    desk.push(down('a'), LONG).at('0:30').dies().at('5:30');
+    const late = desk.decisions();
+    const [[id] = ['']] = [...entries(desk.state.notifications)];
+    desk.commit({ kind: 'attempt', notification: id, try: 2, node: 'node-1' });
+    desk.commit(...late);
+    desk.answersNow('team', 'ok').leads('node-2').at('11:00');
+    expect(desk.told()).toEqual(['5:30 team | first notification | firing Down(a)']);
   });
 
   it('start the same try: the second start changes nothing', () => {

@@ -29,8 +29,20 @@ it('whatever fires is told to every integration of its receiver, whatever happen
   holdsFor(histories(calm, people, rules, trouble), alertsThatNobodyHeardOf);
 });
 
-it('who was told that an alert fires is told that it has ended (no silence, no reload)', () => {
-  holdsFor(histories(calm, trouble), endsThatNobodyHeardOf);
+it('what somebody believes to fire is what fires, whatever the fate of tries (no silence, no reload)', () => {
+  holdsFor(histories(calm, trouble), (desk) => falseBeliefs(desk, desk.pages));
+});
+
+it('and so it is for a receiver that drops what it has had under the same key', () => {
+  holdsFor(histories(calm, trouble), (desk) => {
+    const keys = new Set<string>();
+    const isFirst = ({ key }: Page): boolean => !keys.has(key) && keys.add(key).has(key);
+    return falseBeliefs(desk, desk.pages.filter(isFirst));
+  });
+});
+
+it('under one key one thing is said, and to one receiver', () => {
+  holdsFor(histories(calm, people, rules, trouble), keysThatSayTwoThings);
 });
 
 /** A law: nothing to object to, after all is well again. An objection is a sentence. */
@@ -101,19 +113,33 @@ function alertsThatNobodyHeardOf(desk: Desk): readonly string[] {
   });
 }
 
-/** Of the first integration, which wants to hear of ends. */
-function endsThatNobodyHeardOf(desk: Desk): readonly string[] {
-  const believed = new Map<string, string>();
-  desk.pages.forEach(({ integration, alerts }, i) => {
-    if (integration !== 'team/webhook[0]') return;
+/** Of the first integration, which wants to hear of ends, and after all that it got. */
+function falseBeliefs(desk: Desk, pages: readonly Page[]): readonly string[] {
+  const believed = new Set<string>();
+  for (const { integration, alerts } of pages) {
+    if (integration !== 'team/webhook[0]') continue;
     for (const { fingerprint, resolved } of alerts) {
       if (resolved) believed.delete(fingerprint);
-      else believed.set(fingerprint, desk.told()[i] ?? '');
+      else believed.add(fingerprint);
     }
+  }
+  const alerts = [...entries(desk.state.alerts)];
+  const firing = new Set(alerts.flatMap(([key, { resolved }]) => (resolved ? [] : [key])));
+  const told = desk.told().join(', ');
+  return [...new Set([...firing, ...believed])].flatMap((fingerprint) => {
+    if (!isSettled(desk, fingerprint)) return [];
+    if (!believed.has(fingerprint)) return [`${fingerprint} fires: ${told}`];
+    return firing.has(fingerprint) ? [] : [`${fingerprint} was never taken back: ${told}`];
   });
-  return [...believed].flatMap(([fingerprint, line]) => {
-    const isFiring = get(desk.state.alerts, fingerprint)?.resolved === false;
-    return isFiring || !isSettled(desk, fingerprint) ? [] : [`never taken back: ${line}`];
+}
+
+function keysThatSayTwoThings(desk: Desk): readonly string[] {
+  const said = new Map<string, string>();
+  return desk.pages.flatMap(({ key, integration, alerts }, i) => {
+    const content = `${integration} ${contentOf(alerts)}`;
+    const before = said.get(key) ?? content;
+    said.set(key, content);
+    return before === content ? [] : [`other words under ${key}: ${desk.told()[i]}`];
   });
 }
 

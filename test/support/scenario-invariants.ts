@@ -11,8 +11,9 @@
  * 7. What a group owes is owed to it: the notification exists, is not final and names the group.
  * 8. An owed notification is due for one attempt, a running one for none, a final one will be
  *    forgotten. No timer belongs to nothing.
- * 9. A removed member has no requests, and not too many are remembered.
- * 10. The requests that a row names are ascending, above what is settled, and not too many.
+ * 9. Where a try of what is owed ended unknown, the group is in doubt about the integration.
+ * 10. A removed member has no requests, and not too many are remembered.
+ * 11. The requests that a row names are ascending, above what is settled, and not too many.
  */
 
 import { fingerprint } from '../../src/commands/labels.ts';
@@ -100,6 +101,8 @@ function checkGroups(state: State): void {
       hold(7, row?.status === 'owed' || row?.status === 'trying', `${id} is ${row?.status}`);
       hold(7, row?.group === key, `${id} is owed by ${key} and names ${row?.group}`);
       hold(7, row?.integration === integration, `${id} is owed to another integration`);
+      const isInDoubt = group.doubts?.[integration] !== undefined;
+      hold(9, isInDoubt === row?.uncertain, `${key} knows another fate of ${id} than its row`);
     }
   }
   flushes.expectNone();
@@ -117,17 +120,17 @@ function checkNotifications(state: State, fold: TimersLeft): void {
 function checkMembers(state: State): void {
   const removed = [...entries(state.members)].filter(([, member]) => member.removed);
   for (const [node] of removed) {
-    hold(9, get(state.requests, node) === undefined, `${node} is removed and has requests`);
+    hold(10, get(state.requests, node) === undefined, `${node} is removed and has requests`);
   }
-  hold(9, removed.length <= LIMITS.removedMembers, `${removed.length} removed members`);
+  hold(10, removed.length <= LIMITS.removedMembers, `${removed.length} removed members`);
 }
 
 function checkRequests(state: State): void {
   for (const [node, { settledBelow, applied }] of entries(state.requests)) {
     const floors = [settledBelow, ...applied];
     const isAscending = applied.every((sequence, i) => sequence > (floors[i] ?? 0));
-    hold(10, isAscending, `${node} has ${applied.join(', ')} above ${settledBelow}`);
-    hold(10, applied.length <= LIMITS.requestsRemembered, `${node} has ${applied.length} requests`);
+    hold(11, isAscending, `${node} has ${applied.join(', ')} above ${settledBelow}`);
+    hold(11, applied.length <= LIMITS.requestsRemembered, `${node} has ${applied.length} requests`);
   }
 }
 

@@ -12,6 +12,7 @@ import type { Config } from '../../src/commands/config.ts';
 import { labelPairs, labelsFrom } from '../../src/commands/labels.ts';
 import { decodeBatch, encodeBatch } from '../../src/log/codec.ts';
 import { decide, nextDue } from '../../src/projections/decide.ts';
+import { keyOf } from '../../src/projections/doubts.ts';
 import { INITIAL_STATE } from '../../src/projections/initial.ts';
 import { Projection } from '../../src/projections/projection.ts';
 import type { NotifiedAlert, State } from '../../src/projections/state.ts';
@@ -32,6 +33,8 @@ export type Answer = 'ok' | number | 'hangs' | 'dies before' | 'dies after';
 export interface Page {
   readonly at: number;
   readonly id: string;
+  /** Its idempotency key, without the cluster's id. */
+  readonly key: string;
   readonly group: string;
   readonly integration: string;
   readonly reason: string;
@@ -179,14 +182,14 @@ export class Desk {
 
   /** What an integration does with its next tries; `ok` for ever after. */
   answers(integration: string, ...answers: readonly Answer[]): this {
-    this.#answers.set(keyOf(integration), [...answers]);
+    this.#answers.set(integrationOf(integration), [...answers]);
     return this;
   }
 
   /** A hanging receiver answers at last. */
   answersNow(integration: string, answer: 'ok' | number): this {
     const open = openAttempts(this.state).find(
-      ({ notification }) => notification.integration === keyOf(integration),
+      ({ notification }) => notification.integration === integrationOf(integration),
     );
     if (open === undefined) throw new Error(`${integration} is not being asked anything`);
     if (answer === 'ok') this.#deliver(open.id);
@@ -321,8 +324,10 @@ export class Desk {
   }
 
   #deliver(id: string): void {
-    const { group, integration, reason, alerts, uncertain } = this.#trying(id);
-    this.pages.push({ at: this.#now, id, group, integration, reason, alerts, uncertain });
+    const row = this.#trying(id);
+    const { group, integration, reason, alerts, uncertain } = row;
+    const key = keyOf(id, row);
+    this.pages.push({ at: this.#now, id, key, group, integration, reason, alerts, uncertain });
   }
 
   #trying(id: string) {
@@ -365,7 +370,7 @@ function shortName(integration: string): string {
   return integration.replace(/\/webhook\[0\]$/, '');
 }
 
-function keyOf(integration: string): string {
+function integrationOf(integration: string): string {
   return integration.includes('/') ? integration : `${integration}/webhook[0]`;
 }
 

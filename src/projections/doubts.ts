@@ -1,0 +1,76 @@
+/**
+ * Doubts: what an integration may have been told by tries of which nobody knows the outcome.
+ *
+ * Promise: until a delivery ends the doubt, what is decided is right in both cases. An alert counts
+ * as told only if it was told either way; its end is owed if anybody may have heard that it fires.
+ * What is said again is said under the same key only where nothing is lost when the receiver drops
+ * it for a message it had before.
+ */
+
+import type { Doubt, Notification, NotificationKey, Told } from './state.ts';
+
+/** The doubt after one more try of which nobody knows the outcome. */
+export function doubted(before: Doubt | undefined, id: string, row: Notification): Doubt {
+  const { firing } = row;
+  if (before === undefined) return { notification: id, surely: firing, maybe: firing };
+  const still = new Set(firing);
+  return {
+    notification: id,
+    surely: before.surely.filter((fingerprint) => still.has(fingerprint)),
+    maybe: [...new Set([...before.maybe, ...firing])],
+  };
+}
+
+/** Alerts that were told as firing whatever became of the tries in doubt. */
+export function surelyTold(told: Told, doubt: Doubt | undefined): readonly string[] {
+  if (doubt === undefined) return told.firing;
+  const surely = new Set(doubt.surely);
+  return told.firing.filter((fingerprint) => surely.has(fingerprint));
+}
+
+/** The doubt without alerts that have left the group: nobody is told any more that they ended. */
+export function doubtWithout(doubt: Doubt, left: ReadonlySet<string>): Doubt {
+  return { ...doubt, maybe: doubt.maybe.filter((fingerprint) => !left.has(fingerprint)) };
+}
+
+/** The id from which the idempotency key of a notification is made. */
+export function keyOf(id: string, row: Notification): string {
+  return row.key?.notification ?? id;
+}
+
+/** What a new notification says, as far as it matters for its key. */
+type Said = Pick<Notification, 'reason' | 'alerts' | 'firing' | 'resolved'>;
+
+/** When a notification is decided. */
+interface Decided {
+  readonly at: number;
+  /** When the configuration was applied by which it is sent. */
+  readonly configAt: number;
+  readonly repeatIntervalMs: number;
+}
+
+/**
+ * The key under which a new notification says again what the one in doubt said, or null when it
+ * needs a key of its own: because it says something else, because a new configuration may send it
+ * elsewhere or otherwise, or because even who heard it is due to hear it again by now.
+ */
+export function keyToSayAgain(
+  id: string,
+  before: Notification,
+  said: Said,
+  { at, configAt, repeatIntervalMs }: Decided,
+): NotificationKey | null {
+  const key = before.key ?? { notification: id, since: before.decidedAt };
+  const saysTheSame =
+    before.reason === said.reason &&
+    isSameList(before.firing, said.firing) &&
+    isSameList(before.resolved, said.resolved) &&
+    // An alert that ended and began again is another one, under the same fingerprint.
+    said.alerts.every((alert) => alert.startsAt <= before.decidedAt);
+  const isStillNew = at < key.since + repeatIntervalMs;
+  return saysTheSame && isStillNew && configAt < before.decidedAt ? key : null;
+}
+
+function isSameList(a: readonly string[], b: readonly string[]): boolean {
+  return a.length === b.length && a.every((each, i) => each === b[i]);
+}
