@@ -31,19 +31,6 @@ export interface AlertView {
   readonly mutedBy: readonly string[];
 }
 
-/** Alerts that fire at `now`, sorted by fingerprint. */
-export function firingAlerts(
-  state: State,
-  now: number,
-  localTimeIn: LocalTimeIn,
-): readonly AlertView[] {
-  const views: AlertView[] = [];
-  for (const [fingerprint, alert] of entries(state.alerts)) {
-    if (isFiring(alert, now)) views.push(alertView(state, now, fingerprint, alert, localTimeIn));
-  }
-  return views.sort((a, b) => (a.fingerprint < b.fingerprint ? -1 : 1));
-}
-
 export function alertView(
   state: State,
   now: number,

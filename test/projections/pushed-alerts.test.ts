@@ -5,8 +5,6 @@ import { fingerprint, labelsFrom } from '../../src/commands/labels.ts';
 import { RESOLVED_KEEP_MS } from '../../src/projections/alerts.ts';
 import type { Alert } from '../../src/projections/state.ts';
 import { get } from '../../src/projections/table.ts';
-import { firingAlerts } from '../../src/projections/views.ts';
-import { localTimeIn } from '../../src/io/daemon/local-time.ts';
 import { check, config } from '../support/scenario-config.ts';
 import { Desk } from '../support/scenario.ts';
 
@@ -110,9 +108,9 @@ describe('the end', () => {
 
   it('is seen at once, before any tick', () => {
     const desk = new Desk().push(A, { until: '2:00' }).at('1:59');
-    expect(firingAlerts(desk.state, desk.now, localTimeIn)).toHaveLength(1);
+    expect(desk.firing()).toHaveLength(1);
     desk.at('2:00');
-    expect(firingAlerts(desk.state, desk.now, localTimeIn)).toHaveLength(0);
+    expect(desk.firing()).toHaveLength(0);
   });
 
   it('of an alert that nobody knew is stored and never told', () => {

@@ -1,12 +1,9 @@
 /** What people and APIs see: status of alerts, pending checks, and texts that are filled in. */
 
 import { describe, expect, it } from 'vitest';
-import { firingAlerts, notifiedAlertView, pendingAlerts } from '../../src/projections/views.ts';
-import { localTimeIn } from '../../src/io/daemon/local-time.ts';
+import { notifiedAlertView, pendingAlerts } from '../../src/projections/views.ts';
 import { check, config, inhibit, interval, receiver, route } from '../support/scenario-config.ts';
 import { Desk } from '../support/scenario.ts';
-
-const seen = (desk: Desk) => firingAlerts(desk.state, desk.now, localTimeIn);
 
 describe('an alert', () => {
   it('says who is told, and every reason why it is not', () => {
@@ -26,8 +23,8 @@ describe('an alert', () => {
     });
     desk.silence('s2', ['x=1'], { until: '1:00:00' }).silence('s1', ['x=1'], { until: '1:00' });
     desk.push({ alertname: 'Source' }).push({ alertname: 'Target', x: '1' }).at('2:00');
-    const source = seen(desk).find(({ labels }) => labels['alertname'] === 'Source');
-    const target = seen(desk).find(({ labels }) => labels['alertname'] === 'Target');
+    const source = desk.firing().find(({ labels }) => labels['alertname'] === 'Source');
+    const target = desk.firing().find(({ labels }) => labels['alertname'] === 'Target');
     expect(source).toMatchObject({
       receivers: ['b'],
       silencedBy: [],
@@ -55,7 +52,7 @@ describe('an alert', () => {
       }),
     });
     desk.push({ alertname: 'A', x: '1' });
-    expect(seen(desk)[0]?.mutedBy).toEqual([]);
+    expect(desk.firing()[0]?.mutedBy).toEqual([]);
   });
 
   it('comes in the order of fingerprints, whatever the order of the pushes', () => {
@@ -63,9 +60,9 @@ describe('an alert', () => {
     const [there, back] = [new Desk(), new Desk()];
     for (const alertname of names) there.push({ alertname });
     for (const alertname of names.toReversed()) back.push({ alertname });
-    const order = seen(there).map(({ fingerprint }) => fingerprint);
+    const order = there.firing().map(({ fingerprint }) => fingerprint);
     expect(order).toEqual(order.toSorted());
-    expect(seen(back).map(({ fingerprint }) => fingerprint)).toEqual(order);
+    expect(back.firing().map(({ fingerprint }) => fingerprint)).toEqual(order);
   });
 });
 
@@ -84,12 +81,12 @@ describe('texts', () => {
       summary: 'CPU of servers.a.cpu is 95.5',
       again: 'page 95.5 |{{ unknown }}',
     });
-    expect(seen(desk)[0]?.annotations).toEqual(notifiedAlertView(told).annotations);
+    expect(desk.firing()[0]?.annotations).toEqual(notifiedAlertView(told).annotations);
   });
 
   it('of a pushed alert are its sender’s business', () => {
     const desk = new Desk().push({ alertname: 'A' }, { annotations });
-    expect(seen(desk)[0]?.annotations).toEqual(annotations);
+    expect(desk.firing()[0]?.annotations).toEqual(annotations);
   });
 
   it('a label may have any name, even one that every object has', () => {
@@ -99,7 +96,7 @@ describe('texts', () => {
         ['constructor', 'b'],
       ]),
     );
-    expect(Object.entries(seen(desk)[0]?.labels ?? {})).toEqual([
+    expect(Object.entries(desk.firing()[0]?.labels ?? {})).toEqual([
       ['__proto__', 'a'],
       ['constructor', 'b'],
     ]);

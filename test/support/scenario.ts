@@ -16,9 +16,16 @@ import { keyOf } from '../../src/projections/doubts.ts';
 import { INITIAL_STATE } from '../../src/projections/initial.ts';
 import { Projection } from '../../src/projections/projection.ts';
 import type { NotifiedAlert, State } from '../../src/projections/state.ts';
+import { entries } from '../../src/projections/table.ts';
 import { nextTimer } from '../../src/projections/timers.ts';
 import type { Transition } from '../../src/projections/transaction.ts';
-import { dueNotifications, openAttempts } from '../../src/projections/views.ts';
+import {
+  alertView,
+  dueNotifications,
+  isFiring,
+  openAttempts,
+  type AlertView,
+} from '../../src/projections/views.ts';
 import { localTimeIn } from '../../src/io/daemon/local-time.ts';
 import { config as defaultConfig, matchers, span } from './scenario-config.ts';
 import { checkInvariants } from './scenario-invariants.ts';
@@ -238,6 +245,14 @@ export class Desk {
       senders: this.#senders,
       groupsMax: 1_000,
     });
+  }
+
+  /** The alerts that fire now, as people see them, sorted by fingerprint. */
+  firing(): readonly AlertView[] {
+    const firing = [...entries(this.state.alerts)].filter(([, alert]) => isFiring(alert, this.now));
+    return firing
+      .map(([key, alert]) => alertView(this.state, this.now, key, alert, localTimeIn))
+      .sort((a, b) => (a.fingerprint < b.fingerprint ? -1 : 1));
   }
 
   /** What receivers got: `0:30 team | first notification | firing HighCpu(servers.a.cpu)`. */
