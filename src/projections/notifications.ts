@@ -14,6 +14,8 @@ import { integrationsOf, routingOf } from './routing.ts';
 import type { Doubt, Notification, NotificationKey, NotificationStatus } from './state.ts';
 import type { Transaction } from './transaction.ts';
 
+type Result = Outcome['result'];
+
 /** How long a final notification can still be looked at. */
 const FINAL_KEEP_MS = 24 * 3_600_000;
 /** Wait before the second try; it doubles with each further one. */
@@ -114,21 +116,21 @@ export function outcome(tx: Transaction, command: Outcome): void {
   const tried: Notification = { ...row, lastResult, lastAt: tx.at };
   switch (command.result) {
     case 'delivered': {
-      finish(tx, id, tried, 'delivered');
+      finish(tx, id, tried, 'delivered', command.result);
       const { firing, resolved } = row;
       markTold(tx, row.group, row.integration, { at: tx.at, firing, resolved, notification: id });
       return;
     }
     case 'rejected':
-      finish(tx, id, tried, 'rejected');
+      finish(tx, id, tried, 'rejected', command.result);
       markFailed(tx, row.group, row.integration, id);
       return;
     case 'retry':
-      tryAgain(tx, id, tried, backoffMs(row.tries));
+      tryAgain(tx, id, tried, command.result);
       return;
     case 'unknown':
       markDoubted(tx, id, tried);
-      tryAgain(tx, id, { ...tried, uncertain: true }, backoffMs(row.tries));
+      tryAgain(tx, id, { ...tried, uncertain: true }, command.result);
       return;
   }
 }
@@ -156,15 +158,15 @@ export function notificationDue(tx: Transaction, id: string): void {
   }
 }
 
-function tryAgain(tx: Transaction, id: string, row: Notification, waitMs: number): void {
+function tryAgain(tx: Transaction, id: string, row: Notification, result: Result): void {
   if (isSuperseded(tx, id, row)) {
-    finish(tx, id, row, 'replaced');
+    finish(tx, id, row, 'replaced', result);
     return;
   }
-  const owed: Notification = { ...row, status: 'owed', wakeAt: tx.at + waitMs };
+  const owed: Notification = { ...row, status: 'owed', wakeAt: tx.at + backoffMs(row.tries) };
   tx.put('notifications', id, owed);
   tx.setTimer('attemptTimers', id, owed.wakeAt);
-  note(tx, id, owed, row.lastResult);
+  note(tx, id, owed, row.lastResult, result);
 }
 
 /** Whether the group has gone, or speaks through another notification by now. */
@@ -177,11 +179,12 @@ function finish(
   id: string,
   row: Notification,
   status: Exclude<NotificationStatus, 'owed' | 'trying'>,
+  result?: Result,
 ): void {
   const final: Notification = { ...row, status, alerts: [], wakeAt: tx.at + FINAL_KEEP_MS };
   tx.put('notifications', id, final);
   tx.setTimer('foldTimers', `notification:${id}`, final.wakeAt);
-  note(tx, id, final, row.lastResult);
+  note(tx, id, final, row.lastResult, result);
 }
 
 /** Deterministic, so that every node knows the same due time; the cap bounds the load. */
@@ -198,9 +201,16 @@ function sendsResolved(tx: Transaction, content: NotificationContent): boolean {
   return integration?.sendResolved ?? true;
 }
 
-function note(tx: Transaction, id: string, row: Notification, detail: string): void {
+function note(
+  tx: Transaction,
+  id: string,
+  row: Notification,
+  detail: string,
+  result?: Result,
+): void {
   const { integration, groupText: group, status } = row;
-  tx.note({ kind: 'notification', id, integration, group, status, detail });
+  const ended = result === undefined ? {} : { result };
+  tx.note({ kind: 'notification', id, integration, group, status, ...ended, detail });
 }
 
 function ignore(tx: Transaction, command: string, id: string, tryNumber: number): void {

@@ -7,6 +7,7 @@
  */
 
 import { produce, setAutoFreeze, type Draft } from 'immer';
+import type { Outcome } from '../commands/delivery.ts';
 import type { Labels } from '../commands/labels.ts';
 import type { Checks, Watchers } from './checks.ts';
 import { removeRow, rowAt, rowsOf, setRow, type Pages } from './pages.ts';
@@ -43,6 +44,8 @@ export type Transition =
       readonly integration: string;
       readonly group: string;
       readonly status: string;
+      /** What became of a try; absent where this is not about the end of one. */
+      readonly result?: Outcome['result'];
       readonly detail: string;
     }
   | { readonly kind: 'ignored'; readonly command: string; readonly why: string };

@@ -121,6 +121,33 @@ describe('a receiver that never answers', () => {
   });
 });
 
+describe('whoever watches tries', () => {
+  it('is told the end of each, once: not again when the next tick gives the page up', () => {
+    const desk = new Desk().answers('team', 503, 404, 'hangs');
+    desk.push(down('a'), LONG).at('1:00').at('6:00').answersNow('team', 503).at('6:01');
+    expect(desk.ends()).toEqual([
+      '0:30 team owed after retry',
+      '0:30.500 team rejected after rejected',
+      '6:00 team owed after retry',
+      '6:00.500 team delivered after delivered',
+    ]);
+
+    const given = new Desk().answers('team', ...Array<number>(15).fill(503));
+    given.push(down('a'), LONG).at('5:29').push(down('a'), { until: '5:29' }).at('6:00');
+    expect(given.timeline('notification').at(-1)).toBe('5:30 team replaced: retry 503');
+    expect(given.ends().at(-1)).toBe('5:01.500 team owed after retry');
+  });
+
+  it('is told of an unknown end as well, and of one that comes after the group has gone', () => {
+    const desk = new Desk().answers('team', 'dies after').push(down('a'), LONG);
+    desk
+      .at('1:00')
+      .config(config({ route: route({ by: ['host'] }) }))
+      .leads('node-2');
+    expect(desk.ends()).toContain('1:00 team replaced after unknown');
+  });
+});
+
 describe('a leader that dies', () => {
   it('after the decision, before an attempt: the next leader sends what is owed', () => {
     const desk = new Desk();

@@ -283,6 +283,15 @@ export class Desk {
       .map(({ at, transition }) => `${this.clock(at)} ${transitionText(transition)}`);
   }
 
+  /** What the fold says of the ends of tries: `0:30 team owed after retry`. */
+  ends(): readonly string[] {
+    return this.#timeline.flatMap(({ at, transition }) => {
+      if (transition.kind !== 'notification' || transition.result === undefined) return [];
+      const { integration, status, result } = transition;
+      return [`${this.clock(at)} ${shortName(integration)} ${status} after ${result}`];
+    });
+  }
+
   /** A time as the scenario writes it. */
   clock(epochMs = this.#now): string {
     const ms = epochMs - this.#start;

@@ -192,8 +192,8 @@ class Daemon {
   #warnOfFailures({ transitions }: AppliedEntry): void {
     for (const transition of transitions) {
       if (transition.kind !== 'notification') continue;
-      const { id, integration, group, status, detail } = transition;
-      if (status !== 'rejected' && !/^(?:retry|unknown)/.test(detail)) continue;
+      const { id, integration, group, status, result, detail } = transition;
+      if (result === undefined || result === 'delivered') continue;
       this.#logger.warn('page not delivered', {
         notification: id,
         integration,
