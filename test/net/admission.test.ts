@@ -39,6 +39,7 @@ describe('who is not let in', () => {
     two.transport.setPeers([{ nodeId: 'node-3', address: one.address }]);
     await until(() => two.problems().length > 0);
     expect(two.problems()).toEqual([`at ${one.address} is node one (node-1), not node-3`]);
+    expect(one.logged('peer refused', 'reason')).toEqual(two.problems());
   });
 
   it('a process with the identity of the node itself', async () => {

@@ -1,5 +1,7 @@
 import { afterEach, describe, expect, it } from 'vitest';
+import type { Clock } from '../../src/io/ports.ts';
 import { StandingClock } from '../monitors/world.ts';
+import { ONE, TWO } from './certificates.ts';
 import {
   call,
   connectAll,
@@ -143,18 +145,26 @@ describe('a member that goes away', () => {
   });
 
   it('lets us in and breaks at once, always: it is dialled less and less often', async () => {
-    const clock = new StandingClock();
+    const standing = new StandingClock();
+    const pausesMs: number[] = [];
+    const clock: Clock = {
+      now: () => standing.now(),
+      monotonicMs: () => standing.monotonicMs(),
+      after: (delayMs, task) => {
+        // All others are the pulse and the limits of dialling.
+        if (delayMs % 1_000 !== 0) pausesMs.push(delayMs);
+        return standing.after(delayMs, task);
+      },
+    };
     const one = await member('one', { clock });
     const fickle = await pretender((socket) => socket.end(welcome));
     one.transport.setPeers([{ nodeId: 'node-2', address: fickle.address }]);
-    for (const [tries, pauseMs] of [50, 100, 200, 400, 800, 1_600, 2_000, 2_000].entries()) {
-      await until(() => clock.waiting === 3);
-      expect(fickle.sockets).toHaveLength(2 * (tries + 1));
-      // Chance takes up to half of the pause away; here, a quarter.
-      clock.pass(0.75 * pauseMs - 1);
-      expect(clock.waiting).toBe(3);
-      clock.pass(1);
-      await until(() => fickle.sockets.length === 2 * (tries + 2));
+    // Chance takes up to half of a pause away; here, a quarter.
+    const expected = [50, 100, 200, 400, 800, 1_600, 2_000, 2_000].map((ms) => 0.75 * ms);
+    for (const [i, pauseMs] of expected.entries()) {
+      await until(() => pausesMs.length === 2 * (i + 1));
+      expect(pausesMs.slice(-2)).toEqual([pauseMs, pauseMs]);
+      standing.pass(pauseMs);
     }
   });
 
@@ -195,6 +205,16 @@ describe('addresses of members', () => {
     await until(() => moved.receiver.frames.length > 0);
   });
 
+  it('a member is not waited for where it is not any more', async () => {
+    const one = await member('one', { clock: new StandingClock() });
+    const mute = await pretender(() => undefined);
+    one.transport.setPeers([{ nodeId: 'node-2', address: mute.address }]);
+    await until(() => mute.sockets.length === 2);
+    one.transport.setPeers([await member('two')]);
+    await until(() => one.isConnected('node-2'));
+    await until(() => mute.sockets.every(({ destroyed }) => destroyed));
+  });
+
   it('a member that moved is followed though the list is old, once it has dialled us', async () => {
     const [one, two] = [await member('one'), await member('two')];
     await connectAll(one, two);
@@ -223,7 +243,8 @@ describe('addresses of members', () => {
     const address = `0.0.0.0:${portOf(two.address)}`;
     await greet(one.port, helloOf({ address }));
     one.send('node-2', 'there you are');
-    await until(() => two.sockets.length === 2);
+    await until(() => one.isConnected('node-2'));
+    expect(one.logged('peer connected', 'address')).toEqual([two.address]);
   });
 
   it('an address that is none is said, and harms nothing', async () => {
@@ -243,14 +264,17 @@ describe('addresses of members', () => {
 
 describe('the end of a transport', () => {
   it('frees the port, closes every connection and delivers what was sent', async () => {
-    const [one, two] = [await member('one'), await member('two')];
-    await connectAll(one, two);
-    const bystander = await call(one.port);
-    one.send('node-2', 'last words');
-    await one.transport.close();
-    await bystander.closed;
-    await until(() => two.receiver.frames.length === 1);
-    await member('one', { port: one.port });
+    for (const sealed of [false, true]) {
+      const one = await member('one', { tls: sealed ? ONE : null });
+      const two = await member('two', { tls: sealed ? TWO : null });
+      await connectAll(one, two);
+      const bystander = await call(one.port);
+      for (let i = 0; i < 100; i++) one.send('node-2', 'last words');
+      await one.transport.close();
+      await bystander.closed;
+      await until(() => two.receiver.frames.length === 100);
+      await member('one', { port: one.port });
+    }
   });
 
   it('lets nothing begin anew', async () => {

@@ -50,6 +50,8 @@ const SILENT_PULSES_MAX: Readonly<Record<Channel, number>> = { control: 4, bulk:
 
 const PAUSE_MS = { min: 50, max: 2_000 };
 
+const CLOSE_LIMIT_MS = 1_000;
+
 /** Large frames go in parts, each of which shows that the other side still takes something. */
 const PART_BYTES = 256 * 1024;
 
@@ -135,18 +137,19 @@ export class Link {
     this.#redial();
   }
 
-  /** For good. What the system has taken already still reaches the member. */
+  /** For good. What was sent still leaves, if the member takes it. */
   async close(): Promise<void> {
-    const socket = this.#socket;
-    this.#socket = null;
+    const socket = this.#blocked ? null : this.#socket;
+    if (socket !== null) this.#socket = null;
     this.#letGo();
     this.#phase = 'closed';
     if (socket === null || socket.destroyed) return;
+    const cancelLimit = this.#modules.clock.after(CLOSE_LIMIT_MS, () => socket.destroy());
     await new Promise((resolve) => {
       socket.once('close', resolve);
-      if (socket.writableLength === 0) socket.destroySoon();
-      else socket.destroy();
+      socket.destroySoon();
     });
+    cancelLimit();
   }
 
   async #dial(): Promise<void> {
