@@ -10,7 +10,6 @@
  * queue and table is bounded. Knows nothing of what is in a frame.
  */
 
-import { createTlsSide, type TlsOptions, type TlsSide } from './certificates.ts';
 import type {
   Candidate,
   Channel,
@@ -23,6 +22,7 @@ import type {
   Transport,
 } from '../ports.ts';
 import { refusalOf } from './admission.ts';
+import { createTlsSide, type TlsOptions, type TlsSide } from './certificates.ts';
 import { dial, type DialModules } from './dial.ts';
 import { encodeAnswer, refused, type PeerHello } from './hello.ts';
 import { InboundPeers } from './inbound-peers.ts';
