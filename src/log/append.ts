@@ -21,6 +21,10 @@ export interface Append {
   readonly restartAfter?: LogPoint;
   /** A conflict: every entry from this index on is dropped. */
   readonly truncateFrom?: number;
+  /**
+   * A new term or vote may be on disk before the rest of the append, and never after it. A vote that
+   * was given is not taken back within its term.
+   */
   readonly hardState?: HardState;
   /** Without gaps, from the entry after the last one on. */
   readonly entries: readonly LogEntry[];
@@ -96,6 +100,11 @@ function checkHardState(next: HardState, before: HardState, lastIndex: number): 
   encodeId(next.vote ?? '');
   if (!Number.isSafeInteger(next.term) || next.term < before.term) {
     throw new RangeError(`the term cannot go from ${before.term} to ${next.term}`);
+  }
+  if (next.term === before.term && before.vote !== null && next.vote !== before.vote) {
+    throw new RangeError(
+      `the vote of term ${next.term} went to ${before.vote} and cannot go to ${next.vote ?? 'nobody'}`,
+    );
   }
   if (!Number.isSafeInteger(next.commit) || next.commit < before.commit) {
     throw new RangeError(`the commit index cannot go from ${before.commit} to ${next.commit}`);

@@ -11,7 +11,7 @@
 
 import type { Digest, Disk, ReadableDisk } from './disk.ts';
 import { SECTOR_BYTES } from './mask.ts';
-import { withFile } from './segment-file.ts';
+import { readOrNothing, withFile } from './segment-file.ts';
 import { viewOf } from './segment.ts';
 import { getUint64, putUint64 } from './uint64.ts';
 
@@ -45,7 +45,7 @@ export async function readMark({
   readonly disk: ReadableDisk;
   readonly digest: Digest;
 }): Promise<DurablePlace | undefined> {
-  const bytes = await withFile(disk, MARK_FILE, (file) => file.read(0, FILE_BYTES));
+  const bytes = await withFile(disk, MARK_FILE, (file) => readOrNothing(file, 0, FILE_BYTES));
   return bytes && newest(bytes, digest);
 }
 
@@ -55,7 +55,7 @@ export async function openMark(
   { disk, digest }: { readonly disk: Disk; readonly digest: Digest },
 ): Promise<DurableMark> {
   const file = exists ? await disk.open(MARK_FILE) : await disk.create(MARK_FILE);
-  let counter = (newest(await file.read(0, FILE_BYTES), digest)?.counter ?? 0) + 1;
+  let counter = (newest(await readOrNothing(file, 0, FILE_BYTES), digest)?.counter ?? 0) + 1;
   return {
     async write(place) {
       const slot = encodeSlot({ ...place, counter }, digest);

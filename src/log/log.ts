@@ -7,6 +7,7 @@
  */
 
 import { type Append } from './append.ts';
+import { BALLOT_FILE, isSameVote } from './ballot.ts';
 import type { LogFailed, LogRefusal } from './damage.ts';
 import type { LogModules } from './disk.ts';
 import {
@@ -21,6 +22,7 @@ import { recover, type CutTail } from './recovery.ts';
 import { createSegment, sortSegments } from './segment-file.ts';
 import { encodeId } from './segment-header.ts';
 import { SegmentedLog } from './segmented-log.ts';
+import { listSetAside, type SetAsideFile } from './set-aside.ts';
 
 export interface LogOptions extends LogIdentity {
   /** Whether an empty directory may become a new log. */
@@ -62,6 +64,13 @@ export interface Log {
   readonly hardState: HardState;
   /** Set for good by the first disk error. */
   readonly failure: LogFailed | undefined;
+  /**
+   * This log was salvaged: entries that were acknowledged may be missing. The node must not vote or
+   * campaign before {@link Log.markHealed}; restore the consensus core as damaged.
+   */
+  readonly isHealing: boolean;
+  /** Files of damaged logs that a salvage kept for people to look at, as of the opening. */
+  readonly setAside: readonly SetAsideFile[];
 
   /**
    * Resolves when all of it is durable. `data` must not change before that. Rejects with
@@ -84,12 +93,26 @@ export interface Log {
   prune(beforeIndex: number): Promise<number>;
   /** Compresses the closed segments one after the other. Meant to run beside everything else. */
   compactClosed(): Promise<CompactionReport>;
+  /**
+   * Ends the healing, durably: the log holds again all that it ever acknowledged. Does nothing to a
+   * log that is not healing.
+   */
+  markHealed(): Promise<void>;
   /** Waits for what was appended and lets go of the files. */
   close(): Promise<void>;
 }
 
 export type OpenLogResult =
-  | { readonly ok: true; readonly log: Log; readonly cut: CutTail | undefined }
+  | {
+      readonly ok: true;
+      readonly log: Log;
+      readonly cut: CutTail | undefined;
+      /**
+       * A sentence for people when the second copy of the vote was not as it should be; it was written
+       * anew from the log.
+       */
+      readonly mended: string | undefined;
+    }
   | { readonly ok: false; readonly refusal: LogRefusal };
 
 /** Default size of a segment: a new one every second at full speed, and cheap to hold whole. */
@@ -109,13 +132,29 @@ export async function openLog(options: LogOptions, modules: LogModules): Promise
   const identity = { clusterId: options.clusterId, nodeId: options.nodeId };
   const recovery = { ...identity, verifyFrom: options.verifyFrom ?? 1 };
   let result = await recover(recovery, modules);
-  if (!result.ok && result.refusal.code === 'empty' && options.create) {
+  const isNew = !result.ok && result.refusal.code === 'empty' && options.create;
+  if (isNew) {
     await createFirstSegment(identity, modules);
     result = await recover(recovery, modules);
   }
   if (!result.ok) return result;
-  const log = new SegmentedLog(result, { ...identity, segmentBytesMax }, modules);
-  return { ok: true, log, cut: result.cut };
+  const setAside = await listSetAside(modules.disk);
+  const log = new SegmentedLog(result, { ...identity, segmentBytesMax, setAside }, modules);
+  if (!isSameVote(result.vote, log.hardState)) {
+    // The crash came between the ballot and the append, which nobody was told of.
+    await log.append({ hardState: { ...log.hardState, ...result.vote }, entries: [] });
+  }
+  const { cut, ballotProblem } = result;
+  const isMended = ballotProblem !== undefined && !isNew;
+  const mended = isMended ? mendedMessage(ballotProblem, modules.disk.directory) : undefined;
+  return { ok: true, log, cut, mended };
+}
+
+function mendedMessage(problem: string, directory: string): string {
+  return (
+    `${directory}/${BALLOT_FILE}, the second copy of term and vote, was not as it should be: ` +
+    `${problem}. The log is whole, so it was written anew.`
+  );
 }
 
 function checkId(what: string, id: string): void {
@@ -134,6 +173,7 @@ async function createFirstSegment(identity: LogIdentity, modules: LogModules): P
       previous: GENESIS,
       keptFrom: 1,
       hardState: FRESH_HARD_STATE,
+      isHealing: false,
     },
     modules,
   );

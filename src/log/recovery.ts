@@ -2,14 +2,23 @@
  * Opening what is there: takes stock of the files, decides whether a crash explains all of it, and
  * only then puts it right.
  *
- * A crash can leave five things: a half-made file with the ending `.tmp`, a packed segment beside
- * its plain form, segments that were being dropped, a mark that lags behind, and a torn group at the
- * very end. Each is put right without a word. Everything else is damage, and nothing is touched.
+ * A crash can leave six things: a half-made file with the ending `.tmp`, a packed segment beside
+ * its plain form, segments that were being dropped or set aside, a mark that lags behind, a ballot one
+ * append ahead, and a torn group at the very end. Each is put right without a word. Everything else is
+ * damage, and nothing is touched.
  *
  * Promise: no entry that was acknowledged is dropped here, whatever single fault the files have.
  * What is accepted is on disk when this returns.
  */
 
+import {
+  BALLOT_FILE,
+  judgeBallot,
+  readBallot,
+  writeBallot,
+  type BallotVerdict,
+  type Vote,
+} from './ballot.ts';
 import { lastIndexes, loadClosed, type SegmentRef } from './closed-segment.ts';
 import { damageMessage, type LogDamage, type LogRefusal } from './damage.ts';
 import type { DiskFile, LogModules, ReadModules } from './disk.ts';
@@ -26,11 +35,15 @@ import { applyMask } from './mask.ts';
 import { decodeHeader, HEADER_BYTES, type SegmentHeader } from './segment-header.ts';
 import {
   loadImage,
+  readOrNothing,
   segmentFileName,
   sortSegments,
+  UNFINISHED,
+  UNREADABLE,
   withFile,
   type SegmentName,
 } from './segment-file.ts';
+import { asideName } from './set-aside.ts';
 import { findLaterGroup, looksTorn, noteTerm, scanSegment, type SegmentScan } from './segment.ts';
 
 /** The unacknowledged end of a write that a crash cut off, which recovery removed. */
@@ -56,6 +69,10 @@ export interface Recovered {
   readonly base: LogPoint;
   readonly runs: TermRun[];
   readonly mark: DurableMark;
+  /** What the ballot says; the log is to be told when it says something else. */
+  readonly vote: Vote;
+  /** What was wrong with the ballot, which was written anew. */
+  readonly ballotProblem: string | undefined;
   readonly cut: CutTail | undefined;
 }
 
@@ -73,7 +90,10 @@ export async function recover(
   return putRight(stock, modules);
 }
 
-/** To whom the log in this directory belongs; undefined when there is none, or none is readable. */
+/**
+ * To whom the log in this directory belongs, by the newest header that is readable, or else by the
+ * ballot; undefined when there is no log, or nothing of it is readable.
+ */
 export async function readLogIdentity(modules: ReadModules): Promise<LogIdentity | undefined> {
   const { names } = sortSegments(await modules.disk.list());
   for (const name of names.toReversed()) {
@@ -83,7 +103,10 @@ export async function readLogIdentity(modules: ReadModules): Promise<LogIdentity
       return { clusterId, nodeId };
     }
   }
-  return undefined;
+  const found = await readBallot(modules);
+  if (found?.ballot === undefined) return undefined;
+  const { clusterId, nodeId } = found.ballot;
+  return { clusterId, nodeId };
 }
 
 interface Stock {
@@ -92,6 +115,7 @@ interface Stock {
   readonly leftovers: readonly string[];
   readonly hasMark: boolean;
   readonly mark: DurablePlace | undefined;
+  readonly verdict: BallotVerdict;
   readonly active: Active;
   readonly runs: TermRun[];
   readonly base: LogPoint;
@@ -113,9 +137,11 @@ async function takeStock(
   const listed = await modules.disk.list();
   const { names, leftovers } = sortSegments(listed);
   const mark = await readMark(modules);
+  const ballot = await readBallot(modules);
   const newest = names.at(-1);
   if (newest === undefined) {
-    return mark === undefined ? emptyRefusal(directory) : corrupt(missing(mark), directory);
+    if (mark !== undefined) return corrupt(missing(mark), directory);
+    return ballot === undefined ? emptyRefusal(directory) : corrupt(BALLOT_ALONE, directory);
   }
   const active = await readActive(newest, options, mark, modules);
   if ('code' in active) return active;
@@ -137,11 +163,19 @@ async function takeStock(
   if (hole !== undefined) return corrupt(hole, directory);
   const verified = await verify(segments, active, options, modules);
   if ('what' in verified) return corrupt(verified, directory);
+  const verdict = judgeBallot(ballot, {
+    clusterId: options.clusterId,
+    nodeId: options.nodeId,
+    vote: tail.hardState,
+    end: { sequence: newest.sequence, offset: active.scan.end },
+  });
+  if (typeof verdict === 'string') return corrupt(contradiction(verdict, active), directory);
   return {
     segments,
     leftovers: [...leftovers, ...dropped.map(segmentFileName)],
     hasMark: listed.includes(MARK_FILE),
     mark,
+    verdict,
     active,
     ...verified,
   };
@@ -155,10 +189,8 @@ async function readSegmentRef(
   const file = segmentFileName(name);
   const intactUpTo = name.firstIndex - 1;
   const damage = { file, offset: 0, index: name.firstIndex, intactUpTo };
-  const found = await withFile(modules.disk, file, async (open) => {
-    return { bytes: await open.size(), head: await open.read(0, HEADER_BYTES) };
-  });
-  if (found === undefined) return corrupt({ ...damage, what: 'the file vanished' }, directory);
+  const found = await readHead(file, modules);
+  if (typeof found === 'string') return corrupt({ ...damage, what: found }, directory);
   const decoded = decodeHeader(found.head, modules.digest);
   if (!decoded.ok) {
     if (decoded.code === 'corrupt') return corrupt({ ...damage, what: decoded.what }, directory);
@@ -171,6 +203,18 @@ async function readSegmentRef(
     return corrupt({ ...damage, what }, directory);
   }
   return { header, packed: name.packed, bytes: found.bytes };
+}
+
+/** The header of a segment and the size of its file, or why they cannot be had. */
+async function readHead(
+  file: string,
+  { disk }: ReadModules,
+): Promise<{ readonly bytes: number; readonly head: Uint8Array } | string> {
+  const found = await withFile(disk, file, async (open) => {
+    return { bytes: await open.size(), head: await readOrNothing(open, 0, HEADER_BYTES) };
+  });
+  if (found === undefined) return 'the file vanished';
+  return found.head.length === 0 && found.bytes > 0 ? UNREADABLE : found;
 }
 
 /** Reads the newest segment and judges its end. */
@@ -286,7 +330,7 @@ async function verify(
 async function putRight(stock: Stock, modules: LogModules): Promise<Recovered> {
   const { disk } = modules;
   const { segment, file: name, image, scan } = stock.active;
-  for (const leftover of stock.leftovers) await disk.remove(leftover);
+  await clearAway(stock, modules);
   const file = await disk.open(name);
   const bytes = image.length - scan.end;
   if (bytes > 0) await file.truncate(scan.end);
@@ -296,6 +340,12 @@ async function putRight(stock: Stock, modules: LogModules): Promise<Recovered> {
   await disk.syncDirectory();
   const { sequence } = segment.header;
   await mark.write({ sequence, offset: scan.end, index: scan.tail.index });
+  const { vote, problem } = stock.verdict;
+  if (problem !== undefined) {
+    const { clusterId, nodeId } = segment.header;
+    const place = { sequence, offset: scan.end };
+    await writeBallot({ clusterId, nodeId, term: vote.term, vote: vote.vote, place }, modules);
+  }
   return {
     ok: true,
     segments: stock.segments,
@@ -304,8 +354,22 @@ async function putRight(stock: Stock, modules: LogModules): Promise<Recovered> {
     base: stock.base,
     runs: stock.runs,
     mark,
+    vote,
+    ballotProblem: problem,
     cut: bytes > 0 ? { file: name, offset: scan.end, bytes } : undefined,
   };
+}
+
+/** Files that a crash left behind go; those of a log that was salvaged are kept under other names. */
+async function clearAway({ leftovers, active }: Stock, { disk }: LogModules): Promise<void> {
+  const { begunBy, sequence } = active.segment.header;
+  for (const leftover of leftovers) {
+    if (begunBy === 'salvage' && !leftover.endsWith(UNFINISHED)) {
+      await disk.rename(leftover, asideName(leftover, sequence));
+    } else {
+      await disk.remove(leftover);
+    }
+  }
 }
 
 /**
@@ -329,6 +393,19 @@ function emptyRefusal(directory: string): LogRefusal {
 function missing(mark: DurablePlace): LogDamage {
   const what = `it says that segment ${mark.sequence} was written, and no segment is there`;
   return { file: MARK_FILE, offset: 0, index: 1, intactUpTo: 0, what };
+}
+
+const BALLOT_ALONE: LogDamage = {
+  file: BALLOT_FILE,
+  offset: 0,
+  index: 1,
+  intactUpTo: 0,
+  what: 'it was written beside a log, and no segment is there',
+};
+
+function contradiction(what: string, { scan }: Active): LogDamage {
+  const { index } = scan.tail;
+  return { file: BALLOT_FILE, offset: 0, index: index + 1, intactUpTo: index, what };
 }
 
 function corrupt(damage: LogDamage, directory: string): LogRefusal {

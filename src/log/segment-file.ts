@@ -22,6 +22,11 @@ export interface SegmentName {
 /** The end of a name that is not yet, or no longer, part of the log: always safe to remove. */
 export const UNFINISHED = '.tmp';
 
+/** What is wrong with a file that lies on a bad sector. */
+export const UNREADABLE = 'the disk cannot read it (EIO)';
+
+const NOTHING = new Uint8Array(0);
+
 const NAME = /^(\d{10})-(\d{16})\.(log|logz)$/;
 
 /** `0000000003-0000000000000101.log`: sequence number, first index; `.logz` when compressed. */
@@ -66,7 +71,7 @@ export function nameOf(header: SegmentHeader, packed: boolean): string {
   return segmentFileName({ sequence: header.sequence, firstIndex, packed });
 }
 
-/** Reads a whole segment; undefined when the file is gone. */
+/** Reads a whole segment; undefined when the file is gone. What the disk cannot read is a fault. */
 export async function loadImage(file: string, modules: ReadModules): Promise<Unpacked | undefined> {
   const bytes = await withFile(modules.disk, file, readWhole);
   if (bytes === undefined || 'fault' in bytes) return bytes;
@@ -107,9 +112,30 @@ export async function createSegment(
   return file;
 }
 
+/**
+ * What stands in a file; nothing at all where the disk has a bad sector, which is damage like any
+ * other. Every other error says nothing about the bytes, and passes through.
+ */
+export async function readOrNothing(
+  file: ReadableFile,
+  offset: number,
+  length: number,
+): Promise<Uint8Array> {
+  try {
+    return await file.read(offset, length);
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'EIO') return NOTHING;
+    throw error;
+  }
+}
+
 async function readWhole(file: ReadableFile): Promise<Uint8Array | Unpacked> {
   const size = await file.size();
-  if (size <= IMAGE_BYTES_MAX) return file.read(0, size);
+  if (size <= IMAGE_BYTES_MAX) {
+    const bytes = await readOrNothing(file, 0, size);
+    if (bytes.length > 0 || size === 0) return bytes;
+    return { image: bytes, fault: { offset: 0, what: UNREADABLE } };
+  }
   const image = await file.read(0, HEADER_BYTES);
   const what = `the file has ${size} bytes, more than any segment holds`;
   return { image, fault: { offset: HEADER_BYTES, what } };

@@ -2,8 +2,9 @@
  * The first 256 bytes of a segment: whose it is, where it begins, and all that must be known there.
  *
  * A header is written, synced and renamed into place in one step, so it is also the record of what
- * made it: a full predecessor, a conflict that cut the log, or a snapshot that replaced it. That is
- * why a segment holds one unbroken run of entries and needs no record for any of the three.
+ * made it: a full predecessor, a conflict that cut the log, a snapshot that replaced it, or damage
+ * after which it was begun anew. That is why a segment holds one unbroken run of entries and needs no
+ * record for any of them.
  *
  * Promise: with the headers alone one can tell which entries each segment answers for.
  */
@@ -13,7 +14,7 @@ import { ID_BYTES_MAX, type HardState, type LogIdentity, type LogPoint } from '.
 import { getUint64, putUint64 } from './uint64.ts';
 
 /** Why a segment was begun. The place in this list is the byte on disk. */
-const BEGUN_BY = ['creation', 'rotation', 'conflict', 'snapshot'] as const;
+const BEGUN_BY = ['creation', 'rotation', 'conflict', 'snapshot', 'salvage'] as const;
 
 export interface SegmentHeader extends LogIdentity {
   /** From 1, one more for each segment, never used again. */
@@ -25,6 +26,8 @@ export interface SegmentHeader extends LogIdentity {
   readonly keptFrom: number;
   /** As of the beginning, so that dropping earlier segments forgets no vote. */
   readonly hardState: HardState;
+  /** Entries were lost to damage, and the leader has yet to bring them back. */
+  readonly isHealing: boolean;
 }
 
 export type DecodedHeader =
@@ -42,6 +45,7 @@ const MAGIC = new TextEncoder().encode('TOCSINLG');
 const AT = {
   version: 8,
   begunBy: 10,
+  isHealing: 11,
   sequence: 16,
   previousIndex: 24,
   previousTerm: 32,
@@ -61,6 +65,7 @@ export function encodeHeader(header: SegmentHeader, digest: Digest): Uint8Array 
   bytes.set(MAGIC);
   view.setUint16(AT.version, FORMAT_VERSION, true);
   bytes[AT.begunBy] = BEGUN_BY.indexOf(header.begunBy);
+  bytes[AT.isHealing] = Number(header.isHealing);
   putUint64(view, AT.sequence, header.sequence);
   putUint64(view, AT.previousIndex, header.previous.index);
   putUint64(view, AT.previousTerm, header.previous.term);
@@ -107,6 +112,7 @@ export function encodeId(id: string): Uint8Array {
 
 function readFields(bytes: Uint8Array, view: DataView): SegmentHeader | undefined {
   const begunBy = BEGUN_BY[bytes[AT.begunBy] ?? BEGUN_BY.length];
+  const healing = bytes[AT.isHealing] ?? 0;
   const sequence = getUint64(view, AT.sequence);
   const index = getUint64(view, AT.previousIndex);
   const term = getUint64(view, AT.previousTerm);
@@ -117,7 +123,7 @@ function readFields(bytes: Uint8Array, view: DataView): SegmentHeader | undefine
   const clusterId = getId(bytes, AT.clusterId);
   const nodeId = getId(bytes, AT.nodeId);
   if (begunBy === undefined || sequence === undefined || keptFrom === undefined) return undefined;
-  if (index === undefined || term === undefined) return undefined;
+  if (index === undefined || term === undefined || healing > 1) return undefined;
   if (hardTerm === undefined || commit === undefined || vote === undefined) return undefined;
   if (clusterId === undefined || nodeId === undefined) return undefined;
   const chain = bytes.slice(AT.previousChain, AT.previousChain + 32);
@@ -127,18 +133,21 @@ function readFields(bytes: Uint8Array, view: DataView): SegmentHeader | undefine
     previous: { index, term, chain },
     keptFrom,
     hardState: { term: hardTerm, vote: vote === '' ? null : vote, commit },
+    isHealing: healing === 1,
     clusterId,
     nodeId,
   };
 }
 
-function putId(bytes: Uint8Array, offset: number, id: string): void {
+/** Writes an id into its field of 48 bytes: its length, then its text. */
+export function putId(bytes: Uint8Array, offset: number, id: string): void {
   const text = encodeId(id);
   bytes[offset] = text.length;
   bytes.set(text, offset + 1);
 }
 
-function getId(bytes: Uint8Array, offset: number): string | undefined {
+/** Reads an id; undefined when its length is impossible. */
+export function getId(bytes: Uint8Array, offset: number): string | undefined {
   const length = bytes[offset] ?? 0;
   if (length > ID_BYTES_MAX) return undefined;
   return new TextDecoder().decode(bytes.subarray(offset + 1, offset + 1 + length));

@@ -8,6 +8,7 @@
 
 import { ActiveSegment } from './active-segment.ts';
 import { appendBytes, checkAppend, cutsLog, type Append, type Expected } from './append.ts';
+import { isSameVote, writeBallot, type Vote } from './ballot.ts';
 import {
   entriesOf,
   findSegment,
@@ -28,6 +29,7 @@ import type { Recovered } from './recovery.ts';
 import { HEADER_BYTES, type SegmentHeader } from './segment-header.ts';
 import { createSegment, nameOf } from './segment-file.ts';
 import { noteTerm } from './segment.ts';
+import type { SetAsideFile } from './set-aside.ts';
 
 /** Bytes in one group, so that the first append of a burst need not wait for all of it. */
 const GROUP_BYTES_MAX = 4 * 1024 * 1024;
@@ -36,6 +38,8 @@ interface Waiting {
   readonly append: Append;
   /** Set by prune: entries before this one are about to be dropped. */
   readonly keptFrom: number | undefined;
+  /** Set by markHealed. */
+  readonly isHealed: boolean;
   readonly bytes: number;
   readonly resolve: () => void;
   readonly reject: (error: unknown) => void;
@@ -43,6 +47,7 @@ interface Waiting {
 
 export class SegmentedLog implements Log {
   readonly identity: LogIdentity;
+  readonly setAside: readonly SetAsideFile[];
   readonly #segmentBytesMax: number;
   readonly #modules: LogModules;
   readonly #mark: DurableMark;
@@ -50,6 +55,8 @@ export class SegmentedLog implements Log {
   #segments: SegmentRef[];
   #active: ActiveSegment;
   #tail: Tail;
+  /** What the ballot says. */
+  #vote: Vote;
   /** Terms are known from the entry after this point on. */
   #base: LogPoint;
   #runs: TermRun[];
@@ -68,16 +75,21 @@ export class SegmentedLog implements Log {
 
   constructor(
     recovered: Recovered,
-    options: LogIdentity & { readonly segmentBytesMax: number },
+    options: LogIdentity & {
+      readonly segmentBytesMax: number;
+      readonly setAside: readonly SetAsideFile[];
+    },
     modules: LogModules,
   ) {
-    const { segments, active, tail, base, runs, mark } = recovered;
+    const { segments, active, tail, base, runs, mark, vote } = recovered;
     this.identity = { clusterId: options.clusterId, nodeId: options.nodeId };
+    this.setAside = options.setAside;
     this.#segmentBytesMax = options.segmentBytesMax;
     this.#modules = modules;
     this.#segments = [...segments];
     this.#active = new ActiveSegment(active.header, active, modules.digest);
     this.#tail = tail;
+    this.#vote = vote;
     this.#base = base;
     this.#runs = runs;
     this.#expected = tail;
@@ -104,15 +116,23 @@ export class SegmentedLog implements Log {
     return this.#tail.hardState;
   }
 
+  get isHealing(): boolean {
+    return this.#active.header.isHealing;
+  }
+
   get failure(): LogFailed | undefined {
     return this.#failure;
   }
 
   async append(append: Append): Promise<void> {
-    if (this.#failure !== undefined) throw this.#failure;
-    if (this.#isClosed) throw new Error('the log is closed');
+    this.#checkOpen();
     this.#expected = checkAppend(append, this.#expected);
     await this.#enqueue(append);
+  }
+
+  async markHealed(): Promise<void> {
+    this.#checkOpen();
+    await this.#enqueue({ entries: [] }, { isHealed: true });
   }
 
   async *read(from: number, to: number): AsyncGenerator<LogEntry, void, undefined> {
@@ -176,7 +196,7 @@ export class SegmentedLog implements Log {
       const kept = this.#segments[dropped.length];
       if (kept === undefined || dropped.length === 0) return 0;
       // The record comes first: a segment that is missing without one is damage.
-      await this.#enqueue({ entries: [] }, kept.header.previous.index + 1);
+      await this.#enqueue({ entries: [] }, { keptFrom: kept.header.previous.index + 1 });
       // A snapshot may have replaced some of them meanwhile: they have their own turn.
       const listed = dropped.filter((segment) => this.#segments.includes(segment));
       this.#segments = this.#segments.filter((segment) => !listed.includes(segment));
@@ -217,16 +237,27 @@ export class SegmentedLog implements Log {
   // -------------------------------------------------------------------------------------------
   // Writing
 
-  async #enqueue(append: Append, keptFrom?: number): Promise<void> {
-    const bytes = appendBytes(append);
+  #checkOpen(): void {
+    if (this.#failure !== undefined) throw this.#failure;
+    if (this.#isClosed) throw new Error('the log is closed');
+  }
+
+  async #enqueue(
+    append: Append,
+    {
+      keptFrom,
+      isHealed = false,
+    }: { readonly keptFrom?: number; readonly isHealed?: boolean } = {},
+  ): Promise<void> {
+    const waiting = { append, keptFrom, isHealed, bytes: appendBytes(append) };
     if (append.sync === false) {
       // Only the newest of them says anything.
       if (this.#queue.at(-1)?.append.sync === false) this.#queue.pop();
-      this.#queue.push({ append, keptFrom, bytes, resolve: ignore, reject: ignore });
+      this.#queue.push({ ...waiting, resolve: ignore, reject: ignore });
       return;
     }
     await new Promise<void>((resolve, reject) => {
-      this.#queue.push({ append, keptFrom, bytes, resolve, reject });
+      this.#queue.push({ ...waiting, resolve, reject });
       this.#startWriting();
     });
   }
@@ -254,13 +285,13 @@ export class SegmentedLog implements Log {
     this.#isWriting = false;
   }
 
-  /** The longest run of appends that makes one group. One that cuts the log begins its own. */
+  /** The longest run of appends that makes one group. One that begins a segment begins its own. */
   #takeBatch(): Waiting[] {
     let bytes = 0;
     let count = 0;
     for (const waiting of this.#queue) {
       bytes += waiting.bytes;
-      if (count > 0 && (bytes > GROUP_BYTES_MAX || cutsLog(waiting.append))) break;
+      if (count > 0 && (bytes > GROUP_BYTES_MAX || beginsSegment(waiting))) break;
       count++;
     }
     return this.#queue.splice(0, count);
@@ -270,7 +301,9 @@ export class SegmentedLog implements Log {
     const cut = batch.find(({ append }) => cutsLog(append));
     const bytes = batch.reduce((sum, waiting) => sum + waiting.bytes, 0);
     if (cut !== undefined) await this.#cutLog(cut.append);
-    else if (!this.#active.isEmpty && this.#active.end + bytes > this.#segmentBytesMax) {
+    else if (this.isHealing && batch[0]?.isHealed === true) {
+      await this.#beginSegment('rotation', this.#tail, { isHealing: false });
+    } else if (!this.#active.isEmpty && this.#active.end + bytes > this.#segmentBytesMax) {
       await this.#beginSegment('rotation', this.#tail);
     }
     const content = contentOf(batch, this.#tail);
@@ -280,13 +313,24 @@ export class SegmentedLog implements Log {
         `term ${this.lastTerm} of entry ${this.lastIndex} may not be followed by less`,
       );
     }
+    await this.#noteVote(content.hardState);
     this.#tail = await this.#active.append(content, this.#tail);
     for (const entry of content.entries) noteTerm(this.#runs, entry);
     this.#moveMark();
   }
 
+  /** A new term or vote goes to the ballot first, so that damage to the log cannot take both. */
+  async #noteVote({ term, vote }: Vote = this.#vote): Promise<void> {
+    if (isSameVote(this.#vote, { term, vote })) return;
+    const { header, end: offset } = this.#active;
+    const place = { sequence: header.sequence, offset };
+    await writeBallot({ ...this.identity, term, vote, place }, this.#modules);
+    this.#vote = { term, vote };
+  }
+
   /** A conflict or a snapshot: a new segment begins elsewhere than where the log ends. */
   async #cutLog({ restartAfter, truncateFrom, hardState = this.hardState }: Append): Promise<void> {
+    await this.#noteVote(hardState);
     if (restartAfter !== undefined) {
       const keptFrom = restartAfter.index + 1;
       await this.#beginSegment('snapshot', { ...restartAfter, keptFrom, hardState });
@@ -301,7 +345,11 @@ export class SegmentedLog implements Log {
     await this.#beginSegment('conflict', { ...this.#tail, index, term, chain, hardState });
   }
 
-  async #beginSegment(begunBy: SegmentHeader['begunBy'], tail: Tail): Promise<void> {
+  async #beginSegment(
+    begunBy: SegmentHeader['begunBy'],
+    tail: Tail,
+    { isHealing } = { isHealing: this.isHealing },
+  ): Promise<void> {
     const { index, term, chain, keptFrom, hardState } = tail;
     const header: SegmentHeader = {
       ...this.identity,
@@ -310,6 +358,7 @@ export class SegmentedLog implements Log {
       previous: { index, term, chain },
       keptFrom,
       hardState,
+      isHealing,
     };
     const file = await createSegment(header, this.#modules);
     // From here to the last line nothing waits, so that no reader sees half of the change.
@@ -428,6 +477,11 @@ export class SegmentedLog implements Log {
     this.#upkeep = turn.catch(ignore);
     return turn;
   }
+}
+
+/** Nothing that came before it may share its group. */
+function beginsSegment({ append, isHealed }: Waiting): boolean {
+  return isHealed || cutsLog(append);
 }
 
 /** What a run of appends adds to the tail; undefined when that is nothing. */

@@ -6,15 +6,13 @@
 import { describe, expect, test } from 'vitest';
 import {
   createSimulatedDisk,
-  type DiskFault,
-  type DiskOperation,
   type Loss,
   type SimulatedDisk,
 } from '../../src/io/disk/simulated-disk.ts';
 import type { Append } from '../../src/log/append.ts';
 import { FRESH_HARD_STATE, type HardState } from '../../src/log/entry.ts';
 import type { Log } from '../../src/log/log.ts';
-import { contentOf, entries, entry, hardState, itemsOf, open, show } from './world.ts';
+import { contentOf, cutAt, entries, entry, hardState, itemsOf, open, show } from './world.ts';
 
 /** What a log must hold: lines of entries by index, and the hard state. */
 interface Model {
@@ -56,16 +54,6 @@ const BUSY_HOUR: readonly Step[] = [
     entries: entries(101, 103, 5),
   }),
   append({ entries: entries(104, 112, 5) }),
-];
-
-const CHANGING: readonly string[] = [
-  'create',
-  'rename',
-  'remove',
-  'syncDirectory',
-  'write',
-  'truncate',
-  'sync',
 ];
 
 describe('the power fails', () => {
@@ -180,11 +168,16 @@ async function appendAll(log: Log, appends: readonly Append[], progress: Progres
 
 const EMPTY: Model = { lines: new Map(), hardState: FRESH_HARD_STATE };
 
-/** A cut of the log and its hard state are one step, the entries after it another. */
+/**
+ * A new term or vote comes before all else. A cut of the log and its hard state are one step, the
+ * entries after it another.
+ */
 function stagesOf(model: Model, each: Append): Model[] {
   const whole = applied(model, each);
+  const { term, vote } = whole.hardState;
+  const voted: Model = { ...model, hardState: { ...model.hardState, term, vote } };
   const isCut = each.truncateFrom !== undefined || each.restartAfter !== undefined;
-  return isCut ? [applied(model, { ...each, entries: [] }), whole] : [whole];
+  return isCut ? [voted, applied(model, { ...each, entries: [] }), whole] : [voted, whole];
 }
 
 function applied(model: Model, each: Append): Model {
@@ -220,16 +213,6 @@ async function expectSurvival(run: Run, disk: SimulatedDisk, story: string): Pro
 function expectedOf({ lines, hardState: hard }: Model, firstIndex: number): string {
   const kept = [...lines].filter(([index]) => index >= firstIndex).sort(([a], [b]) => a - b);
   return JSON.stringify({ lines: kept.map(([, line]) => line), hardState: hard });
-}
-
-function cutAt(at: number): { fault: (operation: DiskOperation) => DiskFault | undefined } {
-  let changes = 0;
-  return {
-    fault: ({ kind }) => {
-      if (CHANGING.includes(kind)) changes++;
-      return changes === at && CHANGING.includes(kind) ? { kind: 'power-off' } : undefined;
-    },
-  };
 }
 
 function asText(loss: Loss): string {

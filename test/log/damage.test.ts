@@ -7,9 +7,21 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import { createSimulatedDisk } from '../../src/io/disk/simulated-disk.ts';
 import type { LogEntry } from '../../src/log/entry.ts';
 import { openLog } from '../../src/log/log.ts';
-import { contentOf, entries, entry, hardState, itemsOf, on, open, show, SMALL } from './world.ts';
-
-type Files = ReadonlyMap<string, Uint8Array>;
+import {
+  BESIDE_SEGMENTS,
+  contentOf,
+  entries,
+  entry,
+  everyByte,
+  flipped,
+  hardState,
+  itemsOf,
+  on,
+  open,
+  show,
+  SMALL,
+  type Files,
+} from './world.ts';
 
 /** Two packed segments, two plain ones, one that a conflict began, and the mark. */
 let store: Files;
@@ -37,7 +49,7 @@ describe('one bit changes', () => {
       '0000000003-0000000000000005.log',
       '0000000004-0000000000000007.log',
       '0000000005-0000000000000008.log',
-      'durable.mark',
+      ...BESIDE_SEGMENTS,
     ]);
     expect(whole).toContain('9/2/');
   });
@@ -53,8 +65,8 @@ describe('one bit changes', () => {
       }
     }
     expect(counts.silent).toBe(0);
-    // The mark is the one file that may be spoiled without harm.
-    expect(counts.unharmed).toBe(8 * (store.get('durable.mark')?.length ?? 0));
+    const spare = [...everyByte(store)].filter(([name]) => BESIDE_SEGMENTS.includes(name));
+    expect(counts.unharmed).toBe(8 * spare.length);
     expect(counts.refused).toBeGreaterThan(10_000);
   });
 
@@ -125,20 +137,23 @@ describe('a file', () => {
   test('is missing', async () => {
     for (const name of store.keys()) {
       const rest = new Map([...store].filter(([each]) => each !== name));
-      const expected = name === 'durable.mark' ? whole : 'refused';
+      const expected = BESIDE_SEGMENTS.includes(name) ? whole : 'refused';
       expect([name, await outcomeOf(rest)]).toEqual([name, expected]);
     }
   });
 
-  test('is all that is left: the mark alone tells that a log was here', async () => {
-    const mark = new Map([...store].filter(([name]) => name === 'durable.mark'));
-    expect(await outcomeOf(mark)).toBe('refused');
+  test('is all that is left: the mark or the ballot alone tells that a log was here', async () => {
+    for (const left of BESIDE_SEGMENTS) {
+      const files = new Map([...store].filter(([name]) => name === left));
+      expect([left, await outcomeOf(files)]).toEqual([left, 'refused']);
+    }
   });
 
   test('lies under the name of another, or under both', async () => {
     for (const [name, bytes] of store) {
       for (const [other, otherBytes] of store) {
-        if (other === name || name === 'durable.mark' || other === 'durable.mark') continue;
+        if (other === name || BESIDE_SEGMENTS.includes(other)) continue;
+        if (BESIDE_SEGMENTS.includes(name)) continue;
         const swapped = new Map(store).set(name, otherBytes).set(other, bytes);
         expect([name, other, await outcomeOf(swapped)]).toEqual([name, other, 'refused']);
         const copied = new Map(store).set(other, bytes);
@@ -150,7 +165,7 @@ describe('a file', () => {
   test('lies under a new name as well, or only there', async () => {
     const strange = '0000000006-0000000000000010.log';
     for (const [name, bytes] of store) {
-      if (name === 'durable.mark') continue;
+      if (BESIDE_SEGMENTS.includes(name)) continue;
       const copied = new Map(store).set(strange, bytes);
       expect([name, await outcomeOf(copied)]).toEqual([name, 'refused']);
       const renamed = new Map([...store].filter(([each]) => each !== name)).set(strange, bytes);
@@ -219,18 +234,6 @@ async function outcomeOf(files: Files): Promise<string> {
   if (!result.ok) return 'refused';
   const lines = (await contentOf(result.log)).map(show);
   return [JSON.stringify(result.log.hardState), ...lines].join('\n');
-}
-
-function* everyByte(files: Files): Generator<[name: string, offset: number]> {
-  for (const [name, bytes] of files) {
-    for (let offset = 0; offset < bytes.length; offset++) yield [name, offset];
-  }
-}
-
-function flipped(files: Files, name: string, offset: number, bit: number): Files {
-  const bytes = Uint8Array.from(files.get(name) ?? []);
-  bytes[offset] = (bytes[offset] ?? 0) ^ (1 << bit);
-  return new Map(files).set(name, bytes);
 }
 
 function zeros(index: number, size = 60): LogEntry {

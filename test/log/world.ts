@@ -1,6 +1,7 @@
 /** What the stories about the log share: real checksums, short words for entries, whole logs read. */
 
 import { nodeDigest } from '../../src/io/disk/digest.ts';
+import type { SimulatedDiskOptions } from '../../src/io/disk/simulated-disk.ts';
 import type {
   Compressor,
   Disk,
@@ -22,6 +23,9 @@ const storing: Compressor = {
   compress: async (bytes) => Uint8Array.from(bytes),
   decompress: async (bytes) => Uint8Array.from(bytes),
 };
+
+/** Files that are no segments. Each may be spoiled without harm as long as the segments are whole. */
+export const BESIDE_SEGMENTS: readonly string[] = ['ballot.copy', 'durable.mark'];
 
 export function on(disk: Disk, compressor: Compressor = storing): LogModules {
   return { disk, digest: nodeDigest, compressor };
@@ -72,4 +76,37 @@ export async function itemsOf(disk: ReadableDisk, from?: number, to?: number): P
 /** One line for an entry, to compare and to show. */
 export function show({ index, term, type, data }: LogEntry): string {
   return `${index}/${term}/${type}/${Buffer.from(data).toString('latin1')}`;
+}
+
+/** What lies on a disk, by name. */
+export type Files = ReadonlyMap<string, Uint8Array>;
+
+/** The same files, with one bit changed. */
+export function flipped(files: Files, name: string, offset: number, bit: number): Files {
+  const bytes = Uint8Array.from(files.get(name) ?? []);
+  bytes[offset] = (bytes[offset] ?? 0) ^ (1 << bit);
+  return new Map(files).set(name, bytes);
+}
+
+/** Every byte that somebody wrote. */
+export function* everyByte(files: Files): Generator<[name: string, offset: number]> {
+  for (const [name, bytes] of files) {
+    for (let offset = 0; offset < bytes.length; offset++) {
+      // Nothing is written between the two records of the ballot.
+      if (name !== 'ballot.copy' || offset % 4096 < 256) yield [name, offset];
+    }
+  }
+}
+
+const LOOKING: readonly string[] = ['list', 'open', 'size', 'read'];
+
+/** The power fails at the operation with this number, of those that change something. */
+export function cutAt(at: number): SimulatedDiskOptions {
+  let changes = 0;
+  return {
+    fault: ({ kind }) => {
+      if (LOOKING.includes(kind)) return undefined;
+      return ++changes === at ? { kind: 'power-off' } : undefined;
+    },
+  };
 }

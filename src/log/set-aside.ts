@@ -1,0 +1,33 @@
+/**
+ * The files of a damaged log that a salvage set aside, under names that no log uses.
+ *
+ * Promise: they are never read, changed or removed here. They are for people, and they take space, so
+ * whoever opens the log is told of them.
+ */
+
+import type { ReadableDisk } from './disk.ts';
+import { withFile } from './segment-file.ts';
+
+/** One file that is kept for inspection only. */
+export interface SetAsideFile {
+  readonly file: string;
+  readonly bytes: number;
+}
+
+const NAME = /^damaged-\d+-/;
+
+/** `damaged-8-0000000003-0000000000000101.log`: the segment that began the log anew, the old name. */
+export function asideName(file: string, sequence: number): string {
+  return `damaged-${sequence}-${file}`;
+}
+
+/** What was set aside in this directory, and not removed since. */
+export async function listSetAside(disk: ReadableDisk): Promise<readonly SetAsideFile[]> {
+  const found: SetAsideFile[] = [];
+  for (const file of (await disk.list()).toSorted()) {
+    if (!NAME.test(file)) continue;
+    const bytes = await withFile(disk, file, (open) => open.size());
+    if (bytes !== undefined) found.push({ file, bytes });
+  }
+  return found;
+}
