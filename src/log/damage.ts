@@ -18,7 +18,14 @@ export interface LogDamage {
 
 /** Why a log was not opened. Nothing on disk was changed. */
 export interface LogRefusal extends Omit<LogDamage, 'what'> {
-  readonly code: 'empty' | 'corrupt' | 'newer-format' | 'other-cluster' | 'other-node';
+  readonly code:
+    | 'empty'
+    | 'corrupt'
+    | 'newer-format'
+    | 'other-cluster'
+    | 'other-node'
+    /** The log is damaged and cannot be salvaged either. */
+    | 'vote-unknown';
   readonly message: string;
 }
 

@@ -1,0 +1,167 @@
+/**
+ * Salvage: a node whose log is damaged goes on as a member that has lost entries.
+ *
+ * Everything that the log holds is set aside, and a new one begins after a snapshot that is known to
+ * be good, with the term and the vote that the ballot kept. The new log is marked as healing, and
+ * stays so through crashes and snapshots until the leader has brought back what was lost.
+ *
+ * Promise: one rename decides. Before it the damaged log is as it was and is refused again; after it
+ * the next opening sets the old files aside and goes on. Where term and vote cannot be known for
+ * certain nothing is changed, because a node that votes twice in a term can split a cluster.
+ *
+ * Boundary: it does not ask whether there is a leader to heal from. A cluster with a single voter has
+ * none, and must not call this.
+ */
+
+import {
+  BALLOT_FILE,
+  describeVote,
+  isLaterVote,
+  ownerOf,
+  readBallot,
+  type Ballot,
+  type Vote,
+} from './ballot.ts';
+import type { LogRefusal } from './damage.ts';
+import type { LogModules, ReadModules } from './disk.ts';
+import { readMark } from './durable-mark.ts';
+import type { LogIdentity, LogPoint } from './entry.ts';
+import { openLog, type LogOptions, type OpenLogResult } from './log.ts';
+import {
+  createSegment,
+  loadImage,
+  readOrNothing,
+  segmentFileName,
+  sortSegments,
+  UNFINISHED,
+  withFile,
+  type SegmentName,
+} from './segment-file.ts';
+import { decodeHeader, HEADER_BYTES, type SegmentHeader } from './segment-header.ts';
+import { findLaterGroup, tailBefore, viewOf, walkGroup, type WalkTail } from './segment.ts';
+
+export interface SalvageOptions extends Omit<LogOptions, 'create' | 'verifyFrom'> {
+  /** Where the newest good snapshot ends; GENESIS when there is none. */
+  readonly restartAfter: LogPoint;
+}
+
+/** Sets a damaged log aside and opens the one that replaces it, or says why that is not possible. */
+export async function salvage(
+  { restartAfter, ...options }: SalvageOptions,
+  modules: LogModules,
+): Promise<OpenLogResult> {
+  const { disk } = modules;
+  const files = await disk.list();
+  const { names } = sortSegments(files);
+  const ballot = await knownVote(options, names, restartAfter, modules);
+  if (typeof ballot === 'string') return { ok: false, refusal: refusalOf(ballot, disk.directory) };
+  for (const file of files) if (file.endsWith(UNFINISHED)) await disk.remove(file);
+  const { index } = restartAfter;
+  const file = await createSegment(
+    {
+      clusterId: options.clusterId,
+      nodeId: options.nodeId,
+      begunBy: 'salvage',
+      sequence: await nextSequence(names, ballot, modules),
+      previous: restartAfter,
+      keptFrom: index + 1,
+      hardState: { term: ballot.term, vote: ballot.vote, commit: index },
+      isHealing: true,
+    },
+    modules,
+  );
+  await file.close();
+  return openLog({ ...options, create: false, verifyFrom: index + 1 }, modules);
+}
+
+/** Higher than any that was ever used, as far as anything on disk can tell. */
+async function nextSequence(
+  names: readonly SegmentName[],
+  { place }: Ballot,
+  modules: ReadModules,
+): Promise<number> {
+  const mark = await readMark(modules);
+  const used = [place.sequence, mark?.sequence ?? 0, ...names.map(({ sequence }) => sequence)];
+  return Math.max(...used) + 1;
+}
+
+/** The ballot, or why it does not tell term and vote for certain. */
+async function knownVote(
+  { clusterId, nodeId }: LogIdentity,
+  names: readonly SegmentName[],
+  { index, term }: LogPoint,
+  modules: ReadModules,
+): Promise<Ballot | string> {
+  const found = await readBallot(modules);
+  if (found === undefined) return `${BALLOT_FILE}, the second copy of them, is missing`;
+  const { ballot } = found;
+  if (ballot === undefined) return `in ${BALLOT_FILE}, the second copy of them, ${found.problem}`;
+  if (ballot.clusterId !== clusterId || ballot.nodeId !== nodeId) {
+    return `${BALLOT_FILE}, the second copy of them, belongs to ${ownerOf(ballot)}`;
+  }
+  const old = `${BALLOT_FILE}, the second copy of them, is out of date: ${describeVote(ballot)}`;
+  if (ballot.term < term) return `${old}, and the snapshot at ${index} is of term ${term}`;
+  // The log may have no more to say, but what it does say must not be news to the ballot.
+  for await (const { file, vote } of votesIn(names, modules)) {
+    if (isLaterVote(vote, ballot)) return `${old}, and ${file} holds ${describeVote(vote)}`;
+  }
+  return ballot;
+}
+
+/** Every vote that is readable in the headers, and in the groups of the newest segment. */
+async function* votesIn(
+  names: readonly SegmentName[],
+  modules: ReadModules,
+): AsyncGenerator<{ readonly file: string; readonly vote: Vote }> {
+  for (const [i, name] of names.entries()) {
+    const file = segmentFileName(name);
+    const header = await readableHeader(file, modules);
+    if (header === undefined) continue;
+    yield { file, vote: header.hardState };
+    if (i < names.length - 1) continue;
+    const image = (await loadImage(file, modules))?.image ?? NOTHING;
+    for (const vote of votesInGroups(image, header, modules)) yield { file, vote };
+  }
+}
+
+async function readableHeader(
+  file: string,
+  { disk, digest }: ReadModules,
+): Promise<SegmentHeader | undefined> {
+  const head = await withFile(disk, file, (open) => readOrNothing(open, 0, HEADER_BYTES));
+  const decoded = decodeHeader(head ?? NOTHING, digest);
+  return decoded.ok ? decoded.header : undefined;
+}
+
+/** Steps over what is damaged to the next intact group. */
+function* votesInGroups(
+  image: Uint8Array,
+  header: SegmentHeader,
+  { digest }: ReadModules,
+): Generator<Vote> {
+  const view = viewOf(image);
+  const { sequence } = header;
+  let tail: WalkTail = tailBefore(header);
+  for (let offset: number | undefined = HEADER_BYTES; offset !== undefined;) {
+    const group = walkGroup(image, view, { sequence, offset }, tail, digest);
+    if ('tail' in group) {
+      ({ tail, end: offset } = group);
+      yield tail.hardState;
+      // An entry of a term is as good a proof of that term as a vote.
+      yield { term: tail.term, vote: null };
+    } else {
+      offset = findLaterGroup(image, { sequence, offset }, digest);
+      tail = { ...tail, chain: undefined };
+    }
+  }
+}
+
+const NOTHING = new Uint8Array(0);
+
+function refusalOf(why: string, directory: string): LogRefusal {
+  const message =
+    `the log in ${directory} is damaged, and the term and vote of this node cannot be known: ${why}. ` +
+    'A node that may have forgotten its vote must not come back under its old name: remove this ' +
+    'member from the cluster and let it join again with an empty data directory.';
+  return { code: 'vote-unknown', file: BALLOT_FILE, offset: 0, index: 0, intactUpTo: 0, message };
+}
