@@ -174,6 +174,24 @@ export interface Manifest {
   readonly chunks: readonly (readonly [path: string, hash: string])[];
 }
 
+/** A snapshot on its way in from another member. */
+export interface IncomingSnapshot {
+  readonly manifest: Manifest;
+  /** Hex SHA-256 of the chunks that are not here yet, in the order in which to ask for them. */
+  missing(): readonly string[];
+  /** Stores chunks that have the bytes of their hash and are asked for; ignores all others. */
+  put(chunks: readonly (readonly [hash: string, bytes: Uint8Array])[]): Promise<void>;
+  /**
+   * Call when nothing is missing: the snapshot is durable from then on, and its state is given.
+   * Rejects, with nothing changed, when the chunks do not make up the state that the manifest names.
+   */
+  finish(): Promise<State>;
+}
+
+export type TakenIn =
+  | { readonly ok: true; readonly incoming: IncomingSnapshot }
+  | { readonly ok: false; readonly problem: string };
+
 /** What a snapshot cost, for the metrics. */
 export interface SnapshotWritten {
   readonly manifest: Manifest;
@@ -189,6 +207,8 @@ export interface LoadedSnapshot {
   readonly manifest: Manifest | null;
   readonly state: State;
   readonly problems: readonly string[];
+  /** It came from another member, and the log may not have begun anew after it yet. */
+  readonly isReceived: boolean;
 }
 
 export interface SnapshotStore {
@@ -198,5 +218,14 @@ export interface SnapshotStore {
   save(state: State, meta: SnapshotMeta): Promise<SnapshotWritten>;
   /** Forgets all but the newest `keep` snapshots, and the chunks that only they used. */
   prune(keep: number): Promise<void>;
+  /** The bytes of the manifest at `index`, for another member; null when it is not kept (any more). */
+  manifestBytes(index: number): Promise<Uint8Array | null>;
+  /** The verified bytes of a chunk, or null. */
+  chunk(hash: string): Promise<Uint8Array | null>;
+  /**
+   * Begins to take in a snapshot of which another member sent the manifest. Chunks of an earlier try
+   * are not missing any more, also after a restart. One at a time: a later call replaces it.
+   */
+  takeIn(manifestBytes: Uint8Array): Promise<TakenIn>;
   close(): Promise<void>;
 }

@@ -5,9 +5,8 @@ import { once } from 'node:events';
 import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
-import { openExistingLevel, type LevelFolder } from '../../src/io/disk/level-open.ts';
+import type { LevelFolder } from '../../src/io/disk/level-open.ts';
 import {
-  chunkKey,
   chunkList,
   encodeManifest,
   manifestKey,
@@ -21,7 +20,10 @@ import { INITIAL_STATE } from '../../src/projections/initial.ts';
 import type { State } from '../../src/projections/state.ts';
 import {
   busyDesk,
+  changeChunk,
   crashImage,
+  flipped,
+  inDatabase,
   metaOf,
   openStore,
   removeTemporaryFolders,
@@ -56,7 +58,7 @@ describe('one bit of a chunk is flipped', () => {
     const newest = saved[2]?.manifest;
     for (const [page, hash] of newest?.chunks ?? []) {
       const image = crashImage(folder);
-      await changeChunk(image, hash, flipped);
+      await changeChunk(image, hash, (bytes) => flipped(bytes));
 
       const { manifest, state, problems } = await loadFrom(image);
       const good = saved.findLast((each) => each.manifest.chunks.every(([, h]) => h !== hash));
@@ -75,7 +77,7 @@ describe('one bit of a chunk is flipped', () => {
     const [, , newest] = saved;
     const before = new Set(saved[1]?.manifest.chunks.map(([, hash]) => hash));
     const [, hash = ''] = newest?.manifest.chunks.find(([, each]) => !before.has(each)) ?? [];
-    await changeChunk(folder, hash, flipped);
+    await changeChunk(folder, hash, (bytes) => flipped(bytes));
 
     const store = await openStore(folder);
     expect((await store.load()).manifest?.index).toBe(saved[1]?.manifest.index);
@@ -111,7 +113,7 @@ describe('a chunk or a manifest is gone', () => {
     const { folder, saved } = await threeSnapshots();
     await inDatabase(folder, async (db) => {
       const key = manifestKey(saved[2]?.manifest.index ?? 0);
-      await db.put(key, flipped(await db.get(key)) ?? new Uint8Array());
+      await db.put(key, flipped(await db.get(key)));
     });
     const store = await openStore(folder);
     await store.prune(1);
@@ -235,41 +237,12 @@ async function loadFrom(folder: string): Promise<LoadedSnapshot> {
   return loaded;
 }
 
-async function inDatabase(
-  folder: string,
-  run: (db: LevelFolder) => Promise<unknown>,
-): Promise<void> {
-  const opened = await openExistingLevel(folder);
-  if (!opened.ok) throw new Error(opened.message);
-  await run(opened.db);
-  await opened.db.close();
-}
-
 /** Moves all from the log into a table; the declared type leaves out what browsers do not have. */
 function compacted(db: LevelFolder): Promise<void> {
   return (db as unknown as { compactRange(a: string, b: string): Promise<void> }).compactRange(
     '',
     '~',
   );
-}
-
-/** Replaces the bytes of a chunk; null deletes it. */
-async function changeChunk(
-  folder: string,
-  hash: string,
-  change: (bytes: Uint8Array) => Uint8Array | null,
-): Promise<void> {
-  await inDatabase(folder, async (db) => {
-    const changed = change(await db.get(chunkKey(hash)));
-    await (changed === null ? db.del(chunkKey(hash)) : db.put(chunkKey(hash), changed));
-  });
-}
-
-function flipped(bytes: Uint8Array): Uint8Array | null {
-  const copy = Uint8Array.from(bytes);
-  const middle = copy.length >> 1;
-  copy[middle] = (copy[middle] ?? 0) ^ 1;
-  return copy;
 }
 
 function outcomeOf(manifest: Manifest | null, saved: readonly Saved[]) {

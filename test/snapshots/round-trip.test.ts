@@ -15,7 +15,12 @@ afterEach(removeTemporaryFolders);
 describe('a snapshot store', () => {
   it('that is new is empty, and says nothing is wrong', async () => {
     const store = await openStore(`${temporaryFolder()}/snapshots`);
-    expect(await store.load()).toEqual({ manifest: null, state: INITIAL_STATE, problems: [] });
+    expect(await store.load()).toEqual({
+      manifest: null,
+      state: INITIAL_STATE,
+      problems: [],
+      isReceived: false,
+    });
     await store.close();
   });
 

@@ -3,6 +3,8 @@
 import { cpSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { openExistingLevel, type LevelFolder } from '../../src/io/disk/level-open.ts';
+import { chunkKey } from '../../src/io/disk/snapshot-format.ts';
 import { openSnapshotStore } from '../../src/io/disk/snapshot-store.ts';
 import { realPace, type Pace } from '../../src/io/disk/snapshot-slices.ts';
 import type { SnapshotMeta, SnapshotStore } from '../../src/io/ports.ts';
@@ -38,6 +40,36 @@ export async function openStore(
   const opened = await openSnapshotStore(options, pace);
   if (!opened.ok) throw new Error(opened.message);
   return opened.store;
+}
+
+/** Looks into a store that nobody has open. */
+export async function inDatabase(
+  folder: string,
+  run: (db: LevelFolder) => Promise<unknown>,
+): Promise<void> {
+  const opened = await openExistingLevel(folder);
+  if (!opened.ok) throw new Error(opened.message);
+  await run(opened.db);
+  await opened.db.close();
+}
+
+/** Replaces the bytes of a chunk; null deletes it. */
+export async function changeChunk(
+  folder: string,
+  hash: string,
+  change: (bytes: Uint8Array) => Uint8Array | null,
+): Promise<void> {
+  await inDatabase(folder, async (db) => {
+    const changed = change(await db.get(chunkKey(hash)));
+    await (changed === null ? db.del(chunkKey(hash)) : db.put(chunkKey(hash), changed));
+  });
+}
+
+/** The same bytes with one bit flipped, by default in the middle. */
+export function flipped(bytes: Uint8Array, at: number = bytes.length >> 1): Uint8Array {
+  const copy = Uint8Array.from(bytes);
+  copy[at] = (copy[at] ?? 0) ^ 1;
+  return copy;
 }
 
 /** The facts of a snapshot of a desk's state, as the node would give them. */

@@ -31,6 +31,12 @@ export type Chunk = readonly [path: string, hash: string];
 export const CHUNK_KEYS = { gt: 'chunk/', lt: 'chunk0' } as const;
 export const MANIFEST_KEYS = { gt: 'manifest/', lt: 'manifest0' } as const;
 
+/** The manifest of a snapshot of which chunks are still on their way from another member. */
+export const INCOMING_KEY = 'incoming';
+
+/** The hash with which the manifest of the last snapshot begins that came from another member. */
+export const RECEIVED_KEY = 'received';
+
 export function chunkKey(chunkHash: string): string {
   return `chunk/${chunkHash}`;
 }
@@ -70,6 +76,11 @@ export function rootOfList(reducerVersion: number, { bytes }: ChunkList): string
   return sha256Hex(encodeCanonical([reducerVersion, bytes]));
 }
 
+/** The hash of a manifest, with which its bytes begin. */
+export function ownHashOf(manifestBytes: Uint8Array): Uint8Array {
+  return manifestBytes.subarray(0, HASH_BYTES);
+}
+
 /** The bytes of a manifest. */
 export function encodeManifest(manifest: Manifest, chunks: ChunkList): Uint8Array {
   const fields = encodeCanonical([headSchema.encode(manifest, 'manifest'), chunks.bytes]);
@@ -89,7 +100,7 @@ export type DecodedManifest =
  */
 export function decodeManifest(bytes: Uint8Array): DecodedManifest {
   const body = bytes.subarray(HASH_BYTES);
-  const written = Buffer.from(bytes.subarray(0, HASH_BYTES)).toString('hex');
+  const written = Buffer.from(ownHashOf(bytes)).toString('hex');
   if (body.length < FORMAT_BYTES || sha256Hex(body) !== written) {
     return damaged('is damaged: its bytes do not have the hash that they begin with');
   }

@@ -14,9 +14,12 @@ import {
   CHUNK_KEYS,
   chunkKey,
   decodeManifest,
+  INCOMING_KEY,
   MANIFEST_KEYS,
   manifestIndexOf,
   manifestKey,
+  ownHashOf,
+  RECEIVED_KEY,
   sha256Hex,
   type DecodedManifest,
 } from './snapshot-format.ts';
@@ -39,12 +42,50 @@ export async function listSnapshots(db: LevelFolder): Promise<SnapshotListing> {
   } catch (error) {
     problems.push(`the list of snapshots breaks off: ${(error as Error).message}`);
   }
-  if (indexes.length === 0 && problems.length === 0 && (await hasChunks(db))) {
+  const isEmpty = indexes.length === 0 && problems.length === 0;
+  if (isEmpty && (await hasChunks(db)) && (await readIncoming(db))?.ok !== true) {
     problems.push(
       'there are chunks but no snapshot: the first save was cut short, or the list is lost',
     );
   }
   return { indexes, problems };
+}
+
+/** The manifest of the snapshot that is on its way in; null when none is. */
+export async function readIncoming(db: LevelFolder): Promise<DecodedManifest | null> {
+  const read = await readValue(db, INCOMING_KEY);
+  if (read.ok) return decodeManifest(read.bytes);
+  return read.problem === MISSING ? null : { ...read, code: 'damaged' };
+}
+
+/** The bytes of a manifest that can be read, or null. */
+export async function readManifestBytes(
+  db: LevelFolder,
+  index: number,
+): Promise<Uint8Array | null> {
+  const read = await readValue(db, manifestKey(index));
+  if (!read.ok) return null;
+  const decoded = decodeManifest(read.bytes);
+  return decoded.ok && decoded.manifest.index === index ? read.bytes : null;
+}
+
+/** Whether the snapshot at `index` came from another member. */
+export async function wasReceived(db: LevelFolder, index: number): Promise<boolean> {
+  const [manifest, received] = await Promise.all([
+    readManifestBytes(db, index),
+    readValue(db, RECEIVED_KEY),
+  ]);
+  return manifest !== null && received.ok && equal(ownHashOf(manifest), received.bytes);
+}
+
+function equal(a: Uint8Array, b: Uint8Array): boolean {
+  return Buffer.compare(a, b) === 0;
+}
+
+/** The bytes of a chunk if they have its hash, or null. */
+export async function readChunk(db: LevelFolder, hash: string): Promise<Uint8Array | null> {
+  const read = await readValue(db, chunkKey(hash));
+  return read.ok && sha256Hex(read.bytes) === hash ? read.bytes : null;
 }
 
 export async function readManifest(db: LevelFolder, index: number): Promise<DecodedManifest> {
@@ -99,17 +140,19 @@ export async function* readPages(
 }
 
 /** Chunks asked for at once: enough to keep the thread pool busy, a few megabytes at most. */
-const READ_AHEAD = 32;
+export const READ_AHEAD = 32;
 
 type ReadValue =
   | { readonly ok: true; readonly bytes: Uint8Array }
   | { readonly ok: false; readonly problem: string };
 
+const MISSING = 'is missing';
+
 async function readValue(db: LevelFolder, key: string): Promise<ReadValue> {
   try {
     // The declared type leaves out that a missing key gives undefined.
     const bytes: Uint8Array | undefined = await db.get(key);
-    return bytes === undefined ? { ok: false, problem: 'is missing' } : { ok: true, bytes };
+    return bytes === undefined ? { ok: false, problem: MISSING } : { ok: true, bytes };
   } catch (error) {
     return { ok: false, problem: `cannot be read: ${(error as Error).message}` };
   }

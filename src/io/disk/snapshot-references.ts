@@ -5,38 +5,42 @@ interface Use {
   count: number;
 }
 
+/** A snapshot by its index, or the one that is on its way in. */
+export type User = number | 'incoming';
+
 export class ChunkReferences {
   readonly #uses = new Map<string, Use>();
-  /** Uses by the index of the snapshot; the same object for the same chunk, to save memory. */
-  readonly #users = new Map<number, readonly Use[]>();
+  /** What each user uses; the same object for the same chunk, to save memory. */
+  readonly #users = new Map<User, readonly Use[]>();
 
   /** Indexes of the snapshots, the newest first. */
   indexes(): readonly number[] {
-    return [...this.#users.keys()].sort((a, b) => b - a);
+    return [...this.#users.keys()].filter((user) => user !== 'incoming').sort((a, b) => b - a);
   }
 
   has(hash: string): boolean {
     return this.#uses.has(hash);
   }
 
-  /** Notes what a snapshot uses, in place of what was noted for its index before. */
-  set(index: number, hashes: Iterable<string>): void {
+  /** Notes what a user uses, and gives back the chunks that only it used before. */
+  set(user: User, hashes: Iterable<string>): readonly string[] {
     const uses = [...new Set(hashes)].map((hash) => this.#use(hash));
     for (const use of uses) use.count++;
-    this.remove(index);
-    this.#users.set(index, uses);
+    const freed = this.remove(user);
+    this.#users.set(user, uses);
+    return freed;
   }
 
-  /** Forgets a snapshot, and gives back the chunks that nobody uses any more. */
-  remove(index: number): readonly string[] {
+  /** Forgets a user, and gives back the chunks that nobody uses any more. */
+  remove(user: User): readonly string[] {
     const freed: string[] = [];
-    for (const use of this.#users.get(index) ?? []) {
+    for (const use of this.#users.get(user) ?? []) {
       use.count--;
       if (use.count > 0) continue;
       this.#uses.delete(use.hash);
       freed.push(use.hash);
     }
-    this.#users.delete(index);
+    this.#users.delete(user);
     return freed;
   }
 

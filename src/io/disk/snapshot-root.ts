@@ -7,8 +7,9 @@
  */
 
 import { encodeCanonical } from '../../log/codec.ts';
+import { reducerVersionOf } from '../../projections/reducers.ts';
 import { pagesOf } from '../../projections/snapshot-pages.ts';
-import { REDUCER_VERSION, type State } from '../../projections/state.ts';
+import type { State } from '../../projections/state.ts';
 import { chunkList, rootOfList, sha256Hex, type Chunk } from './snapshot-format.ts';
 
 /** Hashes by page object. Pages never change, so what is known stays true. */
@@ -31,7 +32,7 @@ export class PageHashes {
 export function rootOf(
   state: State,
   hashes: PageHashes = new PageHashes(),
-  reducerVersion: number = REDUCER_VERSION,
+  reducerVersion: number = reducerVersionOf(state),
 ): string {
   const chunks: Chunk[] = [];
   for (const { path, page } of pagesOf(state)) {

@@ -1,47 +1,52 @@
 /**
  * The snapshot store over LevelDB: pages of state under the hash of their bytes, and a manifest
- * for each snapshot that names them.
+ * for each snapshot that names them. Snapshots are taken here, or come from another member.
  *
- * Promise: a snapshot costs what changed since the last one. A manifest is written, synced, after
- * all its chunks are, so a crash leaves the snapshots before it. A loaded state is one that was
- * saved, byte for byte, or is refused. After a failed write nothing more is written: LevelDB that
- * goes on after a full disk loses what it acknowledges.
+ * Promise: a snapshot costs what changed since the last one, and what arrives from another member
+ * costs what lacks. A manifest is written, synced, after all its chunks are, so a crash leaves the
+ * snapshots before it. A loaded state is one that was saved, byte for byte, or is refused.
  */
 
-import { open } from 'node:fs/promises';
-import { encodeCanonical } from '../../log/codec.ts';
 import { INITIAL_STATE } from '../../projections/initial.ts';
-import { pagesOf, stateFrom, type StatePage } from '../../projections/snapshot-pages.ts';
-import { REDUCER_VERSION, type State } from '../../projections/state.ts';
+import { REDUCERS_MAX } from '../../projections/reducers.ts';
+import type { State } from '../../projections/state.ts';
 import type {
+  IncomingSnapshot,
   LoadedSnapshot,
   Manifest,
   SnapshotMeta,
   SnapshotStore,
   SnapshotWritten,
+  TakenIn,
 } from '../ports.ts';
 import { openLevel, type LevelFolder, type LevelRefusalCode } from './level-open.ts';
+import { StoredChunks } from './snapshot-chunks.ts';
 import {
   CHUNK_KEYS,
-  chunkKey,
   chunkList,
+  decodeManifest,
   encodeManifest,
-  manifestKey,
+  INCOMING_KEY,
   rootOfList,
-  sha256Hex,
   SNAPSHOT_FORMAT,
   type Chunk,
 } from './snapshot-format.ts';
-import { lostSnapshot, writeNewest } from './snapshot-newest.ts';
-import { listSnapshots, readManifest, readPages } from './snapshot-read.ts';
+import { lostSnapshot } from './snapshot-newest.ts';
+import {
+  listSnapshots,
+  readIncoming,
+  readManifest,
+  readManifestBytes,
+  wasReceived,
+} from './snapshot-read.ts';
 import { ChunkReferences } from './snapshot-references.ts';
-import { PageHashes } from './snapshot-root.ts';
 import { realPace, Slices, type Pace } from './snapshot-slices.ts';
+import { SnapshotWrites } from './snapshot-writes.ts';
 
 export interface SnapshotStoreOptions {
   /** The LevelDB folder, `<data-dir>/snapshots`. */
   readonly folder: string;
-  /** Bytes of chunks in one write; see {@link BATCH_BYTES_MAX}. */
+  /** Bytes of chunks in one write. */
   readonly batchBytesMax?: number;
 }
 
@@ -53,10 +58,7 @@ export type OpenedSnapshotStore =
       readonly message: string;
     };
 
-/** A write failed. The store refuses all further writes; end the process. */
-export class SnapshotWriteFailed extends Error {
-  readonly code = 'snapshot-write-failed';
-}
+export { SnapshotWriteFailed } from './snapshot-writes.ts';
 
 /** Opens the store, and creates it when its folder is not there yet or holds nothing. */
 export async function openSnapshotStore(
@@ -71,12 +73,6 @@ export async function openSnapshotStore(
   return { ok: false, code: 'newer-format', message: `${options.folder}: ${newer}` };
 }
 
-/** A chunk is copied once more for LevelDB, and the copy is made on the event loop. */
-const BATCH_BYTES_MAX = 1024 * 1024;
-
-/** Keys in one write: LevelDB's wrapper takes some ten microseconds for each, on the event loop. */
-const BATCH_KEYS_MAX = 250;
-
 /** The sentence about the newest readable manifest if it, or its fold, is newer than this build. */
 async function newerFormatIn(db: LevelFolder): Promise<string | null> {
   const { indexes } = await listSnapshots(db);
@@ -90,37 +86,41 @@ async function newerFormatIn(db: LevelFolder): Promise<string | null> {
 }
 
 function newerFold({ index, reducerVersion }: Manifest): string | null {
-  return reducerVersion <= REDUCER_VERSION
+  return reducerVersion <= REDUCERS_MAX
     ? null
     : `snapshot ${index}: it was folded by version ${reducerVersion}, and this build has ` +
-        `version ${REDUCER_VERSION}: use a newer tocsin`;
+        `version ${REDUCERS_MAX}: use a newer tocsin`;
 }
 
-type Write =
-  | { readonly type: 'put'; readonly key: string; readonly value: Uint8Array }
-  | { readonly type: 'del'; readonly key: string };
+/** A snapshot on its way in. */
+interface Arriving {
+  readonly bytes: Uint8Array;
+  readonly manifest: Manifest;
+  /** Chunks that are not here yet. */
+  readonly wanted: Set<string>;
+}
 
 class LevelSnapshotStore implements SnapshotStore {
   readonly #db: LevelFolder;
   readonly #folder: string;
-  readonly #batchBytesMax: number;
   readonly #pace: Pace;
-  readonly #hashes = new PageHashes();
-  /** Hashes of chunks that this process has verified or written. */
-  readonly #stored = new Set<string>();
+  readonly #writes: SnapshotWrites;
+  readonly #chunks: StoredChunks;
   /** Indexes of snapshots that were found damaged, or tried and not used. */
   readonly #damaged = new Set<number>();
   /** Who uses which chunk; null until the first prune has counted. */
   #references: ChunkReferences | null = null;
-  #failure: SnapshotWriteFailed | null = null;
-  /** The end of the operation that runs; operations never overlap. */
+  /** What was taken in last in this life of the process; null once it is finished. */
+  #arriving: Arriving | null = null;
+  /** The end of the operation that runs; operations that write never overlap. */
   #turn: Promise<unknown> = Promise.resolve();
 
   constructor(db: LevelFolder, { folder, batchBytesMax }: SnapshotStoreOptions, pace: Pace) {
     this.#db = db;
     this.#folder = folder;
-    this.#batchBytesMax = batchBytesMax ?? BATCH_BYTES_MAX;
     this.#pace = pace;
+    this.#writes = new SnapshotWrites(db, folder);
+    this.#chunks = new StoredChunks({ db, writes: this.#writes }, batchBytesMax);
   }
 
   load(): Promise<LoadedSnapshot> {
@@ -133,6 +133,19 @@ class LevelSnapshotStore implements SnapshotStore {
 
   prune(keep: number): Promise<void> {
     return this.#inTurn(() => this.#prune(keep));
+  }
+
+  /** Does not wait for its turn: a member that catches up need not wait for a save. */
+  manifestBytes(index: number): Promise<Uint8Array | null> {
+    return readManifestBytes(this.#db, index);
+  }
+
+  chunk(hash: string): Promise<Uint8Array | null> {
+    return this.#chunks.read(hash);
+  }
+
+  takeIn(manifestBytes: Uint8Array): Promise<TakenIn> {
+    return this.#inTurn(() => this.#takeIn(manifestBytes));
   }
 
   close(): Promise<void> {
@@ -149,108 +162,111 @@ class LevelSnapshotStore implements SnapshotStore {
     const { indexes, problems: found } = await listSnapshots(this.#db);
     const lost = await lostSnapshot(this.#folder, indexes);
     const problems = lost === null ? [...found] : [lost, ...found];
+    const slices = new Slices(this.#pace);
     for (const index of indexes) {
       const read = await readManifest(this.#db, index);
-      const state = read.ok ? await this.#stateOf(read.manifest) : read.problem;
-      if (read.ok && typeof state === 'object') return { manifest: read.manifest, state, problems };
+      const state = read.ok ? await this.#stateOf(read.manifest, slices) : read.problem;
+      if (read.ok && typeof state === 'object') {
+        const isReceived = await wasReceived(this.#db, index);
+        return { manifest: read.manifest, state, problems, isReceived };
+      }
       if (typeof state === 'string') problems.push(state);
       this.#damaged.add(index);
     }
-    return { manifest: null, state: INITIAL_STATE, problems };
+    return { manifest: null, state: INITIAL_STATE, problems, isReceived: false };
   }
 
   /** The state of a snapshot, or a sentence about the first thing that is wrong with it. */
-  async #stateOf(manifest: Manifest): Promise<State | string> {
-    const newer = newerFold(manifest);
-    if (newer !== null) return newer;
-    const pages: StatePage[] = [];
-    for await (const read of readPages(this.#db, manifest)) {
-      if (!read.ok) return read.problem;
-      pages.push(read);
-      this.#stored.add(read.hash);
-      this.#hashes.set(read.page, read.hash);
-    }
-    try {
-      return stateFrom(pages);
-    } catch (error) {
-      return `snapshot ${manifest.index}: ${(error as Error).message}`;
-    }
+  async #stateOf(manifest: Manifest, slices: Slices): Promise<State | string> {
+    return newerFold(manifest) ?? (await this.#chunks.readState(manifest, slices));
   }
 
   async #save(state: State, meta: SnapshotMeta): Promise<SnapshotWritten> {
     const began = this.#pace.monotonicMs();
     const slices = new Slices(this.#pace);
-    const { chunks, chunksWritten, chunkBytes } = await this.#writeChunks(state, slices);
+    const { chunks, chunksWritten, chunkBytes } = await this.#chunks.writeState(state, slices);
     const list = chunkList(chunks);
     await slices.pause();
     const root = rootOfList(meta.reducerVersion, list);
     const manifest = { ...meta, format: SNAPSHOT_FORMAT, root, chunks: list.chunks };
     const bytes = encodeManifest(manifest, list);
     await slices.pause();
-    await this.#write([{ type: 'put', key: manifestKey(meta.index), value: bytes }]);
-    await this.#orFail(() => writeNewest(this.#folder, meta.index));
-    await this.#orFail(() => this.#syncFolder());
-    this.#damaged.delete(meta.index);
-    this.#references?.set(
-      meta.index,
-      list.chunks.map(([, hash]) => hash),
-    );
+    await this.#writes.manifest(meta.index, bytes, 'here');
+    await this.#stored(manifest);
     const tookMs = this.#pace.monotonicMs() - began;
     return { manifest, chunksWritten, bytesWritten: chunkBytes + bytes.length, tookMs };
   }
 
-  /** Writes the pages that are not stored yet. The state is immutable, so pausing is safe. */
-  async #writeChunks(
-    state: State,
-    slices: Slices,
-  ): Promise<{ chunks: readonly Chunk[]; chunksWritten: number; chunkBytes: number }> {
-    const chunks: Chunk[] = [];
-    const batch = new Map<string, Uint8Array>();
-    let batchBytes = 0;
-    let chunksWritten = 0;
-    let chunkBytes = 0;
-    const writeBatch = async (): Promise<void> => {
-      await this.#putChunks(batch);
-      chunksWritten += batch.size;
-      chunkBytes += batchBytes;
-      batch.clear();
-      batchBytes = 0;
-      await slices.pause();
-    };
-    for (const { path, page } of pagesOf(state)) {
-      const known = this.#hashes.get(page);
-      if (known !== undefined && this.#stored.has(known)) {
-        chunks.push([path, known]);
-      } else {
-        const bytes = encodeCanonical(page);
-        const hash = known ?? sha256Hex(bytes);
-        this.#hashes.set(page, hash);
-        chunks.push([path, hash]);
-        if (!this.#stored.has(hash) && !batch.has(hash)) {
-          batch.set(hash, bytes);
-          batchBytes += bytes.length;
-        }
-      }
-      const isFull = batchBytes >= this.#batchBytesMax || batch.size >= BATCH_KEYS_MAX;
-      if (isFull) await writeBatch();
-      else if (slices.isOver()) await slices.pause();
-    }
-    if (batch.size > 0) await writeBatch();
-    return { chunks, chunksWritten, chunkBytes };
+  /** Notes a snapshot that is durable now, in place of what had its index before. */
+  async #stored({ index, chunks }: Manifest): Promise<void> {
+    this.#damaged.delete(index);
+    const freed = this.#references?.set(index, hashesOf(chunks)) ?? [];
+    await this.#chunks.delete(freed);
   }
 
-  /**
-   * Every batch is synced. Syncing the manifest alone would not do: LevelDB may have begun a new
-   * log file since, and then only that one is synced.
-   */
-  async #putChunks(batch: ReadonlyMap<string, Uint8Array>): Promise<void> {
-    const writes = [...batch].map(([hash, value]): Write => ({
-      type: 'put',
-      key: chunkKey(hash),
-      value,
-    }));
-    await this.#write(writes);
-    for (const hash of batch.keys()) this.#stored.add(hash);
+  async #takeIn(bytes: Uint8Array): Promise<TakenIn> {
+    const decoded = decodeManifest(bytes);
+    if (!decoded.ok) return { ok: false, problem: `its manifest ${decoded.problem}` };
+    const { manifest } = decoded;
+    const newer = newerFold(manifest);
+    if (newer !== null) return { ok: false, problem: newer };
+    const known = this.#arriving;
+    if (known !== null && Buffer.compare(known.bytes, bytes) === 0) {
+      return { ok: true, incoming: this.#incoming(known) };
+    }
+    const hashes = hashesOf(manifest.chunks);
+    const wanted = await this.#chunks.lacking(hashes, new Slices(this.#pace));
+    // The bytes may lie in a frame of the sender's, which is not to be kept.
+    const arriving = { bytes: Uint8Array.from(bytes), manifest, wanted };
+    await this.#writes.batch([{ type: 'put', key: INCOMING_KEY, value: arriving.bytes }]);
+    this.#arriving = arriving;
+    await this.#chunks.delete(this.#references?.set('incoming', hashes) ?? []);
+    return { ok: true, incoming: this.#incoming(arriving) };
+  }
+
+  #incoming(arriving: Arriving): IncomingSnapshot {
+    return {
+      manifest: arriving.manifest,
+      missing: () => [...arriving.wanted],
+      put: (chunks) => this.#inTurn(() => this.#put(arriving, chunks)),
+      finish: () => this.#inTurn(() => this.#finish(arriving)),
+    };
+  }
+
+  async #put(
+    arriving: Arriving,
+    chunks: readonly (readonly [hash: string, bytes: Uint8Array])[],
+  ): Promise<void> {
+    // Nothing would name them, so nothing would ever remove them.
+    if (this.#arriving !== arriving) return;
+    await this.#chunks.writeWanted(chunks, arriving.wanted, new Slices(this.#pace));
+  }
+
+  async #finish(arriving: Arriving): Promise<State> {
+    const { bytes, manifest, wanted } = arriving;
+    const { index } = manifest;
+    if (this.#arriving !== arriving) {
+      throw new Error(
+        `snapshot ${index} is not on its way in any more: another one took its place`,
+      );
+    }
+    if (wanted.size > 0) {
+      throw new Error(`snapshot ${index} cannot be finished: ${wanted.size} chunks are missing`);
+    }
+    const slices = new Slices(this.#pace);
+    const state = await this.#stateOf(manifest, slices);
+    if (typeof state === 'string') {
+      // What has rotted since it came can be asked for again.
+      for (const hash of await this.#chunks.lacking(hashesOf(manifest.chunks), slices)) {
+        wanted.add(hash);
+      }
+      throw new Error(state);
+    }
+    await this.#writes.manifest(index, bytes, 'member');
+    this.#arriving = null;
+    await this.#stored(manifest);
+    this.#references?.remove('incoming');
+    return state;
   }
 
   /** Forgets old snapshots; their manifests first, so that none is left without its chunks. */
@@ -259,13 +275,13 @@ class LevelSnapshotStore implements SnapshotStore {
       throw new RangeError(`at least one snapshot must be kept, not ${keep}`);
     }
     const references = (this.#references ??= await this.#countReferences());
+    await this.#forgetOvertaken(references);
     const dropped = this.#indexesToDrop(references.indexes(), keep);
     if (dropped.length === 0) return;
-    await this.#write(dropped.map((index) => ({ type: 'del', key: manifestKey(index) })));
-    await this.#orFail(() => this.#syncFolder());
+    await this.#writes.forget(dropped);
     for (const index of dropped) {
       this.#damaged.delete(index);
-      await this.#deleteChunks(references.remove(index));
+      await this.#chunks.delete(references.remove(index));
     }
   }
 
@@ -279,6 +295,20 @@ class LevelSnapshotStore implements SnapshotStore {
     });
   }
 
+  /**
+   * Forgets a snapshot that an earlier process began to take in, when there is a newer one by now:
+   * nobody will send the rest.
+   */
+  async #forgetOvertaken(references: ChunkReferences): Promise<void> {
+    if (this.#arriving !== null) return;
+    const read = await readIncoming(this.#db);
+    if (read === null) return;
+    const newest = references.indexes().find((index) => !this.#damaged.has(index)) ?? -1;
+    if (read.ok && read.manifest.index > newest) return;
+    await this.#writes.batch([{ type: 'del', key: INCOMING_KEY }]);
+    await this.#chunks.delete(references.remove('incoming'));
+  }
+
   /** Counts who uses what, and clears up after saves that were cut short. */
   async #countReferences(): Promise<ChunkReferences> {
     const references = new ChunkReferences();
@@ -287,10 +317,12 @@ class LevelSnapshotStore implements SnapshotStore {
     for (const index of indexes) {
       const read = await readManifest(this.#db, index);
       if (!read.ok) this.#damaged.add(index);
-      references.set(index, read.ok ? read.manifest.chunks.map(([, hash]) => hash) : []);
+      references.set(index, read.ok ? hashesOf(read.manifest.chunks) : []);
       areAllKnown &&= read.ok;
       await this.#pace.pause();
     }
+    const incoming = await readIncoming(this.#db);
+    if (incoming?.ok === true) references.set('incoming', hashesOf(incoming.manifest.chunks));
     // What an unreadable manifest uses is not known, so nothing may be called unused.
     if (areAllKnown) await this.#deleteUnused(references);
     return references;
@@ -302,44 +334,10 @@ class LevelSnapshotStore implements SnapshotStore {
       const hash = key.slice(CHUNK_KEYS.gt.length);
       if (!references.has(hash)) unused.push(hash);
     }
-    await this.#deleteChunks(unused);
+    await this.#chunks.delete(unused);
   }
+}
 
-  async #deleteChunks(hashes: readonly string[]): Promise<void> {
-    for (let from = 0; from < hashes.length; from += BATCH_KEYS_MAX) {
-      const some = hashes.slice(from, from + BATCH_KEYS_MAX);
-      for (const hash of some) this.#stored.delete(hash);
-      await this.#write(some.map((hash) => ({ type: 'del', key: chunkKey(hash) })));
-    }
-  }
-
-  /** Writes and syncs LevelDB's log; see {@link #syncFolder} for the rest. */
-  async #write(writes: Write[]): Promise<void> {
-    await this.#orFail(() => this.#db.batch(writes, { sync: true }));
-  }
-
-  /** Runs a write; the first failure is remembered and refuses all that comes after. */
-  async #orFail(write: () => Promise<void>): Promise<void> {
-    if (this.#failure !== null) throw this.#failure;
-    try {
-      await write();
-    } catch (error) {
-      this.#failure = new SnapshotWriteFailed(
-        `${this.#folder} cannot be written: ${(error as Error).message}. Nothing more is written ` +
-          'to it by this process: see to the disk, then start again',
-        { cause: error },
-      );
-      throw this.#failure;
-    }
-  }
-
-  /** LevelDB syncs a log file that it begins, but not the folder's entry for it. */
-  async #syncFolder(): Promise<void> {
-    const folder = await open(this.#folder);
-    try {
-      await folder.sync();
-    } finally {
-      await folder.close();
-    }
-  }
+function hashesOf(chunks: readonly Chunk[]): readonly string[] {
+  return chunks.map(([, hash]) => hash);
 }

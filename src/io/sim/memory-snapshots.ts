@@ -3,12 +3,14 @@
  *
  * Promise: pages are encoded and decoded for real and checked against their hash, and only what was
  * saved to the end is there for the next process. Unlike the real store it encodes every page
- * every time.
+ * every time. Its manifests have bytes of their own kind, which the real store does not read.
  */
 
+import { MalformedCommand } from '../../commands/schema.ts';
 import { decodeCanonical, encodeCanonical } from '../../log/codec.ts';
 import type { Digest } from '../../log/disk.ts';
 import { INITIAL_STATE } from '../../projections/initial.ts';
+import { REDUCERS_MAX } from '../../projections/reducers.ts';
 import {
   pagesOf,
   stateFrom,
@@ -17,36 +19,57 @@ import {
 } from '../../projections/snapshot-pages.ts';
 import type { State } from '../../projections/state.ts';
 import type {
+  IncomingSnapshot,
   LoadedSnapshot,
   Manifest,
   SnapshotMeta,
   SnapshotStore,
   SnapshotWritten,
+  TakenIn,
 } from '../ports.ts';
 
 export interface MemorySnapshotsModules {
   readonly digest: Digest;
   /**
    * Resolves when a write is to finish, by default at once. A snapshot takes two: its pages, then
-   * its manifest. One that never resolves is a process that died.
+   * its manifest; one from another member takes more: its list, some pages each time, its manifest.
+   * One that never resolves is a process that died.
    */
-  readonly pace?: (write: 'pages' | 'manifest') => Promise<void>;
+  readonly pace?: (write: 'list' | 'pages' | 'manifest') => Promise<void>;
 }
 
-/** What lies on the shelf: manifests by index, and the bytes of pages by their hash. */
+/** The format of the manifests in here. */
+const FORMAT = 2;
+const HASH_BYTES = 32;
+
+/** What lies on the shelf. */
 interface Shelf {
+  /** Manifests by index. */
   readonly manifests: Map<number, Manifest>;
+  /** The bytes of pages by their hash. */
   readonly pages: Map<string, Uint8Array>;
+  /** The manifest of a snapshot on its way in. */
+  incoming: Manifest | null;
+  /** The last one that came from another member. */
+  received: Manifest | null;
+}
+
+/** What was taken in last in this life of the process. */
+interface Arriving {
+  readonly manifest: Manifest;
+  readonly wanted: Set<string>;
 }
 
 export class MemorySnapshots implements SnapshotStore {
   readonly #modules: MemorySnapshotsModules;
   readonly #shelf: Shelf;
+  /** Pages that were found damaged: the next save mends them. */
+  readonly #rotten = new Set<string>();
+  #arriving: Arriving | null = null;
+  /** The end of the operation that runs; operations that write never overlap. */
+  #turn: Promise<unknown> = Promise.resolve();
 
-  constructor(
-    modules: MemorySnapshotsModules,
-    shelf: Shelf = { manifests: new Map(), pages: new Map() },
-  ) {
+  constructor(modules: MemorySnapshotsModules, shelf: Shelf = emptyShelf()) {
     this.#modules = modules;
     this.#shelf = shelf;
   }
@@ -75,66 +98,205 @@ export class MemorySnapshots implements SnapshotStore {
     const problems: string[] = [];
     for (const index of this.indexes()) {
       const manifest = this.#shelf.manifests.get(index);
-      const pages = manifest?.chunks.map((chunk) => this.#read(chunk)) ?? [];
-      const damaged = pages.find((page) => typeof page === 'string');
-      if (manifest !== undefined && damaged === undefined) {
-        const state = stateFrom(pages.filter((page) => typeof page !== 'string'));
-        return Promise.resolve({ manifest, state, problems });
+      if (manifest === undefined) continue;
+      const state = this.#stateOf(manifest);
+      if (typeof state === 'object') {
+        const isReceived = this.#shelf.received === manifest;
+        return Promise.resolve({ manifest, state, problems, isReceived });
       }
-      problems.push(`snapshot ${index}: ${String(damaged)}`);
+      problems.push(state);
     }
-    return Promise.resolve({ manifest: null, state: INITIAL_STATE, problems });
+    return Promise.resolve({ manifest: null, state: INITIAL_STATE, problems, isReceived: false });
   }
 
-  async save(state: State, meta: SnapshotMeta): Promise<SnapshotWritten> {
-    const { manifests, pages: shelf } = this.#shelf;
-    const pages = [...pagesOf(state)].map(({ path, page }) => {
-      const bytes = encodeCanonical(page);
-      return { path, bytes, hash: this.#hash(bytes) };
+  save(state: State, meta: SnapshotMeta): Promise<SnapshotWritten> {
+    return this.#inTurn(async () => {
+      const { manifests, pages: shelf } = this.#shelf;
+      const pages = [...pagesOf(state)].map(({ path, page }) => {
+        const bytes = encodeCanonical(page);
+        return { path, bytes, hash: this.#hash(bytes) };
+      });
+      const fresh = pages.filter(({ hash }) => !shelf.has(hash) || this.#rotten.has(hash));
+      await this.#modules.pace?.('pages');
+      for (const { hash, bytes } of fresh) this.#store(hash, bytes);
+      const chunks = pages.map(({ path, hash }) => [path, hash] as const);
+      const root = this.#hash(encodeCanonical([meta.reducerVersion, chunks]));
+      await this.#modules.pace?.('manifest');
+      const manifest: Manifest = { ...meta, format: FORMAT, root, chunks };
+      manifests.set(meta.index, manifest);
+      const bytesWritten = fresh.reduce((sum, { bytes }) => sum + bytes.length, 0);
+      return { manifest, chunksWritten: fresh.length, bytesWritten, tookMs: 0 };
     });
-    const fresh = pages.filter(({ hash }) => !shelf.has(hash));
-    await this.#modules.pace?.('pages');
-    for (const { hash, bytes } of fresh) shelf.set(hash, bytes);
-    const chunks = pages.map(({ path, hash }) => [path, hash] as const);
-    const root = this.#hash(encodeCanonical([meta.reducerVersion, chunks]));
-    await this.#modules.pace?.('manifest');
-    const manifest: Manifest = { ...meta, format: 2, root, chunks };
-    manifests.set(meta.index, manifest);
-    const bytesWritten = fresh.reduce((sum, { bytes }) => sum + bytes.length, 0);
-    return { manifest, chunksWritten: fresh.length, bytesWritten, tookMs: 0 };
   }
 
   prune(keep: number): Promise<void> {
-    const { manifests, pages } = this.#shelf;
-    for (const index of this.indexes().slice(keep)) manifests.delete(index);
-    const used = this.#used(this.indexes());
-    for (const hash of pages.keys()) if (!used.has(hash)) pages.delete(hash);
-    return Promise.resolve();
+    return this.#inTurn(() => {
+      const { incoming, manifests, pages } = this.#shelf;
+      const [newest = -1] = this.indexes();
+      for (const index of this.indexes().slice(keep)) manifests.delete(index);
+      const isOvertaken = incoming !== null && incoming.index <= newest;
+      // Of what an earlier process began to take in, nobody will send the rest.
+      if (isOvertaken && this.#arriving === null) this.#shelf.incoming = null;
+      const used = this.#used(this.indexes());
+      for (const hash of pages.keys()) if (!used.has(hash)) pages.delete(hash);
+      return Promise.resolve();
+    });
+  }
+
+  manifestBytes(index: number): Promise<Uint8Array | null> {
+    const manifest = this.#shelf.manifests.get(index);
+    return Promise.resolve(manifest === undefined ? null : this.#encode(manifest));
+  }
+
+  chunk(hash: string): Promise<Uint8Array | null> {
+    const bytes = this.#good(hash);
+    return Promise.resolve(bytes === null ? null : Uint8Array.from(bytes));
+  }
+
+  takeIn(manifestBytes: Uint8Array): Promise<TakenIn> {
+    return this.#inTurn(async () => {
+      const manifest = this.#decode(manifestBytes);
+      if (typeof manifest === 'string') return { ok: false, problem: manifest };
+      const known = this.#arriving;
+      if (known !== null && sameManifest(known.manifest, manifest)) {
+        return { ok: true, incoming: this.#incoming(known) };
+      }
+      const hashes = manifest.chunks.map(([, hash]) => hash);
+      const wanted = new Set(hashes.filter((hash) => this.#good(hash) === null));
+      await this.#modules.pace?.('list');
+      this.#shelf.incoming = manifest;
+      this.#arriving = { manifest, wanted };
+      return { ok: true, incoming: this.#incoming(this.#arriving) };
+    });
   }
 
   close(): Promise<void> {
     return Promise.resolve();
   }
 
-  /** A page, or what is wrong with it. */
-  #read([path, hash]: Manifest['chunks'][number]): StatePage | string {
-    const bytes = this.#shelf.pages.get(hash);
-    if (bytes === undefined) return `page ${path} is missing`;
-    if (this.#hash(bytes) !== hash) return `page ${path} is damaged`;
-    return { path, page: restoredPage(path, decodeCanonical(bytes) as object) };
+  #inTurn<T>(run: () => Promise<T>): Promise<T> {
+    const result = this.#turn.then(run);
+    this.#turn = result.catch(() => undefined);
+    return result;
   }
 
+  #incoming(arriving: Arriving): IncomingSnapshot {
+    return {
+      manifest: arriving.manifest,
+      missing: () => [...arriving.wanted],
+      put: (chunks) => this.#inTurn(() => this.#put(arriving, chunks)),
+      finish: () => this.#inTurn(() => this.#finish(arriving)),
+    };
+  }
+
+  async #put(
+    arriving: Arriving,
+    chunks: readonly (readonly [hash: string, bytes: Uint8Array])[],
+  ): Promise<void> {
+    const { wanted } = arriving;
+    if (this.#arriving !== arriving) return;
+    const good = chunks.filter(([hash, bytes]) => wanted.has(hash) && this.#hash(bytes) === hash);
+    if (good.length === 0) return;
+    await this.#modules.pace?.('pages');
+    for (const [hash, bytes] of good) {
+      this.#store(hash, Uint8Array.from(bytes));
+      wanted.delete(hash);
+    }
+  }
+
+  async #finish(arriving: Arriving): Promise<State> {
+    const { manifest, wanted } = arriving;
+    const { index } = manifest;
+    if (this.#arriving !== arriving)
+      throw new Error(`snapshot ${index} is not on its way in any more`);
+    if (wanted.size > 0) throw new Error(`snapshot ${index} lacks ${wanted.size} chunks`);
+    const state = this.#stateOf(manifest);
+    if (typeof state === 'string') {
+      for (const [, hash] of manifest.chunks) if (this.#good(hash) === null) wanted.add(hash);
+      throw new Error(state);
+    }
+    await this.#modules.pace?.('manifest');
+    this.#shelf.manifests.set(index, manifest);
+    this.#shelf.received = manifest;
+    this.#shelf.incoming = null;
+    this.#arriving = null;
+    return state;
+  }
+
+  /** The state that a manifest names, or what is wrong with the first page that cannot be read. */
+  #stateOf(manifest: Manifest): State | string {
+    const pages: StatePage[] = [];
+    for (const [path, hash] of manifest.chunks) {
+      const bytes = this.#good(hash);
+      if (bytes === null) {
+        const problem = this.#shelf.pages.has(hash) ? 'damaged' : 'missing';
+        return `snapshot ${manifest.index}: page ${path} is ${problem}`;
+      }
+      pages.push({ path, page: restoredPage(path, decodeCanonical(bytes) as object) });
+    }
+    try {
+      return stateFrom(pages);
+    } catch (error) {
+      return `snapshot ${manifest.index}: ${(error as Error).message}`;
+    }
+  }
+
+  /** The bytes of a page if they have its hash. */
+  #good(hash: string): Uint8Array | null {
+    const bytes = this.#shelf.pages.get(hash);
+    if (bytes === undefined) return null;
+    if (this.#hash(bytes) === hash) return bytes;
+    this.#rotten.add(hash);
+    return null;
+  }
+
+  #store(hash: string, bytes: Uint8Array): void {
+    this.#shelf.pages.set(hash, bytes);
+    this.#rotten.delete(hash);
+  }
+
+  /** Hashes of the pages that these snapshots and the one on its way in have. */
   #used(indexes: readonly number[]): ReadonlySet<string> {
-    return new Set(
-      indexes.flatMap(
-        (index) => this.#shelf.manifests.get(index)?.chunks.map(([, hash]) => hash) ?? [],
-      ),
-    );
+    const { incoming, manifests } = this.#shelf;
+    const users = [incoming, ...indexes.map((index) => manifests.get(index))];
+    return new Set(users.flatMap((user) => user?.chunks.map(([, hash]) => hash) ?? []));
+  }
+
+  #encode(manifest: Manifest): Uint8Array {
+    const body = encodeCanonical(manifest);
+    const bytes = new Uint8Array(HASH_BYTES + body.length);
+    bytes.set(this.#modules.digest.sha256(body));
+    bytes.set(body, HASH_BYTES);
+    return bytes;
+  }
+
+  /** A manifest that this build can use, or a sentence. */
+  #decode(bytes: Uint8Array): Manifest | string {
+    const body = bytes.subarray(HASH_BYTES);
+    if (this.#hash(body) !== hex(bytes.subarray(0, HASH_BYTES))) return 'its manifest is damaged';
+    try {
+      const manifest = decodeCanonical(body) as Manifest;
+      const isNewer = manifest.format > FORMAT || manifest.reducerVersion > REDUCERS_MAX;
+      return isNewer ? 'it is of a newer tocsin' : manifest;
+    } catch (error) {
+      if (error instanceof MalformedCommand) return `its manifest is malformed: ${error.message}`;
+      throw error;
+    }
   }
 
   #hash(bytes: Uint8Array): string {
-    return Array.from(this.#modules.digest.sha256(bytes), (byte) =>
-      byte.toString(16).padStart(2, '0'),
-    ).join('');
+    return hex(this.#modules.digest.sha256(bytes));
   }
+}
+
+function emptyShelf(): Shelf {
+  return { manifests: new Map(), pages: new Map(), incoming: null, received: null };
+}
+
+function sameManifest(a: Manifest, b: Manifest): boolean {
+  return Buffer.compare(encodeCanonical(a), encodeCanonical(b)) === 0;
+}
+
+function hex(bytes: Uint8Array): string {
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');
 }
