@@ -2,6 +2,7 @@
 
 import path from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
+import { manifestKey } from '../../src/io/disk/snapshot-format.ts';
 import type { Manifest } from '../../src/io/ports.ts';
 import { encodeCanonical } from '../../src/log/codec.ts';
 import { REDUCERS_MAX } from '../../src/projections/reducers.ts';
@@ -23,6 +24,7 @@ import {
   busyDesk,
   crashImage,
   flipped,
+  inDatabase,
   metaOf,
   openStore,
   removeTemporaryFolders,
@@ -101,6 +103,19 @@ describe.each(KINDS)('a snapshot %s that came from another member', (_, kind) =>
     await follower.store.prune(1);
     expect(await follower.store.manifestBytes(older.index)).toBeNull();
     expect(await storedOf(follower.store, hashesOf(older))).toEqual(shared(older, newer));
+  });
+
+  it('is gone after that, and can come again', async () => {
+    const { leader, desk, older, newer } = await leaderWithTwo(kind);
+    const follower = await kind.machine();
+    await follower.store.prune(1);
+    await transfer(leader.store, older.index, follower.store);
+    await follower.store.save(desk.state, metaOf(desk));
+    await follower.store.prune(1);
+    expect(await storedOf(follower.store, hashesOf(older))).toEqual(shared(older, newer));
+
+    const { sent } = await transfer(leader.store, older.index, follower.store);
+    expect(sent).toBe(hashesOf(older).length - shared(older, newer).length);
   });
 
   it('takes the place of one of the same index, and its chunks go', async () => {
@@ -377,6 +392,23 @@ describe.each(KINDS)('a store %s that sends', (_, kind) => {
 });
 
 describe('a store in LevelDB that sends', () => {
+  it('sends no manifest that has rotted, or that lies under the index of another', async () => {
+    const folder = path.join(temporaryFolder(), 'snapshots');
+    const desk = busyDesk();
+    const store = await openStore(folder);
+    const { index } = (await store.save(desk.state, metaOf(desk))).manifest;
+    await store.close();
+    await inDatabase(folder, async (db) => {
+      const bytes = await db.get(manifestKey(index));
+      await db.put(manifestKey(index), flipped(bytes));
+      await db.put(manifestKey(index + 1), bytes);
+    });
+    const again = await openStore(folder);
+    expect(await again.manifestBytes(index)).toBeNull();
+    expect(await again.manifestBytes(index + 1)).toBeNull();
+    await again.close();
+  });
+
   it('sends what an older build has stored', async () => {
     const golden = path.resolve(import.meta.dirname, '../../snapshots/golden/v1/store');
     const [sender, receiver] = [

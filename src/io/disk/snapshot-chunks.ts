@@ -60,10 +60,7 @@ export class StoredChunks {
     for (let from = 0; from < asked.length; from += READ_AHEAD) {
       const some = asked.slice(from, from + READ_AHEAD);
       const values = await Promise.all(some.map((hash) => this.read(hash)));
-      for (const [i, hash] of some.entries()) {
-        if (values[i] === null) missing.add(hash);
-        else this.#stored.add(hash);
-      }
+      for (const [i, hash] of some.entries()) if (values[i] === null) missing.add(hash);
       if (slices.isOver()) await slices.pause();
     }
     return missing;
@@ -73,10 +70,7 @@ export class StoredChunks {
   async readState(manifest: Manifest, slices: Slices): Promise<State | string> {
     const pages: StatePage[] = [];
     for await (const read of readPages(this.#db, manifest)) {
-      if (!read.ok) {
-        this.#stored.delete(read.hash);
-        return read.problem;
-      }
+      if (!read.ok) return read.problem;
       pages.push(read);
       this.#stored.add(read.hash);
       this.#hashes.set(read.page, read.hash);
