@@ -88,7 +88,7 @@ describe('a crash during a transfer to memory', () => {
     const source = await memoryWith(after);
     const { index } = after.meta;
     const { sent: wanted } = await transfer(source, index, await memoryWith(before));
-    // One write for the list, one for each chunk, one for the manifest.
+    // One write for the manifest on its way, one for each chunk, one for the manifest at the end.
     const writes = wanted + 2;
     for (let deadly = 1; deadly <= writes; deadly++) {
       // Given a process that dies at its n-th write.

@@ -32,10 +32,10 @@ export interface MemorySnapshotsModules {
   readonly digest: Digest;
   /**
    * Resolves when a write is to finish, by default at once. A snapshot takes two: its pages, then
-   * its manifest; one from another member takes more: its list, some pages each time, its manifest.
-   * One that never resolves is a process that died.
+   * its manifest; one from another member takes more: its manifest as that of one on its way, its
+   * pages as they come, its manifest. One that never resolves is a process that died.
    */
-  readonly pace?: (write: 'list' | 'pages' | 'manifest') => Promise<void>;
+  readonly pace?: (write: 'pages' | 'manifest') => Promise<void>;
 }
 
 /** The format of the manifests in here. */
@@ -163,7 +163,7 @@ export class MemorySnapshots implements SnapshotStore {
       }
       const hashes = manifest.chunks.map(([, hash]) => hash);
       const wanted = new Set(hashes.filter((hash) => this.#good(hash) === null));
-      await this.#modules.pace?.('list');
+      await this.#modules.pace?.('manifest');
       this.#shelf.incoming = manifest;
       this.#arriving = { manifest, wanted };
       return { ok: true, incoming: this.#incoming(this.#arriving) };
