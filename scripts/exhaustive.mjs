@@ -10,11 +10,7 @@
  */
 
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import path from 'node:path';
-import { pathToFileURL } from 'node:url';
-import { ensureInstalled, root, run } from './prepare.mjs';
+import { withProgram } from './compile.mjs';
 
 const NONE = { terms: 2, proposals: 0, crashes: 0, timeouts: 2, heartbeats: 0, writes: 1 };
 const WORLDS = [
@@ -38,16 +34,9 @@ else {
 }
 
 async function searchAll() {
-  await ensureInstalled();
-  const folder = mkdtempSync(path.join(tmpdir(), 'tocsin-exhaustive-'));
-  try {
-    await compile(folder);
-    const program = path.join(folder, 'test/raft/exhaustive/search.js');
-    const { search } = await import(pathToFileURL(program));
+  await withProgram('test/raft/exhaustive/search.ts', ({ search }) => {
     for (const world of WORLDS) show(world, search);
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
-  }
+  });
 }
 
 function show(world, search) {
@@ -64,24 +53,4 @@ function show(world, search) {
       `${nodeStates} states of one node, ${depth} steps deep, ${seconds} s`,
   );
   console.log(`  ${[...reached].map(([what, count]) => `${what}: ${count}`).join(' · ')}`);
-}
-
-async function compile(folder) {
-  const config = path.join(folder, 'tsconfig.json');
-  writeFileSync(path.join(folder, 'package.json'), '{ "type": "module" }');
-  symlinkSync(path.join(root, 'node_modules'), path.join(folder, 'node_modules'));
-  writeFileSync(
-    config,
-    JSON.stringify({
-      extends: path.join(root, 'tsconfig.bench.json'),
-      compilerOptions: {
-        rootDir: root,
-        outDir: folder,
-        typeRoots: [path.join(root, 'node_modules/@types')],
-      },
-      include: [path.join(root, 'test/raft/exhaustive/search.ts')],
-    }),
-  );
-  const { code, output } = await run(['npx', 'tsc', '-p', config]);
-  if (code !== 0) throw new Error(output);
 }

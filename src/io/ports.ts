@@ -9,7 +9,7 @@ import type { Batch, Command } from '../commands/command.ts';
 import type { Observe } from '../commands/observe.ts';
 import type { Notification, State } from '../projections/state.ts';
 import type { Transition } from '../projections/transaction.ts';
-import type { ConfigAt } from '../raft/types.ts';
+import type { ConfigAt, Effect } from '../raft/types.ts';
 
 /** Wall time for stamps, monotonic time for durations, timers for both. */
 export interface Clock {
@@ -102,6 +102,12 @@ export interface MemberStatus {
   readonly peerAddress: string;
   readonly httpAddress: string;
   readonly role: Role;
+  /** Entries that it lacks, as the leader knows it; null where that is not known. */
+  readonly lag: number | null;
+  /** Milliseconds since the leader heard of it; null where that is not known. */
+  readonly silentMs: number | null;
+  /** How far its clock is ahead of this node's; null when it was not heard of lately. */
+  readonly clockOffsetMs: number | null;
 }
 
 /** The node as the HTTP server and the metrics see it. */
@@ -127,6 +133,8 @@ export interface NodeObserver {
   appended(seconds: number): void;
   applied(entry: AppliedEntry): void;
   snapshotTaken(written: SnapshotWritten): void;
+  /** What consensus has asked for, before the node does it. */
+  carriedOut?(effect: Effect): void;
 }
 
 /** One try at telling one integration, handed to its sender. */
@@ -229,3 +237,58 @@ export interface SnapshotStore {
   takeIn(manifestBytes: Uint8Array): Promise<TakenIn>;
   close(): Promise<void>;
 }
+
+/** How urgent a frame is: control frames never wait behind bulk ones. */
+export type Channel = 'control' | 'bulk';
+
+/** Where a member listens for its peers, as HOST:PORT. */
+export interface PeerAddress {
+  readonly nodeId: string;
+  readonly address: string;
+}
+
+/**
+ * The way to the other members. Frames may be lost, doubled, late and out of order; a frame that
+ * arrives is whole, and comes from the member that it says.
+ */
+export interface Transport {
+  /** Who takes what arrives. Called once, before anything is sent. */
+  attach(receiver: PeerReceiver): void;
+  /** Never throws, never waits: what finds no way is dropped. */
+  send(to: string, frame: Uint8Array, channel: Channel): void;
+  /** Whom to stay connected with; replaces the list before. */
+  setPeers(peers: readonly PeerAddress[]): void;
+}
+
+/** The node as its transport sees it. */
+export interface PeerReceiver {
+  /** `frame` belongs to the receiver from now on. */
+  onFrame(from: string, frame: Uint8Array): void;
+  /** A connection to `to` broke, or cannot be made. */
+  onUnreachable(to: string): void;
+  /** Why `nodeId` may not talk to this cluster (it was removed from it), or null. */
+  refusalFor(nodeId: string): string | null;
+  /** A node without data asks to become a member. Never rejects. */
+  onJoin(candidate: Candidate): Promise<JoinAnswer>;
+}
+
+/** Who wants to be a member. */
+export interface Candidate {
+  readonly nodeId: string;
+  readonly name: string;
+  readonly peerAddress: string;
+  readonly httpAddress: string;
+}
+
+/** What became of a request to change who belongs to the cluster. */
+export interface MembershipAnswer {
+  /** `retry`: not now. `refused`: never like this. `unknown`: it may have happened. */
+  readonly code: 'ok' | 'retry' | 'refused' | 'unknown';
+  readonly message: string;
+}
+
+export type JoinAnswer =
+  | { readonly ok: true; readonly clusterId: string }
+  /** `retry`: nothing is wrong with the candidate, but nobody can admit it just now. */
+  | { readonly ok: false; readonly code: 'retry' | 'refused'; readonly message: string };
+

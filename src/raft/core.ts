@@ -68,6 +68,7 @@ export function raftOn(state: RaftState): Raft {
   return {
     step: (input) => step(state, told, input),
     status: () => statusOf(state),
+    configAt: (index) => state.configs.at(index),
   };
 }
 

@@ -449,4 +449,6 @@ export interface Raft {
    */
   step(input: Input): readonly Effect[];
   status(): RaftStatus;
+  /** The configuration that was in force at `index`, from the last snapshot on. */
+  configAt(index: number): ConfigAt;
 }

@@ -20,6 +20,7 @@ import {
 import type { NodeObserver, Proposed, SnapshotWritten } from '../../src/io/ports.ts';
 import { MemorySnapshots } from '../../src/io/sim/memory-snapshots.ts';
 import { startProcess, type Process, type ProcessOptions } from '../../src/io/sim/process.ts';
+import { SimulatedNetwork } from '../../src/io/sim/network.ts';
 import { Receivers, type Page } from '../../src/io/sim/receivers.ts';
 import { SeededRandom } from '../../src/io/sim/seeded-random.ts';
 import { VirtualClock } from '../../src/io/sim/virtual-clock.ts';
@@ -84,6 +85,7 @@ export class World {
   config: Config;
   readonly #options: WorldOptions;
   readonly #random: SeededRandom;
+  #starts = 0;
   #trouble: DiskTrouble = {};
   #clock: VirtualClock;
   #process: Process | null = null;
@@ -153,7 +155,13 @@ export class World {
         retentionBytes: 1e12,
         segmentBytesMax: 1 << 20,
         ...this.#options,
-        firstCommands: (state) => (this.#isApplied(state) ? [] : [configCommand(this.config)]),
+        founds: true,
+        hasOthers: false,
+        incarnation: ++this.#starts,
+        configuration: {
+          hash: () => this.#configHash(),
+          commandFor: (state) => (this.#isApplied(state) ? null : configCommand(this.config)),
+        },
       },
       {
         clock,
@@ -164,6 +172,7 @@ export class World {
           digest: nodeDigest,
           pace: (write) => this.#paceSnapshot(clock, write),
         }),
+        transport: new SimulatedNetwork({ random: this.#random }).join(IDENTITY.nodeId, clock),
         notifiers: [this.receivers.notifier('webhook', { clock })],
         localTimeIn,
         logger: this.#logger,
@@ -290,6 +299,11 @@ export class World {
       encodeBatch({ at: 0, commands: [configCommand(each)] }).join(),
     );
     return applied === wanted;
+  }
+
+  #configHash(): string {
+    const bytes = encodeBatch({ at: 0, commands: [configCommand(this.config)] });
+    return Buffer.from(nodeDigest.sha256(bytes)).toString('hex');
   }
 
   #end(next: (options: Parameters<typeof createSimulatedDisk>[0]) => SimulatedDisk): void {

@@ -59,6 +59,13 @@ export class Decider {
     this.wake();
   }
 
+  /** Another leads: decides nothing until it is started again. */
+  pause(): void {
+    if (this.#phase === 'running') this.#phase = 'waiting';
+    this.#cancelSleep();
+  }
+
+  /** For good. */
   stop(): void {
     this.#phase = 'stopped';
     this.#cancelSleep();

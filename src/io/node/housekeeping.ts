@@ -9,7 +9,8 @@
 import { decodeBatch } from '../../log/codec.ts';
 import { LogDamaged } from '../../log/damage.ts';
 import type { Log, SegmentInfo } from '../../log/log.ts';
-import { REDUCER_VERSION } from '../../projections/state.ts';
+import { reducerVersionOf } from '../../projections/reducers.ts';
+import type { ConfigAt } from '../../raft/types.ts';
 import type { Clock, Logger, NodeObserver, SnapshotStore, View } from '../ports.ts';
 import { entryTypeOf } from './entries.ts';
 import { hex } from './restore.ts';
@@ -32,8 +33,15 @@ export interface HousekeepingModules {
   readonly snapshots: SnapshotStore;
   readonly observer: NodeObserver;
   readonly view: () => View;
+  /** The configuration of the cluster as of the view. */
+  readonly configAt: () => ConfigAt;
   readonly onSnapshot: (index: number, root: string) => void;
   readonly onFailure: (error: Error) => void;
+}
+
+/** A state with all that its snapshot says of it. */
+interface Point extends View {
+  readonly config: ConfigAt;
 }
 
 /** Snapshots kept: enough to start from an older one, and for replay to prove itself against. */
@@ -60,7 +68,7 @@ export class Housekeeping {
   start(): void {
     this.#cancelRound = this.#modules.clock.after(ROUND_MS, () => {
       this.#run(async () => {
-        if (this.#isSnapshotOld()) await this.#snapshot();
+        if (this.#isSnapshotOld()) await this.#snapshot(this.#point());
         await this.#compact();
         await this.#retain();
       });
@@ -68,11 +76,20 @@ export class Housekeeping {
     });
   }
 
-  /** Called after entries were applied. */
+  /**
+   * Called after each applied entry. Snapshots are taken at the same indexes on all members, so that
+   * their roots can be compared.
+   */
   applied(index: number): void {
-    if (index - this.#snapshotIndex >= this.#options.snapshotEntries) {
-      this.#run(() => this.#snapshot());
-    }
+    if (index % this.#options.snapshotEntries !== 0) return;
+    const point = this.#point();
+    this.#run(() => this.#snapshot(point));
+  }
+
+  /** A snapshot of the leader took the place of the state. */
+  installed(index: number): void {
+    this.#snapshotIndex = Math.max(this.#snapshotIndex, index);
+    this.#snapshotAt = this.#modules.clock.monotonicMs();
   }
 
   /** Begins nothing more. */
@@ -85,7 +102,7 @@ export class Housekeeping {
   async stop(): Promise<void> {
     this.halt();
     await this.#running;
-    if (this.#modules.log.failure === undefined) await this.#snapshot();
+    if (this.#modules.log.failure === undefined) await this.#snapshot(this.#point());
   }
 
   #run(task: () => Promise<void>): void {
@@ -102,23 +119,29 @@ export class Housekeeping {
     return clock.monotonicMs() - this.#snapshotAt >= this.#options.snapshotMs;
   }
 
-  async #snapshot(): Promise<void> {
-    const { clock, log, logger, observer, onSnapshot, snapshots, view } = this.#modules;
-    const { state, index, term, at } = view();
+  /** What a snapshot would hold if it were taken now. */
+  #point(): Point {
+    return { ...this.#modules.view(), config: this.#modules.configAt() };
+  }
+
+  async #snapshot({ state, index, term, at, config }: Point): Promise<void> {
+    const { clock, log, logger, observer, onSnapshot, snapshots } = this.#modules;
     if (index <= this.#snapshotIndex) return;
     const chain = await log.chainAt(index);
     if (chain === undefined) throw new Error(`the log has no chain hash for index ${index}`);
-    const { clusterId, nodeId } = log.identity;
+    const { clusterId } = log.identity;
     const written = await snapshots.save(state, {
-      reducerVersion: REDUCER_VERSION,
+      reducerVersion: reducerVersionOf(state),
       clusterId,
       index,
       term,
       at,
       chain: hex(chain),
-      voters: [nodeId],
+      config,
     });
     await snapshots.prune(SNAPSHOTS_KEPT);
+    // Meanwhile a newer one may have come from the leader.
+    if (index <= this.#snapshotIndex) return;
     this.#snapshotIndex = index;
     this.#snapshotAt = clock.monotonicMs();
     observer.snapshotTaken(written);

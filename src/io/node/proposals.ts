@@ -14,6 +14,8 @@ import type { Proposed } from '../ports.ts';
 export interface Proposal {
   readonly commands: readonly Command[];
   readonly bytes: number;
+  /** Monotonic milliseconds when it came. */
+  readonly since: number;
   /** Absent for readings that nobody waits for. */
   readonly settle?: (result: Proposed) => void;
 }
@@ -21,12 +23,12 @@ export interface Proposal {
 /** Bytes that may wait: about a second of the fastest input. */
 const WAITING_BYTES_MAX = 64 * 1024 * 1024;
 /** Bytes that one entry is filled with; half of what a batch may hold, as sizes are estimates. */
-const ENTRY_BYTES = LIMITS.batchBytes / 2;
+export const ENTRY_BYTES = LIMITS.batchBytes / 2;
 
 export class ProposalQueue {
   /** Few: outcomes of the sends under way, and one turn of decisions. */
-  readonly #own: Proposal[] = [];
-  readonly #inputs: Proposal[] = [];
+  #own: Proposal[] = [];
+  #inputs: Proposal[] = [];
   /** Bytes of inputs. */
   #bytes = 0;
 
@@ -35,36 +37,68 @@ export class ProposalQueue {
   }
 
   /** Takes in what the node itself proposes. */
-  addOwn(commands: readonly Command[], settle: (result: Proposed) => void): void {
-    this.#own.push({ commands, bytes: bytesOf(commands), settle });
+  addOwn(commands: readonly Command[], since: number, settle: (result: Proposed) => void): void {
+    this.#own.push({ commands, bytes: bytesOf(commands), since, settle });
   }
 
   /** Takes an input in; answers false when the queue is full. */
-  add(commands: readonly Command[], settle?: (result: Proposed) => void): boolean {
+  add(commands: readonly Command[], since: number, settle?: Proposal['settle']): boolean {
     const bytes = bytesOf(commands);
     if (this.#bytes + bytes > WAITING_BYTES_MAX && this.#inputs.length > 0) return false;
-    this.#inputs.push(settle === undefined ? { commands, bytes } : { commands, bytes, settle });
+    const proposal = { commands, bytes, since };
+    this.#inputs.push(settle === undefined ? proposal : { ...proposal, settle });
     this.#bytes += bytes;
     return true;
   }
 
-  /** The proposals of the next entry, in their order; none when nothing waits. */
-  take(): readonly Proposal[] {
-    let bytes = 0;
-    let commands = 0;
-    let count = 0;
-    for (const proposal of [...this.#own, ...this.#inputs]) {
-      bytes += proposal.bytes;
-      commands += proposal.commands.length;
-      if (count > 0 && (bytes > ENTRY_BYTES || commands > LIMITS.commandsPerBatch)) break;
-      count++;
-    }
-    const own = this.#own.splice(0, count);
-    const inputs = this.#inputs.splice(0, count - own.length);
-    for (const input of inputs) this.#bytes -= input.bytes;
-    return [...own, ...inputs];
+  /** What the node itself has to say, as much as fits in one entry. */
+  takeOwn(): readonly Proposal[] {
+    return this.#own.splice(0, Math.max(1, fitting(this.#own, ENTRY_BYTES)));
+  }
+
+  /** Inputs in their order, as many as fit in `bytesMax`; at least one if it is a whole entry. */
+  takeInputs(bytesMax: number): readonly Proposal[] {
+    const count = fitting(this.#inputs, bytesMax);
+    const taken = this.#inputs.splice(0, bytesMax >= ENTRY_BYTES ? Math.max(1, count) : count);
+    for (const { bytes } of taken) this.#bytes -= bytes;
+    return taken;
+  }
+
+  /** Inputs that somebody has waited for since before `since`; they will never be proposed. */
+  takeOlderThan(since: number): readonly Proposal[] {
+    const [oldest] = this.#inputs;
+    if (oldest === undefined || oldest.since >= since) return [];
+    const old = this.#inputs.filter((each) => each.settle !== undefined && each.since < since);
+    if (old.length === 0) return [];
+    this.#inputs = this.#inputs.filter((each) => !old.includes(each));
+    for (const { bytes } of old) this.#bytes -= bytes;
+    return old;
+  }
+
+  /** Everything, for a node that will propose nothing more. */
+  takeAll(): readonly Proposal[] {
+    const all = [...this.#own, ...this.#inputs];
+    this.#own = [];
+    this.#inputs = [];
+    this.#bytes = 0;
+    return all;
   }
 }
+
+/** How many from the front fit. */
+function fitting(proposals: readonly Proposal[], bytesMax: number): number {
+  let bytes = 0;
+  let commands = 0;
+  for (const [i, proposal] of proposals.entries()) {
+    bytes += proposal.bytes;
+    commands += proposal.commands.length;
+    if (bytes > bytesMax || commands > COMMANDS_MAX) return i;
+  }
+  return proposals.length;
+}
+
+/** Leaves room in a batch for what the node itself and other members have to say. */
+const COMMANDS_MAX = LIMITS.commandsPerBatch / 4;
 
 function bytesOf(commands: readonly Command[]): number {
   return commands.reduce((sum, command) => sum + estimatedBytes(command), 0);

@@ -10,6 +10,7 @@
 import type { Attempt, Outcome } from '../../commands/delivery.ts';
 import { integrationKey, type Integration } from '../../commands/config.ts';
 import { LIMITS } from '../../commands/limits.ts';
+import { keyOf } from '../../projections/doubts.ts';
 import { routingOf } from '../../projections/routing.ts';
 import type { Notification, State } from '../../projections/state.ts';
 import { get } from '../../projections/table.ts';
@@ -161,7 +162,7 @@ export class Sender {
       id,
       notification,
       try: notification.tries,
-      idempotencyKey: `${this.#options.clusterId}/${id}`,
+      idempotencyKey: `${this.#options.clusterId}/${keyOf(id, notification)}`,
       settings: integration.settings,
       externalUrl: command.externalUrl ?? this.#options.externalUrl(),
     };

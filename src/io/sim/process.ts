@@ -1,24 +1,33 @@
 /**
  * One process of a simulated world: the production node, started on what its disk holds.
  *
- * Promise: it starts by the same steps as the daemon (snapshot, log, restore, node). Killing its
- * clock ends it as `kill -9` would, if its disk and stores keep the pace of that clock. What
- * outlives it belongs to the world and is passed in.
+ * Promise: it starts by the same steps as the daemon. Killing its clock ends it as `kill -9` would,
+ * if its disk and stores keep the pace of that clock. What outlives it belongs to the world and is
+ * passed in.
  */
 
 import type { Compressor, Digest, Disk } from '../../log/disk.ts';
 import type { LogIdentity } from '../../log/entry.ts';
-import { openLog, type Log } from '../../log/log.ts';
-import { readLogIdentity } from '../../log/recovery.ts';
+import type { Log } from '../../log/log.ts';
 import type { LocalTimeIn } from '../../projections/muting.ts';
 import { Node, type NodeOptions } from '../node/node.ts';
-import { restore } from '../node/restore.ts';
-import type { Logger, NodeObserver, Notifier, Random, SnapshotStore } from '../ports.ts';
+import { openData } from '../node/open.ts';
+import type {
+  Logger,
+  NodeObserver,
+  Notifier,
+  Random,
+  SnapshotStore,
+  Transport,
+} from '../ports.ts';
 import type { VirtualClock } from './virtual-clock.ts';
 
-export interface ProcessOptions extends Omit<NodeOptions, 'addresses' | 'externalUrl'> {
+export interface ProcessOptions extends Omit<NodeOptions, 'addresses' | 'externalUrl' | 'version'> {
   /** Who a log belongs to that begins here. */
   readonly identity: LogIdentity;
+  /** Whether a log that begins here is that of a new cluster. */
+  readonly founds: boolean;
+  readonly hasOthers: boolean;
   readonly segmentBytesMax: number;
 }
 
@@ -28,10 +37,13 @@ export interface ProcessModules {
   readonly disk: Disk;
   readonly digest: Digest;
   readonly snapshots: SnapshotStore;
+  readonly transport: Transport;
   readonly notifiers: readonly Notifier[];
   readonly localTimeIn: LocalTimeIn;
   readonly logger: Logger;
   readonly observer: NodeObserver;
+  /** Called when the node gives up. */
+  readonly onFailure?: (error: Error) => void;
 }
 
 export interface Process {
@@ -46,28 +58,18 @@ export async function startProcess(
   options: ProcessOptions,
   modules: ProcessModules,
 ): Promise<Process> {
-  const { disk, digest, snapshots } = modules;
-  const logModules = { disk, digest, compressor: storing };
-  const loaded = await snapshots.load();
-  const identity = await readLogIdentity(logModules);
-  const opened = await openLog(
-    {
-      ...(identity ?? options.identity),
-      create: identity === undefined && loaded.manifest === null,
-      verifyFrom: (loaded.manifest?.index ?? 0) + 1,
-      segmentBytesMax: options.segmentBytesMax,
-    },
-    logModules,
+  const { disk, digest, logger, snapshots } = modules;
+  const opened = await openData(
+    { ...options, fresh: options.identity },
+    { log: { disk, digest, compressor: storing }, logger, snapshots },
   );
-  if (!opened.ok) throw new Error(opened.refusal.message);
-  const { log } = opened;
-  const restored = await restore(loaded, log);
-  if (!restored.ok) throw new Error(restored.message);
+  if (!opened.ok) throw new Error(opened.message);
+  const { log, snapshot, start } = opened.data;
   const failures: Error[] = [];
-  const { index, root } = loaded.manifest ?? { index: 0, root: '' };
   const node = new Node(
     {
       ...options,
+      version: 'simulated',
       addresses: () => ({ http: `${options.name}:9093`, peer: `${options.name}:9094` }),
       externalUrl: () => `http://${options.name}:9093`,
     },
@@ -75,10 +77,13 @@ export async function startProcess(
       ...modules,
       log,
       notifiers: new Map(modules.notifiers.map((notifier) => [notifier.type, notifier])),
-      onFailure: (error) => failures.push(error),
+      onFailure: (error) => {
+        failures.push(error);
+        modules.onFailure?.(error);
+      },
     },
-    restored.start,
-    { index, root },
+    start,
+    snapshot,
   );
   node.start();
   return { log, node, failures };

@@ -52,7 +52,7 @@ export class VirtualClock implements Clock {
       throw new RangeError(`a timer of ${delayMs} ms: a real one would fire at once`);
     }
     // As in Node.js: whole milliseconds, at least one.
-    return this.#whenAwake(Math.max(1, Math.trunc(delayMs)), () => {
+    return this.whenAwake(Math.max(1, Math.trunc(delayMs)), () => {
       this.#timersFired++;
       task();
     });
@@ -63,12 +63,17 @@ export class VirtualClock implements Clock {
    * meanwhile. The pace of disks and stores, so that what a dead process had begun stays undone.
    */
   pause(delayMs: number): Promise<void> {
-    return new Promise((resolve) => this.#whenAwake(delayMs, resolve));
+    return new Promise((resolve) => this.whenAwake(delayMs, resolve));
   }
 
   /** Sets the wall clock forward, or back with a negative number. */
   stepWall(ms: number): void {
     this.#epochMs += ms;
+  }
+
+  /** Sets the wall clock right. */
+  setWall(epochMs: number): void {
+    this.#epochMs = epochMs - Math.floor(this.#time.nowMs);
   }
 
   /** The process stands still for so long (SIGSTOP, a stalled host); what falls due waits. */
@@ -82,12 +87,13 @@ export class VirtualClock implements Clock {
     for (const cancel of this.#waiting) cancel();
   }
 
-  #whenAwake(delayMs: number, task: () => void): () => void {
+  /** Runs `task` after `delayMs`, or once the process stands still no more; never if it is killed. */
+  whenAwake(delayMs: number, task: () => void): () => void {
     if (this.#isKilled) return () => undefined;
     let cancelTask = this.#time.after(delayMs, () => {
       this.#waiting.delete(cancel);
       const frozenMs = this.#frozenUntilMs - this.#time.nowMs;
-      if (frozenMs > 0) cancelTask = this.#whenAwake(frozenMs, task);
+      if (frozenMs > 0) cancelTask = this.whenAwake(frozenMs, task);
       else task();
     });
     const cancel = (): void => {

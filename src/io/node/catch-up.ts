@@ -1,0 +1,192 @@
+/**
+ * Snapshots on their way between members: the leader offers one, the other asks for the chunks that
+ * it lacks, as often as it takes, and says when it has all.
+ *
+ * Promise: only what lacks is sent; what has arrived need not be sent again, whoever leads and
+ * however often it breaks off; nothing is installed before every chunk is verified and durable.
+ */
+
+import type { State } from '../../projections/state.ts';
+import type { Input } from '../../raft/types.ts';
+import type { IncomingSnapshot, Logger, Manifest, SnapshotStore } from '../ports.ts';
+import type { Frame } from './wire.ts';
+
+export interface CatchUpModules {
+  readonly clusterId: string;
+  readonly logger: Logger;
+  readonly snapshots: SnapshotStore;
+  readonly send: (to: string, frame: Frame) => void;
+  /** Tells the core. */
+  readonly step: (input: Input) => void;
+  readonly appliedIndex: () => number;
+  readonly onFailure: (error: Error) => void;
+}
+
+/** A snapshot that is here, verified and durable. */
+export interface ReceivedSnapshot {
+  readonly manifest: Manifest;
+  readonly state: State;
+}
+
+interface Arriving {
+  from: string;
+  readonly incoming: IncomingSnapshot;
+  /** When chunks were last asked for, in ticks. */
+  askedAtTick: number;
+  isBusy: boolean;
+}
+
+/** Chunks asked for at once, and the bytes after which an answer is cut short. */
+const CHUNKS_PER_ASK = 512;
+const ANSWER_BYTES = 1024 * 1024;
+/** Without an answer for so long, it is asked again. */
+const ASK_AGAIN_TICKS = 5;
+
+export class CatchUp {
+  readonly #modules: CatchUpModules;
+  #arriving: Arriving | null = null;
+  #received: ReceivedSnapshot | null = null;
+  #tick = 0;
+
+  constructor(modules: CatchUpModules) {
+    this.#modules = modules;
+  }
+
+  /** The snapshot at `index`, if it has arrived in this life of the process. */
+  received(index: number): ReceivedSnapshot | null {
+    return this.#received?.manifest.index === index ? this.#received : null;
+  }
+
+  /** How far a snapshot has come in; null when none does. */
+  get progress(): { readonly index: number; readonly missing: number } | null {
+    if (this.#arriving === null) return null;
+    const { incoming } = this.#arriving;
+    return { index: incoming.manifest.index, missing: incoming.missing().length };
+  }
+
+  tick(): void {
+    this.#tick++;
+    const arriving = this.#arriving;
+    if (arriving === null || arriving.isBusy) return;
+    if (this.#tick - arriving.askedAtTick >= ASK_AGAIN_TICKS) this.#ask(arriving);
+  }
+
+  /** Leader: begins to bring the snapshot at `index` to `to`. */
+  async offer(to: string, index: number): Promise<void> {
+    const { onFailure, send, snapshots, step } = this.#modules;
+    try {
+      const manifest = await snapshots.manifestBytes(index);
+      if (manifest === null) step({ type: 'snapshotSent', to, index, ok: false });
+      else send(to, { kind: 'offer', manifest });
+    } catch (error) {
+      onFailure(error as Error);
+    }
+  }
+
+  /** Takes a frame of this business; answers whether it was one. */
+  onFrame(from: string, frame: Frame): boolean {
+    const { onFailure, step } = this.#modules;
+    switch (frame.kind) {
+      case 'offer':
+        this.#onOffer(from, frame.manifest).catch(onFailure);
+        return true;
+      case 'want':
+        this.#onWant(from, frame).catch(onFailure);
+        return true;
+      case 'chunks':
+        this.#onChunks(from, frame).catch(onFailure);
+        return true;
+      case 'have':
+        step({ type: 'snapshotSent', to: from, index: frame.index, ok: true });
+        return true;
+      case 'gone':
+        if (this.#arriving?.incoming.manifest.index === frame.index) this.#arriving = null;
+        return true;
+      default:
+        return false;
+    }
+  }
+
+  async #onOffer(from: string, manifestBytes: Uint8Array): Promise<void> {
+    const { appliedIndex, clusterId, logger, send, snapshots } = this.#modules;
+    if (this.#arriving?.isBusy === true) return;
+    const taken = await snapshots.takeIn(manifestBytes);
+    if (!taken.ok || taken.incoming.manifest.clusterId !== clusterId) {
+      const problem = taken.ok ? 'it is of another cluster' : taken.problem;
+      logger.warn('snapshot not taken', { from, problem });
+      return;
+    }
+    const { incoming } = taken;
+    const { index } = incoming.manifest;
+    if (index <= appliedIndex() || this.received(index) !== null) {
+      send(from, { kind: 'have', index });
+      return;
+    }
+    const arriving = { from, incoming, askedAtTick: this.#tick, isBusy: false };
+    this.#arriving = arriving;
+    const { length } = incoming.missing();
+    logger.info('snapshot offered', { from, index, missing: length });
+    if (length === 0) await this.#finish(arriving);
+    else this.#ask(arriving);
+  }
+
+  #ask(arriving: Arriving): void {
+    const { incoming, from } = arriving;
+    arriving.askedAtTick = this.#tick;
+    const missing = incoming.missing();
+    this.#modules.send(from, {
+      kind: 'want',
+      index: incoming.manifest.index,
+      hashes: missing.slice(0, CHUNKS_PER_ASK),
+      missing: missing.length,
+      total: incoming.manifest.chunks.length,
+    });
+  }
+
+  async #onWant(to: string, want: Extract<Frame, { kind: 'want' }>): Promise<void> {
+    const { send, snapshots, step } = this.#modules;
+    const { index, missing, total } = want;
+    step({ type: 'snapshotProgress', to, index, done: Math.max(0, total - missing), total });
+    const chunks: { readonly hash: string; readonly bytes: Uint8Array }[] = [];
+    let size = 0;
+    for (const hash of want.hashes) {
+      const bytes = await snapshots.chunk(hash);
+      if (bytes === null) {
+        // Pruned meanwhile, or damaged here: a newer snapshot will do.
+        send(to, { kind: 'gone', index });
+        step({ type: 'snapshotSent', to, index, ok: false });
+        return;
+      }
+      chunks.push({ hash, bytes });
+      size += bytes.length;
+      if (size >= ANSWER_BYTES) break;
+    }
+    send(to, { kind: 'chunks', index, chunks });
+  }
+
+  async #onChunks(from: string, frame: Extract<Frame, { kind: 'chunks' }>): Promise<void> {
+    const arriving = this.#arriving;
+    if (arriving === null || arriving.isBusy) return;
+    const { incoming } = arriving;
+    if (incoming.manifest.index !== frame.index) return;
+    arriving.isBusy = true;
+    await incoming.put(frame.chunks.map(({ hash, bytes }) => [hash, bytes] as const));
+    arriving.isBusy = false;
+    if (this.#arriving !== arriving) return;
+    arriving.from = from;
+    if (incoming.missing().length > 0) this.#ask(arriving);
+    else await this.#finish(arriving);
+  }
+
+  async #finish(arriving: Arriving): Promise<void> {
+    const { incoming, from } = arriving;
+    const { manifest } = incoming;
+    const { logger, send } = this.#modules;
+    arriving.isBusy = true;
+    const state = await incoming.finish();
+    this.#received = { manifest, state };
+    this.#arriving = null;
+    logger.info('snapshot received', { from, index: manifest.index });
+    send(from, { kind: 'have', index: manifest.index });
+  }
+}

@@ -1,0 +1,274 @@
+/**
+ * Who belongs to the cluster: admission, removal, hand-over of leadership, and what the leader does
+ * about them by itself.
+ *
+ * Any member can be asked; one that does not lead asks the leader. Promise: a node is admitted once
+ * under its id and never again after its removal; a name has one living bearer; nobody is dropped
+ * without being asked, save a dead member whose place has been taken, and only while all the others
+ * are there.
+ */
+
+import type { Command } from '../../commands/command.ts';
+import type { State } from '../../projections/state.ts';
+import { entries, get } from '../../projections/table.ts';
+import { members } from '../../raft/confchange.ts';
+import type { ConfChange, NodeId, RaftStatus } from '../../raft/types.ts';
+import type { Candidate, Logger, MembershipAnswer, PeerAddress, Proposed } from '../ports.ts';
+import type { Frame, MembershipRequest } from './wire.ts';
+
+export interface MembershipModules {
+  readonly logger: Logger;
+  readonly state: () => State;
+  readonly raft: () => RaftStatus;
+  /** Leads, and has folded everything that was committed before. */
+  readonly isLeading: () => boolean;
+  readonly propose: (commands: readonly Command[]) => Promise<Proposed>;
+  readonly change: (changes: readonly ConfChange[], expectedIndex: number) => Promise<Proposed>;
+  readonly transfer: (to: NodeId | null) => Promise<boolean>;
+  readonly send: (to: NodeId, frame: Frame) => void;
+  readonly setPeers: (peers: readonly PeerAddress[]) => void;
+}
+
+interface Asked {
+  readonly settle: (answer: MembershipAnswer) => void;
+  readonly untilTick: number;
+}
+
+/** Patience with the leader. */
+const ASK_TICKS = 80;
+/** A member that was silent for so long may lose its seat to one of the same name. */
+const SILENT_TICKS = 50;
+/** A voter that was silent for so long is dropped once a new one has made the number even. */
+const DEAD_TICKS = 600;
+/** How often the leader looks around. */
+const ROUND_TICKS = 10;
+
+export class Membership {
+  readonly #id: NodeId;
+  readonly #modules: MembershipModules;
+  readonly #asked = new Map<number, Asked>();
+  /** Where nodes said they are, for those of which the log does not say it yet. */
+  readonly #hints = new Map<NodeId, string>();
+  #nextRef = 1;
+  #tick = 0;
+  #isBusy = false;
+  #peers = '';
+
+  constructor(id: NodeId, modules: MembershipModules) {
+    this.#id = id;
+    this.#modules = modules;
+  }
+
+  /** Carries out a request here or at the leader. Never rejects. */
+  async ask(request: MembershipRequest): Promise<MembershipAnswer> {
+    const { isLeading, raft, send } = this.#modules;
+    if (isLeading()) return this.#carryOut(request);
+    const { leader } = raft();
+    if (leader === null || leader === this.#id) return retry('the cluster has no leader just now');
+    return new Promise((settle) => {
+      const ref = this.#nextRef++;
+      this.#asked.set(ref, { settle, untilTick: this.#tick + ASK_TICKS });
+      send(leader, { kind: 'ask', ref, request });
+    });
+  }
+
+  /** A node says where it is; used until the log says it. */
+  hint(node: NodeId, address: string): void {
+    if (node === this.#id) return;
+    this.#hints.set(node, address);
+    this.refreshPeers();
+  }
+
+  refusalFor(node: NodeId): string | null {
+    if (get(this.#modules.state().members, node)?.removed !== true) return null;
+    return (
+      `node ${node} was removed from this cluster. To make it a member again, start it with an ` +
+      'empty data directory and --join.'
+    );
+  }
+
+  /** Call whenever the configuration or the table of members may have changed. */
+  refreshPeers(): void {
+    const { raft, setPeers, state } = this.#modules;
+    const table = state().members;
+    const peers = members(raft().config.confState)
+      .filter((node) => node !== this.#id)
+      .map((nodeId) => ({
+        nodeId,
+        address: get(table, nodeId)?.peer ?? this.#hints.get(nodeId) ?? '',
+      }))
+      .filter(({ address }) => address !== '');
+    const text = JSON.stringify(peers);
+    if (text === this.#peers) return;
+    this.#peers = text;
+    setPeers(peers);
+  }
+
+  tick(): void {
+    this.#tick++;
+    for (const [ref, { settle, untilTick }] of this.#asked) {
+      if (this.#tick < untilTick) continue;
+      this.#asked.delete(ref);
+      settle({ code: 'unknown', message: 'the leader did not answer in time' });
+    }
+    if (this.#tick % ROUND_TICKS === 0) this.#lookAround();
+  }
+
+  /** Takes a frame of this business; answers whether it was one. */
+  onFrame(from: NodeId, frame: Frame): boolean {
+    if (frame.kind === 'ask') {
+      const { ref, request } = frame;
+      const { isLeading, send } = this.#modules;
+      const answer = isLeading()
+        ? this.#carryOut(request)
+        : Promise.resolve(retry('the member that was asked does not lead'));
+      void answer.then((each) => send(from, { kind: 'answer', ref, ...each }));
+      return true;
+    }
+    if (frame.kind !== 'answer') return false;
+    const asked = this.#asked.get(frame.ref);
+    this.#asked.delete(frame.ref);
+    asked?.settle({ code: frame.code, message: frame.message });
+    return true;
+  }
+
+  #carryOut(request: MembershipRequest): Promise<MembershipAnswer> {
+    switch (request.op) {
+      case 'join':
+        return this.#admit(request);
+      case 'remove':
+        return this.#remove(request.node);
+      case 'transfer':
+        return this.#transfer(request.node);
+    }
+  }
+
+  async #admit(candidate: Candidate): Promise<MembershipAnswer> {
+    const { logger } = this.#modules;
+    const { nodeId, name, peerAddress } = candidate;
+    const refusal = this.refusalFor(nodeId) ?? this.#bearerOf(name, nodeId);
+    if (refusal !== null) return { code: 'refused', message: refusal };
+    this.#hints.set(nodeId, peerAddress);
+    const { config } = this.#modules.raft();
+    if (!members(config.confState).includes(nodeId)) {
+      const changed = await this.#change([{ op: 'join', node: nodeId }], config.index);
+      if (changed.code !== 'ok') return changed;
+      logger.info('member admitted', { name, nodeId, address: peerAddress });
+    }
+    this.refreshPeers();
+    return { code: 'ok', message: '' };
+  }
+
+  /** A sentence when another member that is alive has this name. */
+  #bearerOf(name: string, nodeId: NodeId): string | null {
+    for (const [id, row] of entries(this.#modules.state().members)) {
+      if (row.removed || row.name !== name || id === nodeId) continue;
+      if (this.#silentTicks(id) >= SILENT_TICKS) continue;
+      return (
+        `${name} is the name of a member that is alive (node ${id} at ${row.peer}). Give this node ` +
+        'another --name, or stop that one first.'
+      );
+    }
+    return null;
+  }
+
+  async #remove(node: NodeId): Promise<MembershipAnswer> {
+    const { config } = this.#modules.raft();
+    if (!members(config.confState).includes(node)) {
+      return { code: 'refused', message: `${node} is not a member` };
+    }
+    return this.#change([{ op: 'remove', node }], config.index);
+  }
+
+  async #transfer(to: NodeId | null): Promise<MembershipAnswer> {
+    if (to === this.#id) return { code: 'ok', message: '' };
+    const moved = await this.#modules.transfer(to);
+    return moved
+      ? { code: 'ok', message: '' }
+      : retry('leadership was not handed over: no voter was ready to take it');
+  }
+
+  async #change(changes: readonly ConfChange[], expected: number): Promise<MembershipAnswer> {
+    const result = await this.#modules.change(changes, expected);
+    if (result.ok) return { code: 'ok', message: '' };
+    const { code, message } = result;
+    if (code === 'malformed') return { code: 'refused', message };
+    return { code: code === 'indeterminate' ? 'unknown' : 'retry', message };
+  }
+
+  /** Ticks since a member was heard of; Infinity for one that no longer belongs. */
+  #silentTicks(node: NodeId): number {
+    const { config, peers } = this.#modules.raft();
+    if (node === this.#id) return 0;
+    if (!members(config.confState).includes(node)) return Infinity;
+    return peers[node]?.ticksSinceContact ?? 0;
+  }
+
+  /** Leader: one thing at a time, and nothing while a change is under way. */
+  #lookAround(): void {
+    const { configCommitted, config } = this.#modules.raft();
+    if (this.#isBusy || !this.#modules.isLeading() || !configCommitted) return;
+    if (config.confState.votersOutgoing.length > 0) return;
+    const work = this.#forgetRemoved() ?? this.#dropReplaced();
+    if (work === null) return;
+    this.#isBusy = true;
+    void work.finally(() => {
+      this.#isBusy = false;
+    });
+  }
+
+  /** Rows of nodes that do not belong any more: remembered as removed, so that they are refused. */
+  #forgetRemoved(): Promise<unknown> | null {
+    const { propose, raft, state } = this.#modules;
+    const belonging = members(raft().config.confState);
+    for (const [node, row] of entries(state().members)) {
+      if (row.removed || belonging.includes(node)) continue;
+      return propose([{ kind: 'forgetMember', node }]);
+    }
+    return null;
+  }
+
+  #dropReplaced(): Promise<unknown> | null {
+    const { logger, raft } = this.#modules;
+    const node = this.#replacedSeat() ?? this.#replacedVoter();
+    if (node === null) return null;
+    logger.warn('dead member dropped: another has taken its place', { node });
+    return this.#modules.change([{ op: 'remove', node }], raft().config.index);
+  }
+
+  /** A silent member whose name a new voter bears. */
+  #replacedSeat(): NodeId | null {
+    const { raft, state } = this.#modules;
+    const { confState } = raft().config;
+    const rows = [...entries(state().members)].filter(([id, row]) => {
+      return !row.removed && members(confState).includes(id);
+    });
+    for (const [id, row] of rows) {
+      if (this.#silentTicks(id) < SILENT_TICKS) continue;
+      const hasHeir = rows.some(([other, { name }]) => {
+        const isThere = this.#silentTicks(other) < SILENT_TICKS;
+        return other !== id && name === row.name && confState.voters.includes(other) && isThere;
+      });
+      if (hasHeir && this.#othersAreThere(id)) return id;
+    }
+    return null;
+  }
+
+  /** A voter that has long been silent, when a new one has made the number of voters even. */
+  #replacedVoter(): NodeId | null {
+    const { voters } = this.#modules.raft().config.confState;
+    if (voters.length < 4 || voters.length % 2 !== 0) return null;
+    const dead = voters.filter((voter) => this.#silentTicks(voter) >= DEAD_TICKS);
+    const [node] = dead;
+    return node !== undefined && this.#othersAreThere(node) ? node : null;
+  }
+
+  #othersAreThere(node: NodeId): boolean {
+    const { voters } = this.#modules.raft().config.confState;
+    return voters.every((voter) => voter === node || this.#silentTicks(voter) < SILENT_TICKS);
+  }
+}
+
+function retry(message: string): MembershipAnswer {
+  return { code: 'retry', message };
+}

@@ -1,0 +1,265 @@
+/**
+ * The frames that members of a cluster exchange, as bytes.
+ *
+ * Promise: every frame says of which cluster it is, who sent it in which of its lives, and for whom;
+ * whatever does not fit is refused as a whole, with the place and the reason. Each kind has a number
+ * that never changes. Knows no socket: a transport moves the bytes.
+ */
+
+import {
+  list,
+  flag,
+  MalformedCommand,
+  oneOf,
+  optional,
+  record,
+  text,
+  time,
+  whole,
+  type Schema,
+  type TypeOf,
+} from '../../commands/schema.ts';
+import { decodeCanonical, encodeCanonical } from '../../log/codec.ts';
+import { ENTRY_BYTES_MAX } from '../../log/entry.ts';
+import { decodeConfState, encodeConfState } from '../../raft/confchange.ts';
+import type { ConfState, Message } from '../../raft/types.ts';
+
+/** The version of these frames. The transport agrees on it before the first one. */
+export const WIRE_VERSION = 1;
+
+const number = whole(0, Number.MAX_SAFE_INTEGER);
+const id = text(64);
+const hexHash = text(64);
+
+function bytes(sizeMax: number): Schema<Uint8Array> {
+  const check = (value: unknown, where: string): Uint8Array => {
+    if (!(value instanceof Uint8Array)) throw new MalformedCommand(where, 'is not bytes');
+    if (value.length > sizeMax) {
+      throw new MalformedCommand(where, `has ${value.length} bytes, at most ${sizeMax} fit`);
+    }
+    return value;
+  };
+  return { encode: check, decode: check };
+}
+
+const confState: Schema<ConfState> = {
+  encode: (value) => encodeConfState(value),
+  decode: (wire, where) => {
+    try {
+      return decodeConfState(bytes(1024 * 1024).decode(wire, where));
+    } catch (error) {
+      throw new MalformedCommand(where, (error as Error).message);
+    }
+  },
+};
+
+const entry = record({
+  term: number,
+  index: number,
+  type: oneOf(['command', 'noop', 'config']),
+  data: bytes(ENTRY_BYTES_MAX),
+});
+
+const stand = { lastIndex: number, lastTerm: number };
+
+/** What each message of consensus carries beside sender, receiver and term. */
+const MESSAGES = {
+  preVote: record(stand),
+  preVoteReply: record({ granted: flag }),
+  vote: record({ ...stand, transfer: flag }),
+  voteReply: record({ granted: flag }),
+  append: record({
+    prevIndex: number,
+    prevTerm: number,
+    entries: list(entry, 1_000_000),
+    commit: number,
+  }),
+  appendReply: record({
+    ok: flag,
+    index: number,
+    hintIndex: number,
+    hintTerm: number,
+    lost: flag,
+  }),
+  heartbeat: record({ commit: number, round: number }),
+  heartbeatReply: record({ round: number }),
+  snapshot: record({
+    snapshot: record({
+      index: number,
+      term: number,
+      config: record({ index: number, confState }),
+    }),
+  }),
+  timeoutNow: record({}),
+  readIndex: record({ readId: number }),
+  readIndexReply: record({ readId: number, index: number, lastIndex: number }),
+} satisfies { readonly [K in Message['type']]: Schema<unknown> };
+
+const MESSAGE_TYPES = Object.keys(MESSAGES) as readonly Message['type'][];
+const messageType = oneOf(MESSAGE_TYPES);
+
+interface Passage {
+  readonly from: string;
+  readonly to: string;
+}
+
+/** A message of consensus; `from` and `to` are those of its frame. */
+function messageSchema({ from, to }: Passage): Schema<Message> {
+  return {
+    encode: (message, where) => [
+      message.type,
+      message.term,
+      (MESSAGES[message.type] as Schema<unknown>).encode(message, where),
+    ],
+    decode: (wire, where) => {
+      const [type, term, fields] = Array.isArray(wire) ? (wire as readonly unknown[]) : [];
+      const known = messageType.decode(type, where);
+      const body = MESSAGES[known].decode(fields, where) as object;
+      return { type: known, from, to, term: number.decode(term, where), ...body } as Message;
+    },
+  };
+}
+
+const candidate = record({
+  nodeId: id,
+  name: text(256),
+  peerAddress: text(512),
+  httpAddress: text(512),
+});
+
+/** What a member asks of the leader that is not a command: changes of the membership. */
+const REQUESTS = {
+  join: candidate,
+  remove: record({ node: id }),
+  /** Without a node the leader chooses. */
+  transfer: record({ node: optional(id) }),
+} satisfies Readonly<Record<string, Schema<unknown>>>;
+
+export type MembershipRequest = {
+  readonly [K in keyof typeof REQUESTS]: { readonly op: K } & TypeOf<(typeof REQUESTS)[K]>;
+}[keyof typeof REQUESTS];
+
+const requestOp = oneOf(['join', 'remove', 'transfer']);
+
+const membershipRequest: Schema<MembershipRequest> = {
+  encode: (value, where) => [value.op, (REQUESTS[value.op] as Schema<unknown>).encode(value, where)],
+  decode: (wire, where) => {
+    const [op, fields] = Array.isArray(wire) ? (wire as readonly unknown[]) : [];
+    const known = requestOp.decode(op, where);
+    return { op: known, ...(REQUESTS[known].decode(fields, where) as object) } as MembershipRequest;
+  },
+};
+
+/** `retry`: not now or not here. `refused`: never like this. `unknown`: it may have happened. */
+const answerCode = oneOf(['ok', 'retry', 'refused', 'unknown']);
+
+/**
+ * Every kind of frame but `raft`. Numbers are forever.
+ *
+ * `forward` carries commands to the leader, under the number of their request; `forwarded` is what
+ * became of them. `ask` and `answer` do the same for the membership. `offer` to `have` move a
+ * snapshot: the receiver asks for the chunks that it lacks. `root` compares states.
+ */
+const FRAMES = {
+  forward: [2, record({ sequence: number, settledBelow: number, batch: bytes(ENTRY_BYTES_MAX) })],
+  forwarded: [
+    3,
+    record({
+      sequence: number,
+      result: oneOf(['ok', 'not-leader', 'busy', 'malformed', 'indeterminate']),
+      index: number,
+      at: time,
+      message: text(4_096),
+    }),
+  ],
+  ask: [4, record({ ref: number, request: membershipRequest })],
+  answer: [5, record({ ref: number, code: answerCode, message: text(4_096) })],
+  offer: [6, record({ manifest: bytes(ENTRY_BYTES_MAX) })],
+  want: [7, record({ index: number, hashes: list(hexHash, 4_096), missing: number, total: number })],
+  chunks: [
+    8,
+    record({
+      index: number,
+      chunks: list(record({ hash: hexHash, bytes: bytes(ENTRY_BYTES_MAX) }), 4_096),
+    }),
+  ],
+  have: [9, record({ index: number })],
+  gone: [10, record({ index: number })],
+  root: [11, record({ index: number, root: hexHash })],
+} as const satisfies Readonly<Record<string, readonly [number, Schema<unknown>]>>;
+
+type FrameKind = keyof typeof FRAMES;
+const RAFT = 1;
+const MESSAGES_MAX = 1_024;
+
+type PlainFrame = {
+  readonly [K in FrameKind]: { readonly kind: K } & TypeOf<(typeof FRAMES)[K][1]>;
+}[FrameKind];
+
+export type Frame =
+  { readonly kind: 'raft'; readonly messages: readonly Message[] } | PlainFrame;
+
+const kindByNumber = new Map<unknown, FrameKind>(
+  (Object.keys(FRAMES) as FrameKind[]).map((kind) => [FRAMES[kind][0], kind]),
+);
+
+/** Who speaks: of which cluster, and in which of its lives. */
+export interface Sender {
+  readonly clusterId: string;
+  readonly nodeId: string;
+  readonly incarnation: number;
+}
+
+/** A frame with what every frame says of itself. */
+export interface Received {
+  readonly sender: Sender;
+  /** The sender's wall clock when it sent. */
+  readonly sentAt: number;
+  readonly frame: Frame;
+}
+
+/** Throws {@link MalformedCommand} on a frame that no receiver would take. */
+export function encodeFrame(sender: Sender, to: string, sentAt: number, frame: Frame): Uint8Array {
+  const { clusterId, nodeId, incarnation } = sender;
+  const passage = { from: nodeId, to };
+  const [kind, body] =
+    frame.kind === 'raft'
+      ? [RAFT, list(messageSchema(passage), MESSAGES_MAX).encode(frame.messages, 'raft')]
+      : [
+          FRAMES[frame.kind][0],
+          (FRAMES[frame.kind][1] as Schema<unknown>).encode(frame, frame.kind),
+        ];
+  return encodeCanonical([WIRE_VERSION, clusterId, nodeId, incarnation, to, sentAt, kind, body]);
+}
+
+/** Reads a frame for the node `self` of its cluster. Throws {@link MalformedCommand}. */
+export function decodeFrame(
+  self: { readonly clusterId: string; readonly nodeId: string },
+  data: Uint8Array,
+): Received {
+  const wire = decodeCanonical(data);
+  if (!Array.isArray(wire) || wire.length !== 8) {
+    throw new MalformedCommand('frame', 'is not a list of 8 fields');
+  }
+  const [version, cluster, from, incarnation, to, sentAt, kind, body] = wire as readonly unknown[];
+  if (version !== WIRE_VERSION) throw new MalformedCommand('frame', 'has another version');
+  const clusterId = id.decode(cluster, 'frame.cluster');
+  if (clusterId !== self.clusterId) {
+    throw new MalformedCommand('frame', `is of cluster ${clusterId}, not ${self.clusterId}`);
+  }
+  if (to !== self.nodeId) throw new MalformedCommand('frame', 'is for another node');
+  const nodeId = id.decode(from, 'frame.from');
+  const sender = { clusterId, nodeId, incarnation: number.decode(incarnation, 'frame.life') };
+  const passage = { from: nodeId, to: self.nodeId };
+  return { sender, sentAt: time.decode(sentAt, 'frame.sentAt'), frame: bodyFrom(kind, body, passage) };
+}
+
+function bodyFrom(kind: unknown, body: unknown, passage: Passage): Frame {
+  if (kind === RAFT) {
+    const messages = list(messageSchema(passage), MESSAGES_MAX).decode(body, 'raft');
+    return { kind: 'raft', messages };
+  }
+  const known = kindByNumber.get(kind);
+  if (known === undefined) throw new MalformedCommand('frame', 'is of no known kind');
+  return { kind: known, ...(FRAMES[known][1].decode(body, known) as object) } as Frame;
+}

@@ -1,0 +1,309 @@
+/**
+ * A simulated cluster: hosts with disks and clocks, a network between them, people who are paged.
+ * Processes come and go on the hosts; what they leave is what the next one finds.
+ *
+ * Promise: the same seed and the same calls give the same run. Whatever a process does is told to
+ * the witness before anything else happens.
+ */
+
+import type { Command } from '../../commands/command.ts';
+import type { Config } from '../../commands/config.ts';
+import { encodeBatch } from '../../log/codec.ts';
+import type { Digest } from '../../log/disk.ts';
+import type { LocalTimeIn } from '../../projections/muting.ts';
+import type { Effect } from '../../raft/types.ts';
+import type { AppliedEntry, Candidate, Logger } from '../ports.ts';
+import { MemorySnapshots } from './memory-snapshots.ts';
+import { SimulatedNetwork } from './network.ts';
+import { startProcess, type Process } from './process.ts';
+import { Receivers } from './receivers.ts';
+import { SeededRandom } from './seeded-random.ts';
+import {
+  createSimulatedDisk,
+  type DiskFault,
+  type DiskOperation,
+  type Loss,
+  type SimulatedDisk,
+} from '../disk/simulated-disk.ts';
+import { VirtualClock } from './virtual-clock.ts';
+import { VirtualTime } from './virtual-time.ts';
+
+/** When simulated worlds begin. */
+export const EPOCH_MS = Date.parse('2026-01-05T00:00:00Z');
+
+const CLUSTER_ID = 'cluster-1';
+const TICK_MS = 100;
+
+/** What a disk does to its process, beside storing. */
+export interface DiskTrouble {
+  /** Milliseconds that an operation takes. */
+  readonly takesMs?: (operation: DiskOperation) => number;
+  readonly fault?: (operation: DiskOperation) => DiskFault | undefined;
+}
+
+/** Told of everything that processes do, as they do it. */
+export interface Witness {
+  started(host: Host): void;
+  effect(host: Host, effect: Effect): void;
+  applied(host: Host, entry: AppliedEntry): void;
+  logged(host: Host, level: 'info' | 'warn' | 'error', message: string): void;
+  /** A process gave up. */
+  failed(host: Host, error: Error): void;
+  /** A process would not start. */
+  refused(host: Host, error: Error): void;
+}
+
+export interface ClusterOptions {
+  readonly seed: number;
+  readonly config: Config;
+  readonly snapshotEntries: number;
+  readonly segmentBytesMax: number;
+}
+
+export interface ClusterModules {
+  readonly digest: Digest;
+  readonly localTimeIn: LocalTimeIn;
+  readonly witness: Witness;
+}
+
+/** A machine, whatever runs on it. */
+export interface Host {
+  readonly name: string;
+  /** Another one after its disk was wiped. */
+  nodeId: string;
+  disk: SimulatedDisk;
+  snapshots: MemorySnapshots;
+  clock: VirtualClock;
+  process: Process | null;
+  isStarting: boolean;
+  trouble: DiskTrouble;
+  /** Starts so far: the incarnation of the next process is one more. */
+  starts: number;
+  /** Whether it has ever been one of several members. */
+  hasOthers: boolean;
+  /** Its first node begins the cluster. */
+  readonly founds: boolean;
+  /** Its present node is the one that began the cluster. */
+  isFounder: boolean;
+}
+
+export class SimulatedCluster {
+  readonly time = new VirtualTime();
+  readonly random: SeededRandom;
+  readonly network: SimulatedNetwork;
+  readonly receivers: Receivers;
+  readonly hosts = new Map<string, Host>();
+  readonly #options: ClusterOptions;
+  readonly #modules: ClusterModules;
+  readonly #configHash: string;
+  #wiped = 0;
+
+  constructor(options: ClusterOptions, modules: ClusterModules) {
+    this.#options = options;
+    this.#modules = modules;
+    this.random = new SeededRandom(options.seed);
+    this.network = new SimulatedNetwork({ random: this.random });
+    this.receivers = new Receivers({ answer: { status: 200 } }, { time: this.time });
+    const bytes = encodeBatch({ at: 0, commands: [this.#configCommand()] });
+    this.#configHash = hex(modules.digest.sha256(bytes));
+  }
+
+  /** Hosts with a process that runs and has not given up. */
+  living(): readonly Host[] {
+    return [...this.hosts.values()].filter(
+      ({ process }) => process !== null && process.failures.length === 0,
+    );
+  }
+
+  /** What a wall clock shows that was never stepped, in epoch milliseconds. */
+  wallMs(): number {
+    return EPOCH_MS + Math.floor(this.time.nowMs);
+  }
+
+  /** A machine with an empty disk. */
+  addHost(name: string, founds = false): Host {
+    const host: Host = {
+      name,
+      nodeId: `node-${name}`,
+      disk: createSimulatedDisk(),
+      snapshots: new MemorySnapshots(this.#modules),
+      clock: this.#newClock(EPOCH_MS),
+      process: null,
+      isStarting: false,
+      trouble: {},
+      starts: 0,
+      hasOthers: false,
+      founds,
+      isFounder: founds,
+    };
+    host.disk = createSimulatedDisk(this.#diskOptions(host));
+    this.hosts.set(name, host);
+    return host;
+  }
+
+  /** Starts the process of a host. A refusal is told to the witness. */
+  async boot(host: Host): Promise<void> {
+    if (host.process !== null || host.isStarting) return;
+    host.isStarting = true;
+    const { clock } = host;
+    try {
+      const process = await this.#start(host);
+      // The power may have failed meanwhile.
+      if (host.clock !== clock || clock.isKilled) return;
+      host.process = process;
+      this.#modules.witness.started(host);
+    } catch (error) {
+      if (host.clock === clock) this.#modules.witness.refused(host, error as Error);
+    } finally {
+      if (host.clock === clock) host.isStarting = false;
+    }
+  }
+
+  #start(host: Host): Promise<Process> {
+    const { config, segmentBytesMax, snapshotEntries } = this.#options;
+    const { digest, localTimeIn, witness } = this.#modules;
+    const { clock, hasOthers, isFounder, name, nodeId } = host;
+    const command = this.#configCommand();
+    return startProcess(
+      {
+        name,
+        identity: { clusterId: CLUSTER_ID, nodeId },
+        founds: isFounder,
+        hasOthers,
+        incarnation: ++host.starts,
+        tickMs: TICK_MS,
+        startDelayMs: 0,
+        snapshotEntries,
+        snapshotMs: 3_600_000,
+        retentionMs: 14 * 86_400_000,
+        retentionBytes: 1e12,
+        segmentBytesMax,
+        configuration: {
+          hash: () => this.#configHash,
+          commandFor: (state) => (state.config?.command.config === config ? null : command),
+        },
+      },
+      {
+        clock,
+        random: new SeededRandom(this.random.next() * 2 ** 32),
+        disk: host.disk,
+        digest,
+        snapshots: host.snapshots.reopened({
+          digest,
+          pace: (write) => this.#paceSnapshot(host, clock, write),
+        }),
+        transport: this.network.join(nodeId, clock),
+        notifiers: [this.receivers.notifier('webhook', { clock })],
+        localTimeIn,
+        logger: loggerOf(host, witness),
+        observer: {
+          appended: () => undefined,
+          snapshotTaken: () => undefined,
+          applied: (entry) => witness.applied(host, entry),
+          carriedOut: (effect) => {
+            if (effect.type === 'configChanged') noteOthers(host, effect);
+            witness.effect(host, effect);
+          },
+        },
+        onFailure: (error) => witness.failed(host, error),
+      },
+    );
+  }
+
+  /** Asks a member to admit the node of a host, then starts it. False when nobody would. */
+  async join(host: Host, through: Host): Promise<boolean> {
+    const answer = await through.process?.node.onJoin(candidateOf(host));
+    if (answer?.ok !== true) return false;
+    await this.boot(host);
+    return true;
+  }
+
+  /** `kill -9`: the next process finds what the kernel held. */
+  kill(host: Host): void {
+    this.#end(host, (options) => host.disk.afterKill(options));
+  }
+
+  /** The power fails, and takes something of what was not synced. */
+  powerCut(host: Host, loss: Loss): void {
+    this.#end(host, (options) => host.disk.afterPowerCut(loss, options));
+  }
+
+  /** A new, empty disk; what runs on it from now on is another node. */
+  wipe(host: Host): void {
+    this.#end(host, (options) => createSimulatedDisk(options));
+    host.snapshots = new MemorySnapshots(this.#modules);
+    host.nodeId = `node-${host.name}-${++this.#wiped}`;
+    host.hasOthers = false;
+    host.isFounder = false;
+    host.starts = 0;
+  }
+
+  /** Switches a machine off for good. */
+  removeHost(host: Host): void {
+    host.clock.kill();
+    host.process = null;
+    this.hosts.delete(host.name);
+  }
+
+  #end(host: Host, next: (options: Parameters<typeof createSimulatedDisk>[0]) => SimulatedDisk) {
+    const { clock } = host;
+    clock.kill();
+    host.process = null;
+    host.isStarting = false;
+    host.trouble = {};
+    host.clock = this.#newClock(clock.now() - Math.floor(this.time.nowMs));
+    host.disk = next(this.#diskOptions(host));
+  }
+
+  #newClock(epochMs: number): VirtualClock {
+    return new VirtualClock({ epochMs }, this);
+  }
+
+  #diskOptions(host: Host): Parameters<typeof createSimulatedDisk>[0] {
+    const { clock } = host;
+    return {
+      pace: (operation) => clock.pause(host.trouble.takesMs?.(operation) ?? syncMs(operation)),
+      fault: (operation) => host.trouble.fault?.(operation),
+    };
+  }
+
+  async #paceSnapshot(host: Host, clock: VirtualClock, write: string): Promise<void> {
+    const operation = { kind: 'write', name: `snapshot ${write}`, number: 0 } as const;
+    const fault = host.trouble.fault?.(operation);
+    await clock.pause(host.trouble.takesMs?.(operation) ?? 1);
+    if (fault !== undefined) throw new Error(`snapshot ${write} failed`);
+  }
+
+  #configCommand(): Extract<Command, { kind: 'config' }> {
+    const { config } = this.#options;
+    return { kind: 'config', origin: 'tocsin.yml', source: '', externalUrl: null, config };
+  }
+}
+
+/** A sync takes a millisecond, everything else a turn. */
+function syncMs({ kind }: DiskOperation): number {
+  return kind === 'sync' || kind === 'syncDirectory' ? 1 : 0;
+}
+
+function noteOthers(host: Host, effect: Extract<Effect, { type: 'configChanged' }>): void {
+  const { voters, learners } = effect.confState;
+  if ([...voters, ...learners].some((node) => node !== host.nodeId)) host.hasOthers = true;
+}
+
+function candidateOf({ name, nodeId }: Host): Candidate {
+  return { nodeId, name, peerAddress: `${name}:9094`, httpAddress: `${name}:9093` };
+}
+
+function loggerOf(host: Host, witness: Witness): Logger {
+  return {
+    debug: () => undefined,
+    info: (message) => witness.logged(host, 'info', message),
+    warn: (message, fields) => witness.logged(host, 'warn', `${message} ${JSON.stringify(fields)}`),
+    error: (message, fields) =>
+      witness.logged(host, 'error', `${message} ${JSON.stringify(fields)}`),
+  };
+}
+
+function hex(bytes: Uint8Array): string {
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');
+}

@@ -1,0 +1,310 @@
+/**
+ * Carries out what a schedule says on a simulated cluster, and brings hosts back afterwards.
+ *
+ * Promise: whatever it does, the cluster could survive it: entries are destroyed on one member at a
+ * time, and only while all the others hold theirs, since no replication survives the loss of a
+ * majority of disks. Everything else may happen at once.
+ */
+
+import type { Host, SimulatedCluster } from './cluster.ts';
+import { FAIR_WEATHER } from './network.ts';
+import type { Action } from './schedule.ts';
+import type { Situations } from './situations.ts';
+
+export interface FaultsModules {
+  readonly cluster: SimulatedCluster;
+  readonly note: (line: string) => void;
+  readonly situations: Situations;
+}
+
+const HOSTS_MAX = 5;
+const HOSTS_MIN = 3;
+
+export class Faults {
+  readonly #modules: FaultsModules;
+  /** Hosts that stay down until this time. */
+  readonly #downUntil = new Map<string, number>();
+  readonly #joining = new Set<string>();
+  #isOver = false;
+
+  constructor(modules: FaultsModules) {
+    this.#modules = modules;
+  }
+
+  strike(action: Action): void {
+    if (this.#isOver) return;
+    const host = this.#choose(action.who);
+    if (host === undefined) return;
+    const done = this.#carryOut(action, host);
+    if (!done) return;
+    this.#modules.situations.count(`fault: ${action.kind}`);
+    this.#modules.note(`fault: ${action.kind} ${host.name} for ${action.lastsMs} ms`);
+  }
+
+  /** From here on everything works. */
+  end(): void {
+    this.#isOver = true;
+    const { cluster } = this.#modules;
+    cluster.network.heal();
+    cluster.network.weather = FAIR_WEATHER;
+    this.#downUntil.clear();
+    for (const host of cluster.hosts.values()) {
+      host.trouble = {};
+      host.clock.setWall(cluster.wallMs());
+    }
+  }
+
+  /** Starts the process of a host that has none; asks for admission first where that is needed. */
+  revive(host: Host): void {
+    const { cluster } = this.#modules;
+    const { process } = host;
+    if (process !== null && process.failures.length > 0) cluster.kill(host);
+    if (host.process !== null || host.isStarting) return;
+    if ((this.#downUntil.get(host.name) ?? 0) > cluster.time.nowMs) return;
+    if (host.starts > 0 || host.isFounder) void cluster.boot(host);
+    else void this.#join(host);
+  }
+
+  async #join(host: Host): Promise<void> {
+    if (this.#joining.has(host.name)) return;
+    const { cluster } = this.#modules;
+    const through = cluster.living().find(({ name }) => name !== host.name);
+    if (through === undefined) return;
+    this.#joining.add(host.name);
+    // The member that was asked may die and never answer.
+    const patience = new Promise<void>((resolve) => void cluster.time.after(12_000, resolve));
+    await Promise.race([cluster.join(host, through), patience]);
+    this.#joining.delete(host.name);
+  }
+
+  #carryOut(action: Action, host: Host): boolean {
+    const { cluster } = this.#modules;
+    const { how, lastsMs } = action;
+    switch (action.kind) {
+      case 'kill':
+        cluster.kill(host);
+        return this.#stayDown(host, lastsMs);
+      case 'power cut':
+        cluster.powerCut(host, { kind: 'random', seed: Math.floor(how * 1e9) });
+        return this.#stayDown(host, lastsMs);
+      case 'all lose power':
+        for (const each of cluster.hosts.values()) {
+          cluster.powerCut(each, { kind: 'random', seed: Math.floor(how * 1e9) });
+          this.#stayDown(each, lastsMs);
+        }
+        return true;
+      case 'crash at a write':
+        return this.#crashAtWrite(host, how, lastsMs);
+      case 'freeze':
+        host.clock.freeze(lastsMs);
+        return true;
+      case 'clock step':
+        return this.#stepClock(host, how, lastsMs);
+      case 'partition':
+        return this.#partition(host, lastsMs);
+      case 'one way cut':
+        return this.#oneWay(host, how, lastsMs);
+      case 'bridge partition':
+        return this.#bridge(host, lastsMs);
+      case 'bad weather':
+        return this.#badWeather(how, lastsMs);
+      case 'slow disk':
+        return this.#slowDisk(host, how, lastsMs);
+      case 'disk error':
+        return this.#diskError(host, how);
+      case 'bit rot':
+        return this.#rot(host, how, lastsMs);
+      case 'wipe':
+        return this.#wipe(host, lastsMs);
+      case 'grow':
+        return this.#grow();
+      case 'shrink':
+        return this.#shrink(host);
+      case 'transfer':
+        return this.#transfer();
+    }
+  }
+
+  #choose(who: number): Host | undefined {
+    const hosts = [...this.#modules.cluster.hosts.values()];
+    return hosts[Math.floor(who * hosts.length)];
+  }
+
+  #stayDown(host: Host, ms: number): boolean {
+    this.#downUntil.set(host.name, this.#modules.cluster.time.nowMs + ms);
+    return true;
+  }
+
+  #later(ms: number, run: () => void): void {
+    this.#modules.cluster.time.after(ms, () => {
+      if (!this.#isOver) run();
+    });
+  }
+
+  /** The power fails in the middle of one of the next writes. */
+  #crashAtWrite(host: Host, how: number, lastsMs: number): boolean {
+    if (host.process === null) return false;
+    let left = 1 + Math.floor(how * 40);
+    const { clock, disk } = host;
+    host.trouble = {
+      fault: ({ kind }) => {
+        if (kind !== 'list' && kind !== 'read' && kind !== 'size') left--;
+        return left === 0 ? { kind: 'power-off' } : undefined;
+      },
+    };
+    void disk.whenOff.then(() => {
+      if (host.clock !== clock) return;
+      this.#modules.cluster.powerCut(host, { kind: 'random', seed: Math.floor(how * 1e9) });
+      this.#stayDown(host, lastsMs);
+    });
+    return true;
+  }
+
+  #stepClock(host: Host, how: number, lastsMs: number): boolean {
+    const ms = Math.round((how - 0.5) * 120_000);
+    host.clock.stepWall(ms);
+    this.#later(lastsMs, () => host.clock.setWall(this.#modules.cluster.wallMs()));
+    return true;
+  }
+
+  #others(host: Host): readonly Host[] {
+    return [...this.#modules.cluster.hosts.values()].filter((each) => each !== host);
+  }
+
+  #partition(host: Host, lastsMs: number): boolean {
+    const { network } = this.#modules.cluster;
+    network.partition(
+      [host.nodeId],
+      this.#others(host).map(({ nodeId }) => nodeId),
+    );
+    this.#later(lastsMs, () => network.heal());
+    return true;
+  }
+
+  #oneWay(host: Host, how: number, lastsMs: number): boolean {
+    const { network } = this.#modules.cluster;
+    for (const { nodeId } of this.#others(host)) {
+      if (how < 0.5) network.cut(host.nodeId, nodeId);
+      else network.cut(nodeId, host.nodeId);
+    }
+    this.#later(lastsMs, () => network.heal());
+    return true;
+  }
+
+  /** All reach the one host, and none of the others each other. */
+  #bridge(host: Host, lastsMs: number): boolean {
+    const { network } = this.#modules.cluster;
+    const others = this.#others(host).map(({ nodeId }) => nodeId);
+    for (const a of others) for (const b of others) if (a !== b) network.cut(a, b);
+    this.#later(lastsMs, () => network.heal());
+    return true;
+  }
+
+  #badWeather(how: number, lastsMs: number): boolean {
+    const { network } = this.#modules.cluster;
+    network.weather = {
+      delayMsMin: 1,
+      delayMsMax: 5 + how * 400,
+      lossShare: how * 0.3,
+      doubledShare: (1 - how) * 0.3,
+    };
+    this.#later(lastsMs, () => {
+      network.weather = FAIR_WEATHER;
+    });
+    return true;
+  }
+
+  #slowDisk(host: Host, how: number, lastsMs: number): boolean {
+    if (host.process === null) return false;
+    const takesMs = 20 + how * 1_500;
+    host.trouble = { takesMs: ({ kind }) => (kind === 'sync' ? takesMs : 0) };
+    const { clock } = host;
+    this.#later(lastsMs, () => {
+      if (host.clock === clock) host.trouble = {};
+    });
+    return true;
+  }
+
+  #diskError(host: Host, how: number): boolean {
+    if (host.process === null) return false;
+    let left = 1 + Math.floor(how * 20);
+    host.trouble = {
+      fault: ({ kind }) => {
+        if (kind !== 'write' && kind !== 'sync') return undefined;
+        left--;
+        if (left !== 0) return undefined;
+        return { kind: 'error', code: how < 0.5 ? 'ENOSPC' : 'EIO', bytesWritten: 7 };
+      },
+    };
+    return true;
+  }
+
+  /** A bit of the log flips while the process is down. Its ballot is another file. */
+  #rot(host: Host, how: number, lastsMs: number): boolean {
+    if (!this.#mayDestroy(host)) return false;
+    const { cluster } = this.#modules;
+    cluster.kill(host);
+    const files = [...host.disk.files()].filter(([name, bytes]) => {
+      return name.endsWith('.log') && !name.startsWith('damaged-') && bytes.length > 0;
+    });
+    const [name, bytes] = files[Math.floor(how * files.length)] ?? [];
+    if (name === undefined || bytes === undefined) return false;
+    host.disk.flipBit(name, Math.floor(((how * 7_919) % 1) * bytes.length), Math.floor(how * 8));
+    return this.#stayDown(host, lastsMs / 4);
+  }
+
+  #wipe(host: Host, lastsMs: number): boolean {
+    if (!this.#mayDestroy(host)) return false;
+    this.#modules.cluster.wipe(host);
+    return this.#stayDown(host, lastsMs / 4);
+  }
+
+  /** Only while every member is a voter that votes, has all that is committed, and the last is back. */
+  #mayDestroy(host: Host): boolean {
+    const { cluster } = this.#modules;
+    const hosts = [...cluster.hosts.values()];
+    if (hosts.length < HOSTS_MIN || !host.hasOthers) return false;
+    const raft = hosts.map(({ process }) => process?.node.raftStatus());
+    const leader = raft.find((status) => status?.role === 'leader');
+    if (leader === undefined || leader.config.confState.votersOutgoing.length > 0) return false;
+    const { voters } = leader.config.confState;
+    const isWhole = hosts.every(({ nodeId }, i) => {
+      const status = raft[i];
+      if (status === undefined || status.damaged || !voters.includes(nodeId)) return false;
+      return status.durableIndex >= leader.commitIndex && status.term === leader.term;
+    });
+    return isWhole && voters.length === hosts.length && leader.configCommitted;
+  }
+
+  #grow(): boolean {
+    const { cluster } = this.#modules;
+    if (cluster.hosts.size >= HOSTS_MAX) return false;
+    const free = [4, 5].map((n) => `n${n}`).find((name) => !cluster.hosts.has(name));
+    if (free === undefined) return false;
+    cluster.addHost(free);
+    return true;
+  }
+
+  /** A member is taken out in order, through whoever is asked, and its machine is switched off. */
+  #shrink(host: Host): boolean {
+    const { cluster } = this.#modules;
+    if (cluster.hosts.size <= HOSTS_MIN || host.founds || !this.#mayDestroy(host)) return false;
+    const [through] = cluster.living().filter((each) => each !== host);
+    if (through?.process == null) return false;
+    void through.process.node
+      .changeMembership({ op: 'remove', node: host.nodeId })
+      .then(({ code }) => {
+        if (code !== 'ok') return;
+        this.#modules.note(`${host.name} is out`);
+        cluster.removeHost(host);
+      });
+    return true;
+  }
+
+  #transfer(): boolean {
+    const [host] = this.#modules.cluster.living().filter(({ process }) => process?.node.leads());
+    if (host?.process == null) return false;
+    void host.process.node.changeMembership({ op: 'transfer', node: null });
+    return true;
+  }
+}

@@ -1,0 +1,114 @@
+/**
+ * The network of a simulated world: frames between processes, and all that may befall them.
+ *
+ * Frames are delayed by a seeded amount each, so they overtake one another; they may be dropped and
+ * doubled; any direction between any two nodes may be cut. Promise: the same seed and the same sends
+ * give the same arrivals. A frame that is under way when its receiver dies is lost with it.
+ */
+
+import type { Channel, PeerAddress, PeerReceiver, Transport } from '../ports.ts';
+import type { SeededRandom } from './seeded-random.ts';
+import type { VirtualClock } from './virtual-clock.ts';
+
+/** How the network treats every frame. */
+export interface Weather {
+  /** Delays are drawn between these. */
+  readonly delayMsMin: number;
+  readonly delayMsMax: number;
+  /** Of all frames, from 0 to 1. */
+  readonly lossShare: number;
+  readonly doubledShare: number;
+}
+
+export const FAIR_WEATHER: Weather = {
+  delayMsMin: 0.2,
+  delayMsMax: 1.5,
+  lossShare: 0,
+  doubledShare: 0,
+};
+
+/** What has happened to frames so far. */
+export interface NetworkCounts {
+  sent: number;
+  dropped: number;
+  doubled: number;
+  cut: number;
+}
+
+interface Endpoint {
+  readonly clock: VirtualClock;
+  receiver: PeerReceiver | null;
+}
+
+export class SimulatedNetwork {
+  readonly counts: NetworkCounts = { sent: 0, dropped: 0, doubled: 0, cut: 0 };
+  readonly #random: SeededRandom;
+  readonly #endpoints = new Map<string, Endpoint>();
+  /** `from>to` for each direction that is cut. */
+  readonly #cuts = new Set<string>();
+  weather: Weather = FAIR_WEATHER;
+
+  constructor({ random }: { readonly random: SeededRandom }) {
+    this.#random = random;
+  }
+
+  /** The transport of a process of node `nodeId`; it takes the place of the one before. */
+  join(nodeId: string, clock: VirtualClock): Transport {
+    const endpoint: Endpoint = { clock, receiver: null };
+    this.#endpoints.set(nodeId, endpoint);
+    return {
+      attach: (receiver) => {
+        endpoint.receiver = receiver;
+      },
+      send: (to, frame, channel) => this.#send(nodeId, to, frame, channel),
+      // Every node can reach every other by its id; who talks to whom is the node's affair.
+      setPeers: (_peers: readonly PeerAddress[]) => undefined,
+    };
+  }
+
+  /** Cuts one direction. */
+  cut(from: string, to: string): void {
+    this.#cuts.add(`${from}>${to}`);
+  }
+
+  /** Cuts both directions between each node of one side and each of the other. */
+  partition(one: readonly string[], other: readonly string[]): void {
+    for (const a of one) {
+      for (const b of other) {
+        this.cut(a, b);
+        this.cut(b, a);
+      }
+    }
+  }
+
+  heal(): void {
+    this.#cuts.clear();
+  }
+
+  #send(from: string, to: string, frame: Uint8Array, _channel: Channel): void {
+    this.counts.sent++;
+    if (this.#cuts.has(`${from}>${to}`)) {
+      this.counts.cut++;
+      return;
+    }
+    if (this.#random.next() < this.weather.lossShare) {
+      this.counts.dropped++;
+      return;
+    }
+    this.#deliver(from, to, frame);
+    if (this.#random.next() < this.weather.doubledShare) {
+      this.counts.doubled++;
+      this.#deliver(from, to, frame);
+    }
+  }
+
+  #deliver(from: string, to: string, frame: Uint8Array): void {
+    const endpoint = this.#endpoints.get(to);
+    if (endpoint === undefined) return;
+    const { delayMsMin, delayMsMax } = this.weather;
+    const delayMs = delayMsMin + this.#random.next() * (delayMsMax - delayMsMin);
+    // The receiver owns what it is given; a doubled frame is another one.
+    const copy = frame.slice();
+    endpoint.clock.whenAwake(delayMs, () => endpoint.receiver?.onFrame(from, copy));
+  }
+}

@@ -1,0 +1,379 @@
+/**
+ * One simulated life of a cluster: it assembles itself, works, and is beset by everything in its
+ * schedule; then the faults end, and it must become whole again by itself.
+ *
+ * Promise: the same options give the same life, told by the same trace hash. A broken law, a node that
+ * gives up without a reason, or a cluster that does not become whole is reported with the seed and
+ * the trace; nothing else ends a life early.
+ */
+
+import { encodeCanonical } from '../../log/codec.ts';
+import { labelsFrom } from '../../commands/labels.ts';
+import type { Command } from '../../commands/command.ts';
+import type { Config } from '../../commands/config.ts';
+import type { Digest } from '../../log/disk.ts';
+import { LogFailed } from '../../log/damage.ts';
+import type { LocalTimeIn } from '../../projections/muting.ts';
+import { pagesOf } from '../../projections/snapshot-pages.ts';
+import type { State } from '../../projections/state.ts';
+import { isJoint } from '../../raft/confchange.ts';
+import type { Effect } from '../../raft/types.ts';
+import type { AppliedEntry, Proposed } from '../ports.ts';
+import { Checker, LawBroken } from './checker.ts';
+import { SimulatedCluster, type Host, type Witness } from './cluster.ts';
+import { Faults } from './faults.ts';
+import { scheduleOf, type Action } from './schedule.ts';
+import { SeededRandom } from './seeded-random.ts';
+import { Situations } from './situations.ts';
+
+export interface SimulationOptions {
+  readonly seed: number;
+  readonly config: Config;
+  /** Length of the phase with faults. */
+  readonly faultyMs: number;
+  readonly actionsPerTenSeconds: number;
+  /** Only these actions of the schedule, by their place in it; all when left out. */
+  readonly only?: ReadonlySet<number>;
+}
+
+export interface SimulationModules {
+  readonly digest: Digest;
+  readonly localTimeIn: LocalTimeIn;
+}
+
+export interface SimulationResult {
+  readonly seed: number;
+  /** What went wrong; null for a clean life. */
+  readonly problem: string | null;
+  readonly simulatedMs: number;
+  readonly traceHash: string;
+  /** The last things that happened, one line each. */
+  readonly trace: readonly string[];
+  readonly actions: readonly Action[];
+  readonly situations: Situations;
+  readonly acknowledged: number;
+  readonly pages: number;
+}
+
+/** Members at the beginning. */
+const MEMBERS = 3;
+/** After the faults end: time to elect, heal, catch up and page. */
+const WHOLE_WITHIN_MS = 120_000;
+const TRACE_LINES = 120;
+const CLIENT_EVERY_MS = 120;
+
+export async function simulate(
+  options: SimulationOptions,
+  modules: SimulationModules,
+): Promise<SimulationResult> {
+  return new Simulation(options, modules).run();
+}
+
+class Simulation implements Witness {
+  readonly #options: SimulationOptions;
+  readonly #modules: SimulationModules;
+  readonly #cluster: SimulatedCluster;
+  readonly #checker: Checker;
+  readonly #situations = new Situations();
+  readonly #faults: Faults;
+  readonly #actions: readonly Action[];
+  /** Clients draw from their own numbers, so that a fault left out changes none of what they do. */
+  readonly #clients: SeededRandom;
+  readonly #trace: string[] = [];
+  #hash = 0;
+  #problem: string | null = null;
+  #commands = 0;
+
+  constructor(options: SimulationOptions, modules: SimulationModules) {
+    const { config, seed } = options;
+    this.#options = options;
+    this.#modules = modules;
+    this.#checker = new Checker(modules);
+    this.#clients = new SeededRandom(seed ^ 0xc11e);
+    this.#cluster = new SimulatedCluster(
+      { seed, config, snapshotEntries: 60, segmentBytesMax: 16_384 },
+      { ...modules, witness: this },
+    );
+    const drawn = scheduleOf({
+      seed,
+      lengthMs: options.faultyMs,
+      perTenSeconds: options.actionsPerTenSeconds,
+    });
+    this.#actions = drawn.filter((_, i) => options.only?.has(i) ?? true);
+    this.#faults = new Faults({
+      cluster: this.#cluster,
+      note: (line) => this.#note(line),
+      situations: this.#situations,
+    });
+  }
+
+  async run(): Promise<SimulationResult> {
+    try {
+      await this.#live();
+    } catch (error) {
+      this.#break(error as Error);
+    }
+    return {
+      seed: this.#options.seed,
+      problem: this.#problem,
+      simulatedMs: this.#cluster.time.nowMs,
+      traceHash: (this.#hash >>> 0).toString(16).padStart(8, '0'),
+      trace: this.#trace,
+      actions: this.#actions,
+      situations: this.#situations,
+      acknowledged: this.#checker.acknowledged.length,
+      pages: this.#cluster.receivers.pages.length,
+    };
+  }
+
+  async #live(): Promise<void> {
+    const { time } = this.#cluster;
+    for (let i = 1; i <= MEMBERS; i++) this.#cluster.addHost(`n${i}`, i === 1);
+    for (const action of this.#actions) time.after(action.atMs, () => this.#faults.strike(action));
+    this.#keepRunning();
+    this.#work();
+    await this.#pass(this.#options.faultyMs);
+    this.#faults.end();
+    this.#note('the faults end');
+    await this.#becomeWhole();
+  }
+
+  /** Lets so much time pass, looking at the laws after every step. */
+  async #pass(ms: number, isOver = (): boolean => false): Promise<boolean> {
+    const { time } = this.#cluster;
+    const until = time.nowMs + ms;
+    while (time.nowMs < until && this.#problem === null) {
+      await time.runOne();
+      this.#guard(() => this.#checker.pages(this.#cluster.receivers.pages));
+      if (isOver()) return true;
+    }
+    return false;
+  }
+
+  /** Hosts without a process get one: again and again, as a supervisor does. */
+  #keepRunning(): void {
+    for (const host of this.#cluster.hosts.values()) this.#faults.revive(host);
+    this.#cluster.time.after(250, () => this.#keepRunning());
+  }
+
+  /** Clients go on all the time, through any node that is there. */
+  #work(): void {
+    const hosts = this.#cluster.living();
+    const host = hosts[Math.floor(this.#clients.next() * hosts.length)];
+    const isPush = this.#clients.next() < 0.6;
+    const value = this.#clients.next() < 0.5 ? 95 : 20;
+    const series = `servers.${Math.floor(this.#clients.next() * 4)}.cpu`;
+    if (host !== undefined) {
+      if (isPush) this.#push(host, `op-${++this.#commands}`);
+      else this.#read(host, series, value);
+    }
+    this.#cluster.time.after(1 + this.#clients.next() * 2 * CLIENT_EVERY_MS, () => this.#work());
+  }
+
+  #push(host: Host, alertname: string): void {
+    const labels = labelsFrom([
+      ['alertname', alertname],
+      ['group', String(this.#commands % 3)],
+    ]);
+    const alert = { labels, annotations: [], startsAt: 0, endsAt: 0, generatorUrl: '' };
+    const command: Command = { kind: 'alerts', source: 'client', alerts: [alert] };
+    void host.process?.node.propose([command]).then((result) => this.#onAnswer(alertname, result));
+  }
+
+  #read(host: Host, series: string, value: number): void {
+    const { node } = host.process ?? {};
+    if (node === undefined) return;
+    const id = node.seriesId(series);
+    node.offer({
+      kind: 'observe',
+      source: 'carbon',
+      names: id < 0 ? [series] : [],
+      ids: Int32Array.of(id < 0 ? -1 : id),
+      values: Float64Array.of(value),
+    });
+  }
+
+  #onAnswer(name: string, result: Proposed): void {
+    this.#situations.count(result.ok ? 'command acknowledged' : `answered ${result.code}`);
+    this.#guard(() => this.#checker.answered(name, result));
+  }
+
+  // -------------------------------------------------------------------------------------------
+  // After the faults
+
+  async #becomeWhole(): Promise<void> {
+    const isWhole = await this.#pass(WHOLE_WITHIN_MS, () => this.#isWhole());
+    if (this.#problem !== null) return;
+    if (!isWhole) throw new LawBroken('the cluster becomes whole', this.#picture());
+    // Then everything that waits is told, and nothing moves any more but clients.
+    await this.#pass(5_000);
+    if (this.#problem !== null) return;
+    const lost = this.#checker.lost();
+    if (lost.length > 0) throw new LawBroken('nothing acknowledged is lost', lost.join(' '));
+    await this.#compareStates();
+  }
+
+  #isWhole(): boolean {
+    const hosts = this.#cluster.living();
+    if (hosts.length < this.#cluster.hosts.size) return false;
+    const statuses = hosts.map(({ process }) => process?.node.status());
+    const leader = statuses.find((status) => status?.role === 'leader');
+    if (leader === undefined) return false;
+    const members = leader.members.filter(({ role }) => role !== 'learner');
+    if (members.length !== hosts.length) return false;
+    return statuses.every((status) => {
+      return status !== undefined && leader.commitIndex - status.appliedIndex < 20;
+    });
+  }
+
+  /** At an equal index all states are equal, page for page. */
+  async #compareStates(): Promise<void> {
+    const roots = new Map<number, Map<string, string>>();
+    await this.#pass(10_000, () => {
+      const views = this.#cluster.living().map((host) => ({ host, view: host.process?.node.view() }));
+      const [first] = views;
+      const isLevel = views.every(({ view }) => view?.index === first?.view?.index);
+      if (!isLevel || first?.view === undefined) return false;
+      for (const { host, view } of views) {
+        if (view === undefined) continue;
+        const digests = roots.get(view.index) ?? new Map<string, string>();
+        roots.set(view.index, digests.set(host.name, this.#rootOf(view.state)));
+      }
+      return true;
+    });
+    if (this.#problem !== null) return;
+    if (roots.size === 0) throw new LawBroken('members catch up', this.#picture());
+    for (const [index, digests] of roots) {
+      if (new Set(digests.values()).size > 1) {
+        throw new LawBroken('equal logs give equal states', `${index}: ${JSON.stringify([...digests])}`);
+      }
+    }
+  }
+
+  #rootOf(state: State): string {
+    const { digest } = this.#modules;
+    let crc = 0;
+    for (const { path, page } of pagesOf(state)) {
+      crc = digest.crc32(encodeCanonical([path, page]), crc);
+    }
+    return String(crc);
+  }
+
+  #picture(): string {
+    const lines = [...this.#cluster.hosts.values()].map(({ name, nodeId, process, starts }) => {
+      if (process === null) return `${name} (${nodeId}) is down after ${starts} starts`;
+      const { role, term, leader, commitIndex, appliedIndex, lastIndex, members } =
+        process.node.status();
+      const who = members.map((member) => `${member.nodeId}:${member.role}`).join(' ');
+      return `${name} (${nodeId}) ${role} term ${term} leader ${leader} last ${lastIndex} commit ${commitIndex} applied ${appliedIndex} [${who}]`;
+    });
+    return `after ${WHOLE_WITHIN_MS} ms without faults:\n  ${lines.join('\n  ')}`;
+  }
+
+  // -------------------------------------------------------------------------------------------
+  // What processes do
+
+  started(host: Host): void {
+    this.#note(`${host.name} started (${host.nodeId}, start ${host.starts})`);
+  }
+
+  effect(host: Host, effect: Effect): void {
+    this.#mix(`${host.name}${effect.type}`);
+    this.#countEffect(effect);
+    if (effect.type === 'roleChanged') {
+      this.#note(`${host.name} ${effect.role} term ${effect.term} leader ${effect.leader}`);
+    }
+    if (effect.type === 'configChanged') {
+      const { voters, votersOutgoing, learners } = effect.confState;
+      this.#note(
+        `${host.name} config ${effect.index}: ${voters.join(' ')} | ${votersOutgoing.join(' ')} | ${learners.join(' ')}`,
+      );
+    }
+    this.#checker.effect(host, effect);
+  }
+
+  #countEffect(effect: Effect): void {
+    const { count } = this.#situations;
+    switch (effect.type) {
+      case 'roleChanged':
+        if (effect.role === 'leader') count('leader elected');
+        if (effect.role === 'candidate') count('candidate stood');
+        return;
+      case 'persist':
+        if (effect.truncateFrom !== undefined) count('entries truncated');
+        if (effect.snapshot !== undefined) count('log begun anew after a snapshot');
+        return;
+      case 'installSnapshot':
+        count('snapshot installed');
+        return;
+      case 'configChanged':
+        count(isJoint(effect.confState) ? 'joint configuration' : 'configuration changed');
+        if (effect.confState.learners.length > 0) count('learner taken in');
+        return;
+      case 'transferEnded':
+        count(effect.moved ? 'leadership handed over' : 'hand-over given up');
+        return;
+      case 'readEntries':
+        count('old entries read from disk');
+        return;
+      case 'healed':
+      case 'indeterminate':
+      case 'sendSnapshot':
+      case 'readReady':
+        count(effect.type);
+        return;
+      default:
+        return;
+    }
+  }
+
+  applied(host: Host, entry: AppliedEntry): void {
+    const { index, batch } = entry;
+    this.#mix(`${host.name}${index}:${batch.at}:${batch.commands.length}`);
+    this.#checker.applied(host, entry);
+  }
+
+  logged(host: Host, level: 'info' | 'warn' | 'error', message: string): void {
+    if (level !== 'info') this.#note(`${host.name} ${level}: ${message}`);
+    if (message.startsWith('clock differs')) this.#situations.count('clock too far off to lead');
+    if (message.startsWith('dead member')) this.#situations.count('dead member replaced');
+  }
+
+  failed(host: Host, error: Error): void {
+    this.#note(`${host.name} gave up: ${error.message}`);
+    if (error instanceof LogFailed || error.message.startsWith('snapshot ')) {
+      this.#situations.count('node stopped by its disk');
+    } else {
+      this.#break(error);
+    }
+  }
+
+  refused(host: Host, error: Error): void {
+    this.#break(new LawBroken('a node starts on what it left', `${host.name}: ${error.message}`));
+  }
+
+  #guard(check: () => void): void {
+    try {
+      check();
+    } catch (error) {
+      this.#break(error as Error);
+    }
+  }
+
+  #break(error: Error): void {
+    this.#problem ??= error instanceof LawBroken ? error.message : (error.stack ?? error.message);
+  }
+
+  #note(line: string): void {
+    const { nowMs } = this.#cluster.time;
+    this.#mix(line);
+    this.#trace.push(`${(nowMs / 1_000).toFixed(3).padStart(8)} ${line}`);
+    if (this.#trace.length > 2 * TRACE_LINES) this.#trace.splice(0, TRACE_LINES);
+  }
+
+  #mix(text: string): void {
+    let hash = this.#hash ^ Math.floor(this.#cluster.time.nowMs * 1_000);
+    for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
+    this.#hash = hash;
+  }
+}

@@ -1,0 +1,84 @@
+/**
+ * Leads many lives and says what became of them: the program behind `npm run sim`.
+ *
+ * A life that goes wrong is led again with fewer and fewer of its faults, as long as it still goes
+ * wrong, and its trace is printed with the seed.
+ */
+
+import { Situations } from '../../src/io/sim/situations.ts';
+import type { SimulationResult } from '../../src/io/sim/simulation.ts';
+import { live } from './lives.ts';
+
+export interface CampaignOptions {
+  readonly firstSeed: number;
+  readonly seeds: number;
+  readonly faultyMs: number;
+  readonly print: (line: string) => void;
+  /** Called after each life. */
+  readonly progress?: (done: number, broken: number) => void;
+}
+
+export interface CampaignResult {
+  readonly broken: readonly number[];
+  readonly situations: Situations;
+  readonly simulatedMs: number;
+}
+
+/** Every so many seeds one is led twice, and must leave the same trace. */
+const TWICE_EVERY = 10;
+
+export async function campaign(options: CampaignOptions): Promise<CampaignResult> {
+  const { faultyMs, firstSeed, print, progress, seeds } = options;
+  const situations = new Situations();
+  const broken: number[] = [];
+  let simulatedMs = 0;
+  for (let seed = firstSeed; seed < firstSeed + seeds; seed++) {
+    const life = await live({ seed, faultyMs });
+    simulatedMs += life.simulatedMs;
+    situations.add(life.situations);
+    const problem = life.problem ?? (await differs(life, faultyMs));
+    if (problem !== null) {
+      broken.push(seed);
+      for (const line of await report(life, problem, faultyMs)) print(line);
+    }
+    progress?.(seed - firstSeed + 1, broken.length);
+  }
+  return { broken, situations, simulatedMs };
+}
+
+async function differs({ seed, traceHash }: SimulationResult, faultyMs: number) {
+  if (seed % TWICE_EVERY !== 0) return null;
+  const again = await live({ seed, faultyMs });
+  if (again.traceHash === traceHash) return null;
+  return `the same seed gave two lives: ${traceHash} and ${again.traceHash}`;
+}
+
+async function report(life: SimulationResult, problem: string, faultyMs: number) {
+  const { only, shortest } = await shrunk(life, faultyMs);
+  return [
+    `seed ${life.seed}: ${problem}`,
+    ...shortest.trace.slice(-60),
+    `seed ${life.seed}: ${shortest.problem ?? problem}`,
+    `again: npm run sim -- --seed ${life.seed} --seeds 1 --length ${faultyMs / 1_000}`,
+    `with the faults ${[...only].join(',')} of ${life.actions.length} it goes wrong, too`,
+  ];
+}
+
+/** Leaves out faults, half of them at first, as long as the life still goes wrong. */
+async function shrunk(life: SimulationResult, faultyMs: number) {
+  let only = new Set(life.actions.keys());
+  let shortest = life;
+  for (let size = Math.ceil(only.size / 2); size >= 1; size = size === 1 ? 0 : Math.ceil(size / 2)) {
+    const places = [...only];
+    for (let from = 0; from < places.length; from += size) {
+      const fewer = new Set(only);
+      for (const place of places.slice(from, from + size)) fewer.delete(place);
+      if (fewer.size === only.size) continue;
+      const again = await live({ seed: life.seed, faultyMs, only: fewer });
+      if (again.problem === null) continue;
+      only = fewer;
+      shortest = again;
+    }
+  }
+  return { only, shortest };
+}
