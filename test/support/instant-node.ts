@@ -75,7 +75,7 @@ export class InstantNode implements NodeHandle {
   }
 
   status(): NodeStatus {
-    const self = { name: 'n1', nodeId: 'node-1', role: 'leader' } as const;
+    const self = { name: 'n1', nodeId: 'node-1', role: 'leader', lag: null, silentMs: null, clockOffsetMs: 0 } as const;
     const address = { peerAddress: '127.0.0.1:9094', httpAddress: '127.0.0.1:9093' };
     return {
       ...self,

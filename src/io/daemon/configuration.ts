@@ -4,6 +4,7 @@
  * Promise: a file with a problem changes nothing, and every problem is told with its place.
  */
 
+import { createHash } from 'node:crypto';
 import type { ApplyConfig } from '../../commands/config.ts';
 import { encodeBatch } from '../../log/codec.ts';
 import type { State } from '../../projections/state.ts';
@@ -36,6 +37,11 @@ export function isApplied(command: ApplyConfig, state: State): boolean {
   const applied = bytesOf({ kind: 'config', ...state.config.command });
   const wanted = bytesOf(command);
   return applied.length === wanted.length && applied.every((byte, i) => byte === wanted[i]);
+}
+
+/** Hex SHA-256 of what a file says: equal for equal configurations. */
+export function configHash(command: ApplyConfig): string {
+  return createHash('sha256').update(bytesOf(command)).digest('hex');
 }
 
 function bytesOf(command: ApplyConfig): Uint8Array {

@@ -7,6 +7,7 @@
  */
 
 import { asyncScheduler } from 'rxjs';
+import type { ApplyConfig } from '../../commands/config.ts';
 import type { AppliedConfig, State } from '../../projections/state.ts';
 import { parseMatchers } from '../config/matcher-text.ts';
 import { redactSecrets } from '../config/redact.ts';
@@ -21,10 +22,10 @@ import { Monitors } from '../monitors/monitors.ts';
 import { normalSeriesName } from '../monitors/series-name.ts';
 import { Node } from '../node/node.ts';
 import { createNotifiers, type Notifiers } from '../notify/registry.ts';
-import type { AppliedEntry, Logger } from '../ports.ts';
+import type { AppliedEntry, Logger, Transport } from '../ports.ts';
 import { createStatusPage } from '../ui/page.ts';
 import { Cleanups } from './cleanups.ts';
-import { isApplied, readConfiguration, type ConfigurationOptions } from './configuration.ts';
+import { configHash, isApplied, readConfiguration, type ConfigurationOptions } from './configuration.ts';
 import { EXIT, type ExitCode } from './exit.ts';
 import { localTimeIn } from './local-time.ts';
 import { holdPeerPort } from './peer-port.ts';
@@ -103,6 +104,8 @@ class Daemon {
   readonly #notifiers: Notifiers;
   readonly #ledger: IntakeLedger;
   readonly #metrics: Metrics;
+  /** What the file said when it was last applied by a reload. */
+  #fileCommand: ApplyConfig | null = null;
   #fail: (error: Error) => void = () => undefined;
 
   constructor(options: DaemonOptions, logger: Logger, cleanups: Cleanups) {
@@ -162,7 +165,13 @@ class Daemon {
         snapshotMs: SNAPSHOT_MS,
         addresses: () => this.#addresses,
         externalUrl: () => `http://${this.#addresses.http}${this.#options.httpPrefix}`,
-        firstCommands: (state) => (isApplied(config.command, state) ? [] : [config.command]),
+        version: VERSION,
+        // The wall clock rises between two starts, and one member alone is told apart by nothing else.
+        incarnation: realClock.now(),
+        configuration: {
+          hash: () => configHash(this.#fileCommand ?? config.command),
+          commandFor: (state) => (isApplied(config.command, state) ? null : config.command),
+        },
       },
       {
         clock: realClock,
@@ -170,6 +179,7 @@ class Daemon {
         logger: this.#logger,
         log: storage.log,
         snapshots: storage.snapshots,
+        transport: NO_PEERS,
         notifiers: this.#notifiers.byType,
         localTimeIn,
         observer: {
@@ -309,15 +319,23 @@ class Daemon {
     const config = await readConfiguration(this.#configuration);
     const result = config.ok ? await node.propose([config.command]) : config;
     this.#metrics.configReloaded(result.ok, realClock.now());
-    if (result.ok) {
+    if (result.ok && config.ok) {
+      this.#fileCommand = config.command;
       this.#logger.info('configuration applied', { file: this.#configuration.file });
       return { ok: true };
     }
-    const { message } = result;
+    const message = result.ok ? '' : result.message;
     this.#logger.error('configuration refused: the running one stays', { problems: message });
     return { ok: false, message };
   }
 }
+
+/** A cluster of one writes to nobody. */
+const NO_PEERS: Transport = {
+  attach: () => undefined,
+  send: () => undefined,
+  setPeers: () => undefined,
+};
 
 function isDiskFault(error: Error): boolean {
   return error instanceof LogFailed || error instanceof SnapshotWriteFailed;

@@ -16,7 +16,7 @@ import { nodeDigest } from '../disk/digest.ts';
 import { lockDataDirectory } from '../disk/real-disk-lock.ts';
 import { createRealDisk } from '../disk/real-disk.ts';
 import { openSnapshotStore, type OpenedSnapshotStore } from '../disk/snapshot-store.ts';
-import { restore, type StartPoint } from '../node/restore.ts';
+import { beginCluster, restore, type StartPoint } from '../node/restore.ts';
 import type { LoadedSnapshot, Logger, Random, SnapshotStore } from '../ports.ts';
 import { EXIT, type ExitCode } from './exit.ts';
 
@@ -97,6 +97,7 @@ async function openParts(
   closers.push(() => log.log.close());
   if (log.cut !== undefined) logger.warn('torn tail cut, as after a crash', { ...log.cut });
 
+  if (isNew) await beginCluster(log.log);
   const restored = await restore(loaded, log.log);
   if (!restored.ok) {
     return { ok: false, exit: EXIT.corrupt, message: `${directory}: ${restored.message}` };

@@ -96,7 +96,7 @@ export class SimulatedCluster {
   readonly #options: ClusterOptions;
   readonly #modules: ClusterModules;
   readonly #configHash: string;
-  #wiped = 0;
+  readonly #nodeIds = new Set<string>();
 
   constructor(options: ClusterOptions, modules: ClusterModules) {
     this.#options = options;
@@ -124,7 +124,7 @@ export class SimulatedCluster {
   addHost(name: string, founds = false): Host {
     const host: Host = {
       name,
-      nodeId: `node-${name}`,
+      nodeId: this.#freshNodeId(name),
       disk: createSimulatedDisk(),
       snapshots: new MemorySnapshots(this.#modules),
       clock: this.#newClock(EPOCH_MS),
@@ -232,7 +232,7 @@ export class SimulatedCluster {
   wipe(host: Host): void {
     this.#end(host, (options) => createSimulatedDisk(options));
     host.snapshots = new MemorySnapshots(this.#modules);
-    host.nodeId = `node-${host.name}-${++this.#wiped}`;
+    host.nodeId = this.#freshNodeId(host.name);
     host.hasOthers = false;
     host.isFounder = false;
     host.starts = 0;
@@ -253,6 +253,14 @@ export class SimulatedCluster {
     host.trouble = {};
     host.clock = this.#newClock(clock.now() - Math.floor(this.time.nowMs));
     host.disk = next(this.#diskOptions(host));
+  }
+
+  /** No node id is ever given twice. */
+  #freshNodeId(name: string): string {
+    let nodeId = name;
+    for (let i = 2; this.#nodeIds.has(nodeId); i++) nodeId = `${name}-${i}`;
+    this.#nodeIds.add(nodeId);
+    return nodeId;
   }
 
   #newClock(epochMs: number): VirtualClock {

@@ -20,7 +20,7 @@ import type { PageHashes } from '../../disk/snapshot-root.ts';
 import type { Manifest } from '../../ports.ts';
 
 /** What is kept of a manifest; its chunks are read again when they are needed. */
-export type ManifestHead = Omit<Manifest, 'chunks' | 'voters'>;
+export type ManifestHead = Omit<Manifest, 'chunks' | 'config'>;
 
 export interface Recording {
   readonly log: ReadModules;
@@ -158,7 +158,7 @@ async function manifestsIn(snapshots: ReadOnlySnapshots | null): Promise<{
   for (const index of listing.indexes.toReversed()) {
     const read = await snapshots.manifest(index);
     if (read.ok) {
-      const { chunks: _chunks, voters: _voters, ...head } = read.manifest;
+      const { chunks: _chunks, config: _config, ...head } = read.manifest;
       manifests.push(head);
     } else {
       problems.push(read.problem);
