@@ -173,7 +173,13 @@ async function begin(time: VirtualTime): Promise<Process> {
         retentionMs: 3_600_000,
         retentionBytes: 64 * 1024 * 1024,
         segmentBytesMax: 1024 * 1024,
-        firstCommands: () => [CONFIG],
+        founds: true,
+        hasOthers: false,
+        incarnation: 1,
+        configuration: {
+          hash: () => '',
+          commandFor: (state) => (state.config === null ? CONFIG : null),
+        },
       },
       {
         clock,

@@ -7,6 +7,7 @@
  * second, which is the worst case of pages.
  */
 
+import { EMPTY_CONFIG } from '../src/raft/confchange.ts';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -128,7 +129,7 @@ function save(store: SnapshotStore, { state }: Projection): Promise<SnapshotWrit
     term: 1,
     at: START_MS,
     chain: zeros,
-    voters: ['node'],
+    config: { index: 0, confState: { ...EMPTY_CONFIG, voters: ['node'] } },
   });
 }
 

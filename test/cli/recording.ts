@@ -3,6 +3,7 @@
  * states written by the snapshot store, on a real disk.
  */
 
+import { EMPTY_CONFIG } from '../../src/raft/confchange.ts';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -68,7 +69,7 @@ export async function record(folder: string, sketch: RecordingSketch): Promise<L
       term: 1,
       at: batch.at,
       chain: hex(chain),
-      voters: [log.identity.nodeId],
+      config: { index: 0, confState: { ...EMPTY_CONFIG, voters: [log.identity.nodeId] } },
     });
   }
   if (waiting.length > 0) await append();

@@ -21,8 +21,8 @@ describe('a node alone', () => {
     const world = new World().trouble({ takesMs: ({ kind }) => (kind === 'sync' ? 10 : 0) });
     await world.boot();
     expect(world.node.ready()).toBe(false);
-    // The vote, the empty entry of the term, then the configuration: three syncs.
-    await world.wait('29ms');
+    // The vote, the empty entry of the term, then the configuration: four syncs.
+    await world.wait('39ms');
     expect(world.node.ready()).toBe(false);
     await world.wait('1ms');
     expect(world.node.ready()).toBe(true);

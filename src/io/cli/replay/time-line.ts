@@ -97,7 +97,7 @@ const NONE: readonly Moment[] = [];
 
 /** Commands that by themselves are nothing to show: only what they cause is. */
 function isRoutine({ kind }: Command): boolean {
-  return kind === 'observe' || kind === 'alerts' || kind === 'clock';
+  return kind === 'observe' || kind === 'alerts' || kind === 'clock' || kind === 'request';
 }
 
 function isAboutSilences({ kind }: Command): boolean {
@@ -141,6 +141,10 @@ function requested(folded: Folded, command: Command): readonly Moment[] {
     case 'attempt':
     case 'outcome':
     case 'clock':
+    case 'member':
+    case 'forgetMember':
+    case 'request':
+    case 'reducers':
       return NONE;
   }
 }
