@@ -187,6 +187,7 @@ async function begin(time: VirtualTime): Promise<Process> {
         disk: createSimulatedDisk({ pace: () => clock.pause(0) }),
         digest: nodeDigest,
         snapshots: new MemorySnapshots({ digest: nodeDigest }),
+        transport: { attach: () => undefined, send: () => undefined, setPeers: () => undefined },
         notifiers: [receivers.notifier('webhook', { clock })],
         localTimeIn: () => {
           throw new Error('nothing here depends on a time zone');
