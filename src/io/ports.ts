@@ -9,7 +9,7 @@ import type { Batch, Command } from '../commands/command.ts';
 import type { Observe } from '../commands/observe.ts';
 import type { Notification, State } from '../projections/state.ts';
 import type { Transition } from '../projections/transaction.ts';
-import type { ConfigAt, Effect } from '../raft/types.ts';
+import type { ConfigAt, Effect, NodeId } from '../raft/types.ts';
 
 /** Wall time for stamps, monotonic time for durations, timers for both. */
 export interface Clock {
@@ -116,6 +116,10 @@ export interface NodeHandle extends Intake {
   status(): NodeStatus;
   /** True when a leader is known and this node has applied what was committed when it started. */
   ready(): boolean;
+  /** Whether this node leads and has applied all that was committed before. */
+  leads(): boolean;
+  /** Changes who belongs to the cluster, here or through the leader. Never rejects. */
+  changeMembership(change: MembershipChange): Promise<MembershipAnswer>;
   /** Calls `listener` after each applied entry, until the result is called. */
   onApplied(listener: (view: View) => void): () => void;
 }
@@ -135,6 +139,12 @@ export interface NodeObserver {
   snapshotTaken(written: SnapshotWritten): void;
   /** What consensus has asked for, before the node does it. */
   carriedOut?(effect: Effect): void;
+  /**
+   * Who else belongs to the cluster, as far as this node knows: told when it starts, and again when
+   * that changes. Not told while the node knows of no configuration, or may have lost the newest.
+   * To be remembered outside of the log: it says whether others can bring back what is lost.
+   */
+  membersChanged?(others: readonly NodeId[]): void;
 }
 
 /** One try at telling one integration, handed to its sender. */
@@ -268,8 +278,8 @@ export interface PeerReceiver {
   onUnreachable(to: string): void;
   /** Why `nodeId` may not talk to this cluster (it was removed from it), or null. */
   refusalFor(nodeId: string): string | null;
-  /** A node without data asks to become a member. Never rejects. */
-  onJoin(candidate: Candidate): Promise<JoinAnswer>;
+  /** A node asks to become a member, or a member says where it is now. Never rejects. */
+  onJoin(applicant: Applicant): Promise<JoinAnswer>;
 }
 
 /** Who wants to be a member. */
@@ -279,6 +289,18 @@ export interface Candidate {
   readonly peerAddress: string;
   readonly httpAddress: string;
 }
+
+/** A candidate at the door. */
+export interface Applicant extends Candidate {
+  /** The cluster of its data; empty for a node without data. */
+  readonly clusterId: string;
+}
+
+/** What a person may change about who belongs to the cluster; `node` is a node id. */
+export type MembershipChange =
+  | { readonly op: 'remove'; readonly node: string }
+  /** Null leaves the choice to the leader. */
+  | { readonly op: 'transfer'; readonly node: string | null };
 
 /** What became of a request to change who belongs to the cluster. */
 export interface MembershipAnswer {
@@ -291,4 +313,3 @@ export type JoinAnswer =
   | { readonly ok: true; readonly clusterId: string }
   /** `retry`: nothing is wrong with the candidate, but nobody can admit it just now. */
   | { readonly ok: false; readonly code: 'retry' | 'refused'; readonly message: string };
-

@@ -98,6 +98,12 @@ export interface Log {
    * log that is not healing.
    */
   markHealed(): Promise<void>;
+  /**
+   * From here on the log is that of another cluster, which begins with the history of this one: the
+   * way out when a majority is lost for good. Durable when it resolves; a log that was healing is
+   * taken as it is. Entries before it keep their places and their chain.
+   */
+  beginEpoch(clusterId: string): Promise<void>;
   /** Waits for what was appended and lets go of the files. */
   close(): Promise<void>;
 }

@@ -38,15 +38,15 @@ interface Waiting {
   readonly append: Append;
   /** Set by prune: entries before this one are about to be dropped. */
   readonly keptFrom: number | undefined;
-  /** Set by markHealed. */
-  readonly isHealed: boolean;
+  /** Set by markHealed and beginEpoch: the cluster of the whole log that goes on from here. */
+  readonly renewedAs: string | undefined;
   readonly bytes: number;
   readonly resolve: () => void;
   readonly reject: (error: unknown) => void;
 }
 
 export class SegmentedLog implements Log {
-  readonly identity: LogIdentity;
+  #identity: LogIdentity;
   readonly setAside: readonly SetAsideFile[];
   readonly #segmentBytesMax: number;
   readonly #modules: LogModules;
@@ -82,7 +82,7 @@ export class SegmentedLog implements Log {
     modules: LogModules,
   ) {
     const { segments, active, tail, base, runs, mark, vote } = recovered;
-    this.identity = { clusterId: options.clusterId, nodeId: options.nodeId };
+    this.#identity = { clusterId: options.clusterId, nodeId: options.nodeId };
     this.setAside = options.setAside;
     this.#segmentBytesMax = options.segmentBytesMax;
     this.#modules = modules;
@@ -94,6 +94,10 @@ export class SegmentedLog implements Log {
     this.#runs = runs;
     this.#expected = tail;
     this.#mark = mark;
+  }
+
+  get identity(): LogIdentity {
+    return this.#identity;
   }
 
   get firstIndex(): number {
@@ -132,7 +136,12 @@ export class SegmentedLog implements Log {
 
   async markHealed(): Promise<void> {
     this.#checkOpen();
-    await this.#enqueue({ entries: [] }, { isHealed: true });
+    await this.#enqueue({ entries: [] }, { renewedAs: this.#identity.clusterId });
+  }
+
+  async beginEpoch(clusterId: string): Promise<void> {
+    this.#checkOpen();
+    await this.#enqueue({ entries: [] }, { renewedAs: clusterId });
   }
 
   async *read(from: number, to: number): AsyncGenerator<LogEntry, void, undefined> {
@@ -244,12 +253,9 @@ export class SegmentedLog implements Log {
 
   async #enqueue(
     append: Append,
-    {
-      keptFrom,
-      isHealed = false,
-    }: { readonly keptFrom?: number; readonly isHealed?: boolean } = {},
+    { keptFrom, renewedAs }: { readonly keptFrom?: number; readonly renewedAs?: string } = {},
   ): Promise<void> {
-    const waiting = { append, keptFrom, isHealed, bytes: appendBytes(append) };
+    const waiting = { append, keptFrom, renewedAs, bytes: appendBytes(append) };
     if (append.sync === false) {
       // Only the newest of them says anything.
       if (this.#queue.at(-1)?.append.sync === false) this.#queue.pop();
@@ -301,9 +307,8 @@ export class SegmentedLog implements Log {
     const cut = batch.find(({ append }) => cutsLog(append));
     const bytes = batch.reduce((sum, waiting) => sum + waiting.bytes, 0);
     if (cut !== undefined) await this.#cutLog(cut.append);
-    else if (this.isHealing && batch[0]?.isHealed === true) {
-      await this.#beginSegment('rotation', this.#tail, { isHealing: false });
-    } else if (!this.#active.isEmpty && this.#active.end + bytes > this.#segmentBytesMax) {
+    else if (batch[0]?.renewedAs !== undefined) await this.#renew(batch[0].renewedAs);
+    else if (!this.#active.isEmpty && this.#active.end + bytes > this.#segmentBytesMax) {
       await this.#beginSegment('rotation', this.#tail);
     }
     const content = contentOf(batch, this.#tail);
@@ -319,13 +324,26 @@ export class SegmentedLog implements Log {
     this.#moveMark();
   }
 
+  /** A ballot that still names the epoch before is written anew at the next open. */
+  async #renew(clusterId: string): Promise<void> {
+    const isSame = clusterId === this.#identity.clusterId;
+    if (isSame && !this.isHealing) return;
+    this.#identity = { ...this.#identity, clusterId };
+    await this.#beginSegment('rotation', this.#tail, { isHealing: false });
+    if (!isSame) await this.#writeBallot(this.#vote);
+  }
+
   /** A new term or vote goes to the ballot first, so that damage to the log cannot take both. */
   async #noteVote({ term, vote }: Vote = this.#vote): Promise<void> {
     if (isSameVote(this.#vote, { term, vote })) return;
+    await this.#writeBallot({ term, vote });
+    this.#vote = { term, vote };
+  }
+
+  async #writeBallot({ term, vote }: Vote): Promise<void> {
     const { header, end: offset } = this.#active;
     const place = { sequence: header.sequence, offset };
-    await writeBallot({ ...this.identity, term, vote, place }, this.#modules);
-    this.#vote = { term, vote };
+    await writeBallot({ ...this.#identity, term, vote, place }, this.#modules);
   }
 
   /** A conflict or a snapshot: a new segment begins elsewhere than where the log ends. */
@@ -352,7 +370,7 @@ export class SegmentedLog implements Log {
   ): Promise<void> {
     const { index, term, chain, keptFrom, hardState } = tail;
     const header: SegmentHeader = {
-      ...this.identity,
+      ...this.#identity,
       begunBy,
       sequence: this.#active.header.sequence + 1,
       previous: { index, term, chain },
@@ -480,8 +498,8 @@ export class SegmentedLog implements Log {
 }
 
 /** Nothing that came before it may share its group. */
-function beginsSegment({ append, isHealed }: Waiting): boolean {
-  return isHealed || cutsLog(append);
+function beginsSegment({ append, renewedAs }: Waiting): boolean {
+  return renewedAs !== undefined || cutsLog(append);
 }
 
 /** What a run of appends adds to the tail; undefined when that is nothing. */

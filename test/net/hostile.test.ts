@@ -196,6 +196,7 @@ describe('answers that are none', () => {
           name: 'one',
           peerAddress: one.address,
           httpAddress: one.address,
+          clusterId: '',
         });
         expect((await asked).ok).toBe(false);
         odd.close();

@@ -8,7 +8,13 @@ import { call, endWorld, member, portOf, pretender, until, welcome, type Member 
 afterEach(endWorld);
 
 function candidateOf(joiner: Member, httpAddress = '127.0.0.1:9093') {
-  return { nodeId: joiner.nodeId, name: 'two', peerAddress: joiner.address, httpAddress };
+  return {
+    nodeId: joiner.nodeId,
+    name: 'two',
+    peerAddress: joiner.address,
+    httpAddress,
+    clusterId: '',
+  };
 }
 
 describe('a node without data that asks to join', () => {
@@ -113,8 +119,14 @@ describe('a node without data that asks to join', () => {
     let decide: (answer: JoinAnswer) => void = () => undefined;
     one.receiver.answer = () => new Promise((resolve) => (decide = resolve));
     const { socket } = await call(portOf(one.address));
-    const candidate = { nodeId: 'node-2', name: 'two', peerAddress: '', httpAddress: '' };
-    socket.write(encodeHello({ kind: 'join', candidate }));
+    const applicant = {
+      nodeId: 'node-2',
+      name: 'two',
+      peerAddress: '',
+      httpAddress: '',
+      clusterId: '',
+    };
+    socket.write(encodeHello({ kind: 'join', applicant }));
     await until(() => one.receiver.candidates.length === 1);
     const closed = once(socket, 'close');
     socket.resetAndDestroy();

@@ -50,6 +50,7 @@ describe('members with TLS', () => {
       name: 'two',
       peerAddress: joiner.address,
       httpAddress: '127.0.0.1:9093',
+      clusterId: '',
     };
     const ask = (as: typeof candidate) => joiner.transport.askToJoin(one.address, as);
     expect(await ask(candidate)).toEqual({ ok: true, clusterId: 'cluster-1' });

@@ -21,7 +21,7 @@ import {
   type TcpTransport,
   type TransportOptions,
 } from '../../src/io/net/transport.ts';
-import type { Candidate, Clock, JoinAnswer, PeerReceiver } from '../../src/io/ports.ts';
+import type { Applicant, Clock, JoinAnswer, PeerReceiver } from '../../src/io/ports.ts';
 import { KeepingLogger, realClock } from '../monitors/world.ts';
 
 const closers: (() => unknown)[] = [];
@@ -47,7 +47,7 @@ class KeepingReceiver implements PeerReceiver {
   readonly frames: (readonly [from: string, text: string])[] = [];
   readonly sizes: number[] = [];
   readonly unreachable: string[] = [];
-  readonly candidates: Candidate[] = [];
+  readonly candidates: Applicant[] = [];
   readonly removed = new Map<string, string>();
   answer: () => Promise<JoinAnswer> = () => Promise.resolve({ ok: true, clusterId: 'cluster-1' });
 
@@ -64,7 +64,7 @@ class KeepingReceiver implements PeerReceiver {
     return this.removed.get(nodeId) ?? null;
   }
 
-  onJoin(candidate: Candidate): Promise<JoinAnswer> {
+  onJoin(candidate: Applicant): Promise<JoinAnswer> {
     this.candidates.push(candidate);
     return this.answer();
   }

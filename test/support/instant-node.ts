@@ -8,7 +8,15 @@
 import { batchFromWire, batchToWire, type Command } from '../../src/commands/command.ts';
 import type { Observe } from '../../src/commands/observe.ts';
 import { MalformedCommand } from '../../src/commands/schema.ts';
-import type { Clock, NodeHandle, NodeStatus, Proposed, View } from '../../src/io/ports.ts';
+import type {
+  Clock,
+  MembershipAnswer,
+  MembershipChange,
+  NodeHandle,
+  NodeStatus,
+  Proposed,
+  View,
+} from '../../src/io/ports.ts';
 import { decide } from '../../src/projections/decide.ts';
 import { INITIAL_STATE } from '../../src/projections/initial.ts';
 import { Projection } from '../../src/projections/projection.ts';
@@ -23,6 +31,10 @@ export class InstantNode implements NodeHandle {
   /** While set, every proposal is refused with it and nothing is folded. */
   refusal: Extract<Proposed, { readonly ok: false }> | null = null;
   isReady = true;
+  isLeading = true;
+  /** What it was asked to change, and what it answers. */
+  readonly changes: MembershipChange[] = [];
+  changeAnswer: MembershipAnswer = { code: 'ok', message: '' };
   leader: string | null = 'n1';
 
   constructor(clock: Clock) {
@@ -75,7 +87,14 @@ export class InstantNode implements NodeHandle {
   }
 
   status(): NodeStatus {
-    const self = { name: 'n1', nodeId: 'node-1', role: 'leader', lag: null, silentMs: null, clockOffsetMs: 0 } as const;
+    const self = {
+      name: 'n1',
+      nodeId: 'node-1',
+      role: 'leader',
+      lag: null,
+      silentMs: null,
+      clockOffsetMs: 0,
+    } as const;
     const address = { peerAddress: '127.0.0.1:9094', httpAddress: '127.0.0.1:9093' };
     return {
       ...self,
@@ -95,6 +114,15 @@ export class InstantNode implements NodeHandle {
 
   ready(): boolean {
     return this.isReady;
+  }
+
+  leads(): boolean {
+    return this.isLeading;
+  }
+
+  changeMembership(change: MembershipChange): Promise<MembershipAnswer> {
+    this.changes.push(change);
+    return Promise.resolve(this.changeAnswer);
   }
 
   onApplied(listener: (view: View) => void): () => void {

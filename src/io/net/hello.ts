@@ -18,7 +18,7 @@ import {
   type TypeOf,
 } from '../../commands/schema.ts';
 import { decodeCanonical, encodeCanonical } from '../../log/codec.ts';
-import type { Candidate } from '../ports.ts';
+import type { Applicant } from '../ports.ts';
 import { blockOf, TAG_BYTES } from './blocks.ts';
 
 export const PROTOCOL_VERSION = 1;
@@ -47,12 +47,19 @@ const peerHello = record({
   address,
 });
 
-const joinHello = record({ nodeId: mintedId, name, peerAddress: address, httpAddress: address });
+const joinHello = record({
+  nodeId: mintedId,
+  name,
+  peerAddress: address,
+  httpAddress: address,
+  /** Of the data that it has; empty for none. */
+  clusterId,
+});
 
 export type PeerHello = TypeOf<typeof peerHello>;
 export type Hello =
   | ({ readonly kind: 'peer' } & PeerHello)
-  | { readonly kind: 'join'; readonly candidate: Candidate };
+  | { readonly kind: 'join'; readonly applicant: Applicant };
 
 /** Numbers are forever. */
 const HELLO_KIND = { peer: 1, join: 2 } as const;
@@ -61,7 +68,7 @@ export function encodeHello(hello: Hello): Uint8Array {
   const body =
     hello.kind === 'peer'
       ? peerHello.encode(hello, 'hello')
-      : joinHello.encode(hello.candidate, 'hello');
+      : joinHello.encode(hello.applicant, 'hello');
   return blockOf(PREAMBLE, encodeCanonical([HELLO_KIND[hello.kind], body]));
 }
 
@@ -70,7 +77,7 @@ export function decodeHello(payload: Uint8Array): Hello {
   const [kind, body] = pairFrom(payload, 'hello');
   if (kind === HELLO_KIND.peer) return { kind: 'peer', ...peerHello.decode(body, 'hello') };
   if (kind === HELLO_KIND.join) {
-    return { kind: 'join', candidate: joinHello.decode(body, 'hello') };
+    return { kind: 'join', applicant: joinHello.decode(body, 'hello') };
   }
   throw new MalformedCommand('hello', 'is of no known kind');
 }

@@ -1,10 +1,10 @@
 /**
- * How a node without data asks a member to let it into the cluster.
+ * How a node asks a member to let it into the cluster, or tells it that it is somewhere else now.
  *
  * Promise: neither side rejects, and both end within a known time.
  */
 
-import type { Candidate, JoinAnswer } from '../ports.ts';
+import type { Applicant, JoinAnswer } from '../ports.ts';
 import { reachableAt } from './addresses.ts';
 import type { Dialled } from './dial.ts';
 import type { Hello } from './hello.ts';
@@ -14,10 +14,10 @@ export const JOIN_LIMIT_MS = 10_000;
 
 /** Asks the member that `dialWith` reaches. */
 export async function askToJoin(
-  candidate: Candidate,
+  applicant: Applicant,
   dialWith: (hello: Hello) => Promise<Dialled>,
 ): Promise<JoinAnswer> {
-  const dialled = await dialWith({ kind: 'join', candidate });
+  const dialled = await dialWith({ kind: 'join', applicant });
   if (!dialled.ok) {
     const code = dialled.code === 'refused' ? 'refused' : 'retry';
     return { ok: false, code, message: dialled.problem };
@@ -27,11 +27,11 @@ export async function askToJoin(
   return { ok: false, code: 'refused', message: 'it answers a question that was not asked' };
 }
 
-/** The candidate as this side can reach it. */
-export function reachableCandidate(candidate: Candidate, remoteHost: string): Candidate {
+/** The applicant as this side can reach it. */
+export function reachableApplicant(applicant: Applicant, remoteHost: string): Applicant {
   return {
-    ...candidate,
-    peerAddress: reachableAt(candidate.peerAddress, remoteHost),
-    httpAddress: reachableAt(candidate.httpAddress, remoteHost),
+    ...applicant,
+    peerAddress: reachableAt(applicant.peerAddress, remoteHost),
+    httpAddress: reachableAt(applicant.httpAddress, remoteHost),
   };
 }

@@ -219,7 +219,7 @@ class Door {
       this.refuse(inbound, 'refused', `a hello that cannot be read: ${(error as Error).message}`);
       return;
     }
-    const named = hello.kind === 'peer' ? hello : hello.candidate;
+    const named = hello.kind === 'peer' ? hello : hello.applicant;
     const problem = certificateProblem(inbound.socket, named);
     if (problem !== null) {
       this.refuse(inbound, 'refused', problem);

@@ -11,7 +11,7 @@
  */
 
 import type {
-  Candidate,
+  Applicant,
   Channel,
   Clock,
   JoinAnswer,
@@ -26,7 +26,7 @@ import { createTlsSide, type TlsOptions, type TlsSide } from './certificates.ts'
 import { dial, type DialModules } from './dial.ts';
 import { encodeAnswer, refused, type PeerHello } from './hello.ts';
 import { InboundPeers } from './inbound-peers.ts';
-import { askToJoin, JOIN_LIMIT_MS, reachableCandidate } from './join.ts';
+import { askToJoin, JOIN_LIMIT_MS, reachableApplicant } from './join.ts';
 import { HELLO_LIMIT_MS, listenForPeers, type PeerListener, type Visitor } from './listener.ts';
 import { OutgoingPeer } from './outgoing-peer.ts';
 import { QuietLines } from './quiet-lines.ts';
@@ -79,8 +79,8 @@ export interface TcpTransport extends Transport {
   readonly address: string;
   /** From now on this node is in that cluster. Once, and only when it was in none. */
   enterCluster(clusterId: string): void;
-  /** Asks the member at `address` to let `candidate` into its cluster. Never rejects. */
-  askToJoin(address: string, candidate: Candidate): Promise<JoinAnswer>;
+  /** Asks the member at `address` to let `applicant` into its cluster. Never rejects. */
+  askToJoin(address: string, applicant: Applicant): Promise<JoinAnswer>;
   stats(): TransportStats;
   close(): Promise<void>;
 }
@@ -148,7 +148,7 @@ class Tcp implements TcpTransport {
         port,
         onHello: (hello, visitor) => {
           if (hello.kind === 'peer') this.#peerCame(hello, visitor);
-          else void this.#candidateCame(hello.candidate, visitor);
+          else void this.#applicantCame(hello.applicant, visitor);
         },
       },
       { ...this.#modules, lines: this.#lines, tls: this.#tls },
@@ -193,9 +193,9 @@ class Tcp implements TcpTransport {
     this.#removeRefused();
   }
 
-  askToJoin(address: string, candidate: Candidate): Promise<JoinAnswer> {
+  askToJoin(address: string, applicant: Applicant): Promise<JoinAnswer> {
     const { signal } = this.#stopping;
-    return askToJoin(candidate, (hello) =>
+    return askToJoin(applicant, (hello) =>
       dial({ nodeId: null, address, hello, limitMs: JOIN_LIMIT_MS }, this.#dialModules(), signal),
     );
   }
@@ -322,7 +322,7 @@ class Tcp implements TcpTransport {
     return this.#receiver.refusalFor(hello.nodeId);
   }
 
-  async #candidateCame(candidate: Candidate, { inbound, mayWait }: Visitor): Promise<void> {
+  async #applicantCame(applicant: Applicant, { inbound, mayWait }: Visitor): Promise<void> {
     const { nodeId, name } = this.#options;
     const receiver = this.#receiver;
     if (receiver === null) {
@@ -330,7 +330,7 @@ class Tcp implements TcpTransport {
       return;
     }
     mayWait(JOIN_LIMIT_MS);
-    const answer = await receiver.onJoin(reachableCandidate(candidate, inbound.remoteHost));
+    const answer = await receiver.onJoin(reachableApplicant(applicant, inbound.remoteHost));
     inbound.part(
       encodeAnswer(
         answer.ok

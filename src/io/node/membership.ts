@@ -34,6 +34,12 @@ interface Asked {
   readonly untilTick: number;
 }
 
+interface Hint {
+  readonly address: string;
+  /** What the log said when the hint came. */
+  readonly instead: string;
+}
+
 /** Patience with the leader. */
 const ASK_TICKS = 80;
 /** A member that was silent for so long may lose its seat to one of the same name. */
@@ -47,8 +53,8 @@ export class Membership {
   readonly #id: NodeId;
   readonly #modules: MembershipModules;
   readonly #asked = new Map<number, Asked>();
-  /** Where nodes said they are, for those of which the log does not say it yet. */
-  readonly #hints = new Map<NodeId, string>();
+  /** Where nodes said they are. A hint is good until the log says something new about its node. */
+  readonly #hints = new Map<NodeId, Hint>();
   #nextRef = 1;
   #tick = 0;
   #isBusy = false;
@@ -72,10 +78,10 @@ export class Membership {
     });
   }
 
-  /** A node says where it is; used until the log says it. */
+  /** A node says where it is; it may have moved since the log heard of it. */
   hint(node: NodeId, address: string): void {
     if (node === this.#id) return;
-    this.#hints.set(node, address);
+    this.#hints.set(node, { address, instead: this.#loggedAddress(node) });
     this.refreshPeers();
   }
 
@@ -89,19 +95,26 @@ export class Membership {
 
   /** Call whenever the configuration or the table of members may have changed. */
   refreshPeers(): void {
-    const { raft, setPeers, state } = this.#modules;
-    const table = state().members;
+    const { raft, setPeers } = this.#modules;
     const peers = members(raft().config.confState)
       .filter((node) => node !== this.#id)
-      .map((nodeId) => ({
-        nodeId,
-        address: get(table, nodeId)?.peer ?? this.#hints.get(nodeId) ?? '',
-      }))
+      .map((nodeId) => ({ nodeId, address: this.#addressOf(nodeId) }))
       .filter(({ address }) => address !== '');
     const text = JSON.stringify(peers);
     if (text === this.#peers) return;
     this.#peers = text;
     setPeers(peers);
+  }
+
+  #addressOf(node: NodeId): string {
+    const logged = this.#loggedAddress(node);
+    const hint = this.#hints.get(node);
+    return hint !== undefined && hint.instead === logged ? hint.address : logged;
+  }
+
+  /** Empty when the log has none. */
+  #loggedAddress(node: NodeId): string {
+    return get(this.#modules.state().members, node)?.peer ?? '';
   }
 
   tick(): void {
@@ -148,7 +161,7 @@ export class Membership {
     const { nodeId, name, peerAddress } = candidate;
     const refusal = this.refusalFor(nodeId) ?? this.#bearerOf(name, nodeId);
     if (refusal !== null) return { code: 'refused', message: refusal };
-    this.#hints.set(nodeId, peerAddress);
+    this.hint(nodeId, peerAddress);
     const { config } = this.#modules.raft();
     if (!members(config.confState).includes(nodeId)) {
       const changed = await this.#change([{ op: 'join', node: nodeId }], config.index);

@@ -23,13 +23,23 @@ import type { State } from '../../projections/state.ts';
 import { get } from '../../projections/table.ts';
 import { members } from '../../raft/confchange.ts';
 import { createRaft } from '../../raft/core.ts';
-import type { ConfChange, ConfigAt, Effect, Entry, Input, NodeId, Raft, RaftStatus } from '../../raft/types.ts';
 import type {
-  Candidate,
+  ConfChange,
+  ConfigAt,
+  Effect,
+  Entry,
+  Input,
+  NodeId,
+  Raft,
+  RaftStatus,
+} from '../../raft/types.ts';
+import type {
+  Applicant,
   Clock,
   JoinAnswer,
   Logger,
   MembershipAnswer,
+  MembershipChange,
   NodeHandle,
   NodeObserver,
   NodeStatus,
@@ -57,7 +67,7 @@ import { Requests, type Request } from './requests.ts';
 import { bytesOfHex, type StartPoint } from './restore.ts';
 import { RootComparison } from './roots.ts';
 import { Sender } from './sender.ts';
-import type { Frame, MembershipRequest } from './wire.ts';
+import type { Frame } from './wire.ts';
 
 /** The configuration file of this process. */
 export interface NodeConfiguration {
@@ -123,7 +133,11 @@ interface Pending {
 /** What became of an entry. */
 type Fate =
   | { readonly type: 'applied'; readonly index: number }
-  | { readonly type: 'refused'; readonly code: 'not-leader' | 'busy' | 'malformed'; message: string }
+  | {
+      readonly type: 'refused';
+      readonly code: 'not-leader' | 'busy' | 'malformed';
+      message: string;
+    }
   | { readonly type: 'unknown'; readonly message: string };
 
 type ForwardedFrame = Extract<Frame, { kind: 'forwarded' }>;
@@ -182,6 +196,8 @@ export class Node implements NodeHandle, PeerReceiver {
   #role: Role = 'follower';
   #term = 0;
   #leader: string | null = null;
+  /** Who else belongs, as the observer was told last. */
+  #othersTold: string | null = null;
   /** The term in which this node has appended `lead`; proposals wait for it. */
   #leadingTerm = 0;
   /** A follower answers reads once it has applied what was committed when it found its leader. */
@@ -290,6 +306,7 @@ export class Node implements NodeHandle, PeerReceiver {
   /** Starts ticking. Returns at once: no leader is waited for. */
   start(): void {
     this.#membership.refreshPeers();
+    this.#tellMembers();
     this.#housekeeping.start();
     this.#tick();
   }
@@ -412,9 +429,13 @@ export class Node implements NodeHandle, PeerReceiver {
     return () => this.#listeners.delete(listener);
   }
 
-  /** Changes who belongs to the cluster, here or through the leader. Never rejects. */
-  changeMembership(request: MembershipRequest): Promise<MembershipAnswer> {
+  changeMembership(request: MembershipChange): Promise<MembershipAnswer> {
     return this.#membership.ask(request);
+  }
+
+  /** Somebody says where a member is now. */
+  hint(node: NodeId, address: string): void {
+    this.#membership.hint(node, address);
   }
 
   // -------------------------------------------------------------------------------------------
@@ -451,12 +472,17 @@ export class Node implements NodeHandle, PeerReceiver {
     return this.#membership.refusalFor(node);
   }
 
-  async onJoin(candidate: Candidate): Promise<JoinAnswer> {
-    this.#membership.hint(candidate.nodeId, candidate.peerAddress);
-    const answer = await this.#membership.ask({ op: 'join', ...candidate });
-    if (answer.code === 'ok') {
-      return { ok: true, clusterId: this.#modules.log.identity.clusterId };
+  async onJoin({ clusterId: theirs, ...candidate }: Applicant): Promise<JoinAnswer> {
+    const { clusterId } = this.#modules.log.identity;
+    if (theirs !== '' && theirs !== clusterId) {
+      const message =
+        `node ${candidate.name} has data of cluster ${theirs}, and this is cluster ${clusterId}. ` +
+        'To make it a member here, start it with an empty data directory and --join.';
+      return { ok: false, code: 'refused', message };
     }
+    this.hint(candidate.nodeId, candidate.peerAddress);
+    const answer = await this.#membership.ask({ op: 'join', ...candidate });
+    if (answer.code === 'ok') return { ok: true, clusterId };
     const code = answer.code === 'refused' ? 'refused' : 'retry';
     return { ok: false, code, message: answer.message };
   }
@@ -526,7 +552,10 @@ export class Node implements NodeHandle, PeerReceiver {
     const pending: Pending = { own, request, isNamed, guests, at };
     if (request !== null) this.#requests.markSent(request, this.#id, this.#ticks);
     try {
-      const data = encodeBatch({ at, commands: [...this.#absence(), ...this.#commandsOf(pending)] });
+      const data = encodeBatch({
+        at,
+        commands: [...this.#absence(), ...this.#commandsOf(pending)],
+      });
       this.#absentSince = null;
       this.#propose(pending, (ref) => ({ type: 'propose', ref, data }));
     } catch (error) {
@@ -577,7 +606,11 @@ export class Node implements NodeHandle, PeerReceiver {
 
   /** Follower: hands requests to the leader. */
   #forwardRequests(): void {
-    const notLeading = { ok: false, code: 'not-leader', message: 'this node does not lead' } as const;
+    const notLeading = {
+      ok: false,
+      code: 'not-leader',
+      message: 'this node does not lead',
+    } as const;
     for (;;) {
       const own = this.#queue.takeOwn();
       if (own.length === 0) break;
@@ -824,6 +857,7 @@ export class Node implements NodeHandle, PeerReceiver {
         return;
       case 'configChanged':
         this.#membership.refreshPeers();
+        this.#tellMembers();
         return;
       case 'transferEnded':
         this.#transfers.get(effect.ref)?.(effect.moved);
@@ -967,7 +1001,8 @@ export class Node implements NodeHandle, PeerReceiver {
 
   #pointOf(index: number): { index: number; term: number; chain: Uint8Array } {
     const received = this.#catchUp.received(index);
-    if (received === null) throw new Error(`the log is to begin after ${index}, and no snapshot is here`);
+    if (received === null)
+      throw new Error(`the log is to begin after ${index}, and no snapshot is here`);
     const { chain, term } = received.manifest;
     return { index, term, chain: bytesOfHex(chain) };
   }
@@ -991,6 +1026,7 @@ export class Node implements NodeHandle, PeerReceiver {
   #healed(): void {
     this.#modules.logger.info('healed: this node votes again', { index: this.#appliedIndex });
     this.#modules.log.markHealed().catch((error: unknown) => this.#fail(error as Error));
+    this.#tellMembers();
   }
 
   /** Tells whoever had a part in the entry at `index`; another entry there means theirs was lost. */
@@ -1117,6 +1153,17 @@ export class Node implements NodeHandle, PeerReceiver {
 
   #others(): readonly NodeId[] {
     return members(this.#raft.status().config.confState).filter((node) => node !== this.#id);
+  }
+
+  /** Tells who else belongs. A damaged log may end before the others came: then it says nothing. */
+  #tellMembers(): void {
+    const { config, damaged } = this.#raft.status();
+    const others = this.#others();
+    if (members(config.confState).length === 0 || (damaged && others.length === 0)) return;
+    const text = others.join(' ');
+    if (text === this.#othersTold) return;
+    this.#othersTold = text;
+    this.#modules.observer.membersChanged?.(others);
   }
 
   #isCluster(): boolean {

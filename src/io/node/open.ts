@@ -17,7 +17,7 @@ import { beginCluster, bytesOfHex, restore, type StartPoint } from './restore.ts
 export interface OpenOptions {
   /** Whose log it shall be if there is none; null refuses to begin one. */
   readonly fresh: LogIdentity | null;
-  /** A log that begins now is that of a new cluster; otherwise this node waits to be invited. */
+  /** A log that holds nothing yet is that of a new cluster; otherwise this node waits to be invited. */
   readonly founds: boolean;
   /** There were other members when this node was last seen: they can bring back what is lost. */
   readonly hasOthers: boolean;
@@ -62,7 +62,10 @@ export async function openData(
   if (!opened.ok) return salvaged(owner, loaded, opened.refusal.message, options, modules);
   if (opened.cut !== undefined) logger.warn('torn tail cut, as after a crash', { ...opened.cut });
   const { log } = opened;
-  if (isNew && options.founds) await beginCluster(log);
+  // The process may have ended between making the log and its first entry. A log that is being
+  // healed is empty for another reason.
+  const isBlank = log.lastIndex === 0 && loaded.manifest === null && !log.isHealing;
+  if (isBlank && options.founds) await beginCluster(log);
   const restored = await restore(loaded, log);
   if (restored.ok) return { ok: true, data: dataOf(log, restored.start, loaded, isNew) };
   await log.close();

@@ -79,7 +79,7 @@ export interface Host {
   trouble: DiskTrouble;
   /** Starts so far: the incarnation of the next process is one more. */
   starts: number;
-  /** Whether it has ever been one of several members. */
+  /** Whether its node was one of several members when it last spoke of them; outlives its disk. */
   hasOthers: boolean;
   /** Its first node begins the cluster. */
   readonly founds: boolean;
@@ -200,9 +200,9 @@ export class SimulatedCluster {
           appended: () => undefined,
           snapshotTaken: () => undefined,
           applied: (entry) => witness.applied(host, entry),
-          carriedOut: (effect) => {
-            if (effect.type === 'configChanged') noteOthers(host, effect);
-            witness.effect(host, effect);
+          carriedOut: (effect) => witness.effect(host, effect),
+          membersChanged: (others) => {
+            host.hasOthers = others.length > 0;
           },
         },
         onFailure: (error) => witness.failed(host, error),
@@ -212,7 +212,7 @@ export class SimulatedCluster {
 
   /** Asks a member to admit the node of a host, then starts it. False when nobody would. */
   async join(host: Host, through: Host): Promise<boolean> {
-    const answer = await through.process?.node.onJoin(candidateOf(host));
+    const answer = await through.process?.node.onJoin({ ...candidateOf(host), clusterId: '' });
     if (answer?.ok !== true) return false;
     await this.boot(host);
     return true;
@@ -291,11 +291,6 @@ export class SimulatedCluster {
 /** A sync takes a millisecond, everything else a turn. */
 function syncMs({ kind }: DiskOperation): number {
   return kind === 'sync' || kind === 'syncDirectory' ? 1 : 0;
-}
-
-function noteOthers(host: Host, effect: Extract<Effect, { type: 'configChanged' }>): void {
-  const { voters, learners } = effect.confState;
-  if ([...voters, ...learners].some((node) => node !== host.nodeId)) host.hasOthers = true;
 }
 
 function candidateOf({ name, nodeId }: Host): Candidate {
