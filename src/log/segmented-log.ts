@@ -173,7 +173,8 @@ export class SegmentedLog implements Log {
   async chainAt(index: number): Promise<Uint8Array | undefined> {
     if (index < this.firstIndex - 1 || index > this.lastIndex) return undefined;
     if (index === this.lastIndex) return this.lastChain;
-    const place = Math.max(0, findSegment(this.#segments, index));
+    // The header of the segment after it has the chain, too: a segment that rots may end at `index`.
+    const place = Math.max(0, findSegment(this.#segments, index + 1));
     const { previous } = this.#segments[place]?.header ?? this.#active.header;
     if (previous.index === index) return previous.chain.slice();
     if (place === this.#segments.length - 1) return this.#active.chainAt(index);

@@ -70,6 +70,16 @@ describe('one bit changes', () => {
     expect(counts.refused).toBeGreaterThan(10_000);
   });
 
+  test('in a segment that ends where a snapshot does, and the chain there is still known', async () => {
+    const log = await open(createSimulatedDisk({}, store), { segmentBytesMax: 600 });
+    const chain = await log.chainAt(6);
+    await log.close();
+    const rotten = flipped(store, '0000000003-0000000000000005.log', 300, 0);
+    const again = await open(createSimulatedDisk({}, rotten), { verifyFrom: 7, create: false });
+    expect(await again.chainAt(6)).toEqual(chain);
+    await expect(again.chainAt(5)).rejects.toThrow('is damaged at byte');
+  });
+
   test('in the last group, when a power cut has taken the mark and the data are zeros', async () => {
     const disk = createSimulatedDisk();
     const log = await open(disk);
