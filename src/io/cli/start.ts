@@ -25,9 +25,16 @@ interface Flags {
   readonly classicNames: boolean;
   readonly externalUrl?: string;
   readonly logLevel: LogLevel;
-  readonly join?: string;
+  readonly join: readonly string[];
   readonly etcd?: string;
-  readonly standalone?: boolean;
+  readonly cluster: string;
+  readonly standalone: boolean;
+  readonly advertise?: string;
+  readonly peerCert?: string;
+  readonly peerKey?: string;
+  readonly peerCa?: string;
+  readonly graphite?: HostPort;
+  readonly graphitePrefix: string;
 }
 
 interface Retention {
@@ -81,10 +88,34 @@ export function startCommand(finish: (code: ExitCode) => void): Command {
         new Option('--log-level <level>', 'least level to log').choices(LOG_LEVELS).default('info'),
       ),
     )
-    .addOption(env(new Option('--join <addresses>', 'join a cluster').hideHelp()))
-    .addOption(env(new Option('--etcd <urls>', 'find members through etcd').hideHelp()))
-    .addOption(env(new Option('--cluster <name>', 'name of the cluster').hideHelp()))
-    .addOption(env(new Option('--standalone', 'make a cluster of one').hideHelp()))
+    .addOption(
+      env(new Option('--join <addresses>', 'peer addresses of members, HOST:PORT[,HOST:PORT]'))
+        .default([], 'none: a node without data begins a cluster')
+        .argParser(parseJoin),
+    )
+    .addOption(env(new Option('--etcd <urls>', 'find the members through etcd, URL[,URL]')))
+    .addOption(
+      env(new Option('--cluster <name>', 'name of the cluster in etcd and Graphite'))
+        .default('tocsin')
+        .argParser(notEmpty),
+    )
+    .addOption(
+      env(new Option('--standalone', 'the majority is lost for good: go on alone').default(false)),
+    )
+    .addOption(env(new Option('--advertise <host>', 'host at which others reach this node')))
+    .addOption(env(new Option('--peer-cert <file>', 'certificate of this node for its peers')))
+    .addOption(env(new Option('--peer-key <file>', 'key of that certificate')))
+    .addOption(env(new Option('--peer-ca <file>', 'CA of the certificates of all members')))
+    .addOption(
+      env(new Option('--graphite <host:port>', 'push the metrics there as carbon lines')).argParser(
+        parseAddress,
+      ),
+    )
+    .addOption(
+      env(new Option('--graphite-prefix <path>', 'their first nodes in Graphite')).default(
+        'tocsin',
+      ),
+    )
     .addHelpText('after', HELP);
   return command.action(async (flags: Flags) => finish(await start(flags)));
 }
@@ -92,18 +123,19 @@ export function startCommand(finish: (code: ExitCode) => void): Command {
 const HELP = `
 Every flag has an environment variable: --data-dir is TOCSIN_DATA_DIR. Port 0 takes a free port.
 When ready, one JSON line with "msg":"listening" on stderr names the addresses.
+A node alone on an empty data directory begins a cluster; others --join it. The same command line
+starts a node again: data that exist are never begun anew.
 SIGHUP reloads the configuration. SIGTERM stops in order, a second one at once.
 
 Examples:
   tocsin start --config tocsin.yml --data-dir /var/lib/tocsin
-  tocsin start --config alertmanager.yml --http 0.0.0.0:9093 --carbon 0.0.0.0:2003`;
+  tocsin start --config alertmanager.yml --http 0.0.0.0:9093 --carbon 0.0.0.0:2003
+  tocsin start --config tocsin.yml --data-dir b --name b --peer :9094 --join a.example.com:9094`;
 
 async function start(flags: Flags): Promise<ExitCode> {
-  const clusterFlag = (['join', 'etcd', 'standalone'] as const).find((flag) => flags[flag]);
-  if (clusterFlag !== undefined) {
-    process.stderr.write(
-      `error: --${clusterFlag}: this build runs clusters of one node; start without it\n`,
-    );
+  const peerTls = peerTlsOf(flags);
+  if (typeof peerTls === 'string') {
+    process.stderr.write(`error: ${peerTls}\n`);
     return EXIT.usage;
   }
   const { runDaemon } = await import('../daemon/daemon.ts');
@@ -117,10 +149,24 @@ async function start(flags: Flags): Promise<ExitCode> {
       stop.abort();
     });
   }
-  return runDaemon(optionsOf(flags), { stop: stop.signal, reload });
+  return runDaemon({ ...optionsOf(flags), peerTls }, { stop: stop.signal, reload });
 }
 
-function optionsOf(flags: Flags): DaemonOptions {
+/** The three files belong together; a text says which one is missing. */
+function peerTlsOf({ peerCa, peerCert, peerKey }: Flags): DaemonOptions['peerTls'] | string {
+  if (peerCert !== undefined && peerKey !== undefined && peerCa !== undefined) {
+    return { certificate: peerCert, key: peerKey, ca: peerCa };
+  }
+  if (peerCert === undefined && peerKey === undefined && peerCa === undefined) return null;
+  const missing = [
+    ...(peerCert === undefined ? ['--peer-cert'] : []),
+    ...(peerKey === undefined ? ['--peer-key'] : []),
+    ...(peerCa === undefined ? ['--peer-ca'] : []),
+  ];
+  return `TLS between members needs ${missing.join(' and ')}, too`;
+}
+
+function optionsOf(flags: Flags): Omit<DaemonOptions, 'peerTls'> {
   return {
     configFile: flags.config,
     dataDirectory: flags.dataDir,
@@ -135,6 +181,13 @@ function optionsOf(flags: Flags): DaemonOptions {
     retentionMs: flags.retention.ms,
     retentionBytes: flags.retention.bytes,
     logLevel: flags.logLevel,
+    join: flags.join,
+    etcd: flags.etcd ?? null,
+    cluster: flags.cluster,
+    standalone: flags.standalone,
+    advertise: flags.advertise ?? null,
+    graphite: flags.graphite ?? null,
+    graphitePrefix: flags.graphitePrefix,
   };
 }
 
@@ -156,6 +209,23 @@ function parseAddress(text: string): HostPort {
     throw new InvalidArgumentError('write HOST:PORT, for example 127.0.0.1:9093.');
   }
   return { host: (match[1] ?? match[2]) || '0.0.0.0', port };
+}
+
+/** A list of HOST:PORT; an empty text is an empty list, so that a variable can be left empty. */
+function parseJoin(text: string): readonly string[] {
+  const addresses = text
+    .split(',')
+    .map((part) => part.trim())
+    .filter((part) => part !== '');
+  for (const address of addresses) {
+    const { host, port } = parseAddress(address);
+    if (address.startsWith(':') || host === '' || port === 0) {
+      throw new InvalidArgumentError(
+        `${address} is no address of a member. Write HOST:PORT, as --peer of that member has it.`,
+      );
+    }
+  }
+  return addresses;
 }
 
 /** An unset variable of a shell must not become a path or a name. */

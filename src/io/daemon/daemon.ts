@@ -2,34 +2,46 @@
  * The daemon: builds a node out of ports and adapters, runs it until it is told to stop.
  *
  * Promise: what is started is stopped in the opposite order, whatever happened in between; it
- * listens without waiting for a leader; a disk that fails ends the process with a code of its own
+ * listens without waiting for a quorum; a disk that fails ends the process with a code of its own
  * and acknowledges nothing more. It knows no signal: `cli` turns those into `stop` and `reload`.
  */
 
-import { asyncScheduler } from 'rxjs';
+import { hostname } from 'node:os';
 import type { ApplyConfig } from '../../commands/config.ts';
-import type { AppliedConfig, State } from '../../projections/state.ts';
 import { parseMatchers } from '../config/matcher-text.ts';
 import { redactSecrets } from '../config/redact.ts';
+import { openEtcdDiscovery, type EtcdDiscovery } from '../discovery/etcd-discovery.ts';
 import { SnapshotWriteFailed } from '../disk/snapshot-store.ts';
 import { LogFailed } from '../../log/damage.ts';
 import type { Reloaded } from '../http/modules.ts';
 import { createHttpServer } from '../http/server.ts';
+import { startGraphitePush } from '../metrics/graphite-push.ts';
 import { createMetrics, type Metrics } from '../metrics/metrics.ts';
 import { listenCarbon } from '../monitors/carbon.ts';
 import { IntakeLedger } from '../monitors/intake-ledger.ts';
-import { Monitors } from '../monitors/monitors.ts';
 import { normalSeriesName } from '../monitors/series-name.ts';
+import { addressText, parseAddress, reachableAt } from '../net/addresses.ts';
+import { createTransport, type TcpTransport } from '../net/transport.ts';
 import { Node } from '../node/node.ts';
 import { createNotifiers, type Notifiers } from '../notify/registry.ts';
-import type { AppliedEntry, Logger, Transport } from '../ports.ts';
+import type { Applicant, AppliedEntry, Logger, NodeHandle, Transport } from '../ports.ts';
 import { createStatusPage } from '../ui/page.ts';
 import { Cleanups } from './cleanups.ts';
-import { configHash, isApplied, readConfiguration, type ConfigurationOptions } from './configuration.ts';
+import {
+  configHash,
+  isApplied,
+  readConfiguration,
+  type ConfigurationOptions,
+} from './configuration.ts';
+import { Entrance } from './entrance.ts';
 import { EXIT, type ExitCode } from './exit.ts';
 import { localTimeIn } from './local-time.ts';
-import { holdPeerPort } from './peer-port.ts';
+import { runMonitors } from './monitoring.ts';
+import { NodeSlot } from './node-slot.ts';
+import { Refusal } from './refusal.ts';
+import { standAlone } from './standalone.ts';
 import { openStorage, type Storage } from './storage.ts';
+import { readTlsFiles, type TlsFiles } from './tls-files.ts';
 import { VERSION } from './version.ts';
 import { realClock, realRandom, stderrLogger, type LogLevel } from './world.ts';
 
@@ -55,6 +67,20 @@ export interface DaemonOptions {
   readonly retentionMs: number;
   readonly retentionBytes: number;
   readonly logLevel: LogLevel;
+  /** Addresses of members, for a node that shall become one. */
+  readonly join: readonly string[];
+  /** `URL[,URL]` of etcd, or null. */
+  readonly etcd: string | null;
+  /** The name under which a cluster finds itself in etcd, and shows itself in Graphite. */
+  readonly cluster: string;
+  readonly standalone: boolean;
+  /** The host at which others reach this node; null for the one on which it listens. */
+  readonly advertise: string | null;
+  /** Null for a peer port without TLS. */
+  readonly peerTls: TlsFiles | null;
+  /** Where to push the metrics as carbon lines; null for nowhere. */
+  readonly graphite: HostPort | null;
+  readonly graphitePrefix: string;
 }
 
 export interface DaemonSignals {
@@ -63,6 +89,8 @@ export interface DaemonSignals {
   /** Fires `reload` when the configuration file shall be read again. */
   readonly reload: EventTarget;
 }
+
+const WORLD = { clock: realClock, random: realRandom } as const;
 
 /** A tenth of the shortest time in which a leader is missed. */
 const TICK_MS = 100;
@@ -85,16 +113,6 @@ export async function runDaemon(options: DaemonOptions, signals: DaemonSignals):
   }
 }
 
-/** A reason not to start, in words for the person who started it. */
-class Refusal extends Error {
-  readonly exit: ExitCode;
-
-  constructor(message: string, exit: ExitCode = EXIT.refused) {
-    super(message);
-    this.exit = exit;
-  }
-}
-
 class Daemon {
   readonly #options: DaemonOptions;
   readonly #configuration: ConfigurationOptions;
@@ -107,6 +125,9 @@ class Daemon {
   /** What the file said when it was last applied by a reload. */
   #fileCommand: ApplyConfig | null = null;
   #fail: (error: Error) => void = () => undefined;
+  #node: Node | null = null;
+  /** Ends what waits for others. */
+  readonly #ending = new AbortController();
 
   constructor(options: DaemonOptions, logger: Logger, cleanups: Cleanups) {
     this.#options = options;
@@ -133,26 +154,144 @@ class Daemon {
       stop.addEventListener('abort', () => resolve(EXIT.ok));
       this.#fail = (error) => {
         this.#logger.error('failed', { error: error.stack ?? error.message });
-        resolve(isDiskFault(error) ? EXIT.disk : EXIT.fault);
+        resolve(exitOf(error));
       };
     });
-    const node = await this.#startNode();
-    await this.#startInputs(node);
-    reload.addEventListener('reload', () => void this.#reload(node));
-    // A cluster of one waits for nobody: it says that it listens once its own log is folded.
-    await Promise.race([node.whenLeading(), ended]);
+    // Before anything else, so that a typing error touches no data.
+    const config = await this.#readConfiguration();
+    const discovery = await this.#openDiscovery();
+    const storage = await this.#openStorage();
+    const transport = await this.#bindPeer(storage);
+    const entrance = this.#entranceOf(storage, transport, discovery);
+    if (this.#options.standalone) {
+      await standAlone(storage, entrance, { logger: this.#logger, clock: realClock });
+    } else {
+      await storage.file.change({ isStandalone: false });
+    }
+    const slot = new NodeSlot({
+      name: this.#options.name,
+      nodeId: storage.file.facts.nodeId,
+      startedAt: realClock.now(),
+      addresses: () => this.#advertised(),
+    });
+    this.#cleanups.add('notifiers', () => this.#notifiers.close());
+    this.#cleanups.add('node', async () => {
+      this.#ending.abort(new Error('the daemon stops'));
+      await this.#node?.stop();
+    });
+    await this.#startInputs(slot);
+    reload.addEventListener('reload', () => void this.#reload(slot));
+    const startNode = async (clusterId: string): Promise<Node> => {
+      const node = await this.#startNode(clusterId, { config, storage, transport });
+      slot.fill(node);
+      this.#keepFindable(node, entrance, clusterId);
+      return node;
+    };
+    if (storage.clusterId !== null) {
+      await this.#untilListening(await startNode(storage.clusterId), storage, ended);
+    } else if (entrance.isAlone) {
+      const clusterId = await this.#found(storage, entrance);
+      await this.#untilListening(await startNode(clusterId), storage, ended);
+    } else {
+      // Its cluster may be minutes away: it listens, and says that it is not ready.
+      this.#found(storage, entrance)
+        .then(startNode)
+        .catch((error: Error) => {
+          if (!this.#ending.signal.aborted) this.#fail(error);
+        });
+    }
     this.#metrics.configReloaded(true, realClock.now());
     this.#logger.info('listening', { ...this.#addresses, version: VERSION });
     return ended;
   }
 
-  /** Reads the configuration before anything else, so that a typing error touches no data. */
-  async #startNode(): Promise<Node> {
+  async #readConfiguration(): Promise<ApplyConfig> {
     const config = await readConfiguration(this.#configuration);
     if (!config.ok) throw new Refusal(config.message);
     for (const warning of config.warnings) this.#logger.warn('configuration', { warning });
-    const storage = await this.#openStorage();
-    this.#cleanups.add('notifiers', () => this.#notifiers.close());
+    return config.command;
+  }
+
+  async #openDiscovery(): Promise<EtcdDiscovery | null> {
+    const { cluster, etcd } = this.#options;
+    if (etcd === null) return null;
+    const opened = await openEtcdDiscovery(
+      { urls: etcd, cluster },
+      { clock: realClock, logger: this.#logger },
+    );
+    if (!opened.ok) throw new Refusal(opened.message, EXIT.usage);
+    const { discovery } = opened;
+    this.#cleanups.add('discovery', () => discovery.close());
+    return discovery;
+  }
+
+  async #openStorage(): Promise<Storage> {
+    const { dataDirectory } = this.#options;
+    const opened = await openStorage(dataDirectory, { ...WORLD, logger: this.#logger });
+    if (!opened.ok) throw new Refusal(opened.message, opened.exit);
+    const { storage } = opened;
+    this.#cleanups.add('storage', () => storage.close());
+    return storage;
+  }
+
+  async #bindPeer({ file }: Storage): Promise<TcpTransport> {
+    const { advertise, name, peer, peerTls } = this.#options;
+    const { nodeId, starts } = file.facts;
+    const transport = await createTransport(
+      {
+        ...peer,
+        advertise,
+        clusterId: null,
+        nodeId,
+        name,
+        incarnation: starts,
+        tls: peerTls === null ? null : await readTlsFiles(peerTls),
+      },
+      { ...WORLD, logger: this.#logger },
+    ).catch(refusalFor('--peer', peer));
+    this.#cleanups.add('peer port', () => transport.close());
+    this.#addresses.peer = transport.address;
+    return transport;
+  }
+  /** Others that this node can ask, and how they may answer. */
+  #entranceOf(
+    storage: Storage,
+    transport: TcpTransport,
+    discovery: EtcdDiscovery | null,
+  ): Entrance {
+    const { join, name } = this.#options;
+    const { nodeId, others } = storage.file.facts;
+    const self = (): Applicant => ({
+      nodeId,
+      name,
+      peerAddress: this.#addresses.peer,
+      httpAddress: this.#addresses.http,
+      clusterId: storage.clusterId ?? '',
+    });
+    return new Entrance(
+      { join, remembered: others.map(({ address }) => address), self },
+      { clock: realClock, random: realRandom, logger: this.#logger, transport, discovery },
+    );
+  }
+
+  /** Waits until a node without data knows its cluster, and remembers whether it begins it. */
+  async #found(storage: Storage, entrance: Entrance): Promise<string> {
+    const { clusterId, founds } = await entrance.find(this.#ending.signal);
+    await storage.file.change({ founds });
+    this.#logger.info(founds ? 'new cluster' : 'let into the cluster', { clusterId });
+    return clusterId;
+  }
+
+  async #startNode(clusterId: string, parts: NodeParts): Promise<Node> {
+    const { config, storage, transport } = parts;
+    const opened = await storage.openData(clusterId);
+    if (!opened.ok) throw new Refusal(opened.message, opened.exit);
+    const { log, snapshot, start } = opened.data;
+    this.#logger.info('data opened', {
+      ...log.identity,
+      lastIndex: log.lastIndex,
+      snapshotIndex: snapshot.index,
+    });
     const { name, startDelayMs, retentionMs, retentionBytes } = this.#options;
     const node = new Node(
       {
@@ -163,23 +302,22 @@ class Daemon {
         tickMs: TICK_MS,
         snapshotEntries: SNAPSHOT_ENTRIES,
         snapshotMs: SNAPSHOT_MS,
-        addresses: () => this.#addresses,
-        externalUrl: () => `http://${this.#addresses.http}${this.#options.httpPrefix}`,
+        addresses: () => this.#advertised(),
+        externalUrl: () => `http://${this.#advertised().http}${this.#options.httpPrefix}`,
         version: VERSION,
-        // The wall clock rises between two starts, and one member alone is told apart by nothing else.
-        incarnation: realClock.now(),
+        incarnation: storage.file.facts.starts,
         configuration: {
-          hash: () => configHash(this.#fileCommand ?? config.command),
-          commandFor: (state) => (isApplied(config.command, state) ? null : config.command),
+          hash: () => configHash(this.#fileCommand ?? config),
+          commandFor: (state) => (isApplied(config, state) ? null : config),
         },
       },
       {
         clock: realClock,
         random: realRandom,
         logger: this.#logger,
-        log: storage.log,
+        log,
         snapshots: storage.snapshots,
-        transport: NO_PEERS,
+        transport: remembering(transport, storage, () => log.isHealing, this.#logger),
         notifiers: this.#notifiers.byType,
         localTimeIn,
         observer: {
@@ -192,14 +330,36 @@ class Daemon {
         },
         onFailure: (error) => this.#fail(error),
       },
-      storage.start,
-      storage.snapshot,
+      start,
+      snapshot,
     );
+    this.#node = node;
+    transport.enterCluster(clusterId);
+    node.start();
     return node;
   }
 
-  /** A page that did not arrive must be seen in the log of the node, too. */
+  /** Has the others find this node, and this node the others, wherever they are. */
+  #keepFindable(node: Node, entrance: Entrance, clusterId: string): void {
+    const { signal } = this.#ending;
+    const advertised = this.#advertised();
+    entrance.announce(node, advertised);
+    for (const search of [entrance.register(clusterId, signal), entrance.reunite(node, signal)]) {
+      search.catch((error: unknown) => {
+        if (!signal.aborted) this.#logger.error('search failed', { error: String(error) });
+      });
+    }
+  }
+
+  /** A cluster of one waits for nobody: it says that it listens once its own log is folded. */
+  async #untilListening(node: Node, { file }: Storage, ended: Promise<unknown>): Promise<void> {
+    if (file.facts.others.length > 0 || node.status().members.length > 1) return;
+    await Promise.race([node.whenLeading(), ended]);
+  }
+
+  /** A page that did not arrive must be seen in the log of the node that tried, too. */
   #warnOfFailures({ transitions }: AppliedEntry): void {
+    if (this.#node?.leads() !== true) return;
     for (const transition of transitions) {
       if (transition.kind !== 'notification') continue;
       const { id, integration, group, status, result, detail } = transition;
@@ -214,41 +374,44 @@ class Daemon {
     }
   }
 
-  async #openStorage(): Promise<Storage> {
-    const { dataDirectory } = this.#options;
-    const opened = await openStorage(dataDirectory, { logger: this.#logger, random: realRandom });
-    if (!opened.ok) throw new Refusal(opened.message, opened.exit);
-    const { storage } = opened;
-    this.#cleanups.add('storage', () => storage.close());
-    const { lastIndex, identity } = storage.log;
-    this.#logger.info(storage.isNew ? 'new cluster' : 'data opened', {
-      ...identity,
-      lastIndex,
-      snapshotIndex: storage.snapshot.index,
-    });
-    return storage;
-  }
-
-  /** Binds all addresses, then lets the node run; inputs stop before the node does. */
-  async #startInputs(node: Node): Promise<void> {
-    await this.#bindPeer();
-    this.#cleanups.add('node', () => node.stop());
+  /** Binds all addresses; inputs stop before the node does. */
+  async #startInputs(node: NodeSlot): Promise<void> {
     await this.#bindHttp(node);
     await this.#bindCarbon(node);
     this.#metrics.watch(node, realClock);
     this.#metrics.watchDrops(() => this.#ledger.dropped);
-    node.start();
-    this.#runMonitors(node);
+    this.#pushToGraphite();
+    const monitors = runMonitors(node, {
+      version: VERSION,
+      carbon: this.#addresses.carbon,
+      ledger: this.#ledger,
+      logger: this.#logger,
+    });
+    this.#cleanups.add('monitors', () => monitors.stop());
   }
 
-  async #bindPeer(): Promise<void> {
-    const { peer } = this.#options;
-    const held = await holdPeerPort(peer, this.#logger).catch(refusalFor('--peer', peer));
-    this.#cleanups.add('peer port', () => held.close());
-    this.#addresses.peer = held.address;
+  #pushToGraphite(): void {
+    const { cluster, graphite, graphitePrefix, name } = this.#options;
+    if (graphite === null) return;
+    const started = startGraphitePush(
+      { ...graphite, prefix: graphitePrefix, cluster, node: name },
+      { clock: realClock, logger: this.#logger, metrics: this.#metrics },
+    );
+    if (!started.ok) throw new Refusal(started.message, EXIT.usage);
+    this.#cleanups.add('graphite', () => started.push.close());
   }
 
-  async #bindHttp(node: Node): Promise<void> {
+  /** Where others reach this node: an address of all interfaces leads nowhere from elsewhere. */
+  #advertised(): { readonly http: string; readonly peer: string } {
+    const { advertise } = this.#options;
+    const reached = (address: string): string => {
+      if (advertise === null) return reachableAt(address, hostname());
+      return addressText({ host: advertise, port: parseAddress(address)?.port ?? 0 });
+    };
+    return { http: reached(this.#addresses.http), peer: reached(this.#addresses.peer) };
+  }
+
+  async #bindHttp(node: NodeHandle): Promise<void> {
     const { http, httpPrefix, classicNames } = this.#options;
     const server = await createHttpServer(
       { ...http, prefix: httpPrefix, classicNames, version: VERSION, revision: '' },
@@ -271,7 +434,7 @@ class Daemon {
     this.#addresses.http = server.address;
   }
 
-  async #bindCarbon(node: Node): Promise<void> {
+  async #bindCarbon(node: NodeHandle): Promise<void> {
     const { carbon } = this.#options;
     const modules = {
       clock: realClock,
@@ -285,37 +448,8 @@ class Daemon {
     this.#addresses.carbon = started.listener.address;
   }
 
-  /** Runs the monitors of the live configuration, and of each one that is applied later. */
-  #runMonitors(node: Node): void {
-    const [, host = '', port = ''] = /^(.*):(\d+)$/.exec(this.#addresses.carbon) ?? [];
-    const monitors = new Monitors(
-      { version: VERSION, carbon: { host: reachable(host), port: Number(port) } },
-      {
-        clock: realClock,
-        intake: node,
-        ledger: this.#ledger,
-        logger: this.#logger,
-        random: realRandom,
-        scheduler: asyncScheduler,
-      },
-    );
-    let running: AppliedConfig | null = null;
-    const follow = (state: State): void => {
-      if (state.config === null || state.config === running) return;
-      running = state.config;
-      monitors.apply(running.command.config.monitors);
-    };
-    const unfollow = node.onApplied(({ state }) => {
-      if (node.ready()) follow(state);
-    });
-    this.#cleanups.add('monitors', async () => {
-      unfollow();
-      await monitors.stop();
-    });
-  }
-
   /** Reads the file again and appends it; timers start anew even when nothing changed. */
-  async #reload(node: Node): Promise<Reloaded> {
+  async #reload(node: NodeHandle): Promise<Reloaded> {
     const config = await readConfiguration(this.#configuration);
     const result = config.ok ? await node.propose([config.command]) : config;
     this.#metrics.configReloaded(result.ok, realClock.now());
@@ -330,12 +464,37 @@ class Daemon {
   }
 }
 
-/** A cluster of one writes to nobody. */
-const NO_PEERS: Transport = {
-  attach: () => undefined,
-  send: () => undefined,
-  setPeers: () => undefined,
-};
+interface NodeParts {
+  readonly config: ApplyConfig;
+  readonly storage: Storage;
+  readonly transport: TcpTransport;
+}
+
+/** Keeps in the data directory who the others are, for the day when the log is damaged. */
+function remembering(
+  transport: Transport,
+  { file }: Storage,
+  isHealing: () => boolean,
+  logger: Logger,
+): Transport {
+  return {
+    attach: (receiver) => transport.attach(receiver),
+    send: (to, frame, channel) => transport.send(to, frame, channel),
+    setPeers: (peers) => {
+      transport.setPeers(peers);
+      // A log that lost its entries knows of nobody, and is the reason for remembering.
+      if (peers.length === 0 && isHealing()) return;
+      file.remember(peers).catch((error: unknown) => {
+        logger.warn('node.json not written', { error: String(error) });
+      });
+    },
+  };
+}
+
+function exitOf(error: Error): ExitCode {
+  if (error instanceof Refusal) return error.exit;
+  return isDiskFault(error) ? EXIT.disk : EXIT.fault;
+}
 
 function isDiskFault(error: Error): boolean {
   return error instanceof LogFailed || error instanceof SnapshotWriteFailed;
@@ -349,10 +508,4 @@ function refusalFor(flag: string, address: HostPort): (error: unknown) => never 
 
 function addressTaken(flag: string, { host, port }: HostPort, reason: string): string {
   return `${flag} ${host}:${port} cannot be listened on: ${reason}. Give another one with ${flag}.`;
-}
-
-/** Where to send to what listens on all addresses. */
-function reachable(host: string): string {
-  if (host === '0.0.0.0') return '127.0.0.1';
-  return host === '[::]' ? '::1' : host.replace(/^\[|\]$/g, '');
 }

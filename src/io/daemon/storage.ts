@@ -1,5 +1,5 @@
 /**
- * Opens what a data directory holds: its lock, its snapshots, its log, in this order.
+ * Opens what a data directory holds: its lock, who its node is, its snapshots, its log, in this order.
  *
  * Promise: existing data never begins a new cluster; whatever cannot be trusted is refused with a
  * sentence that names the place and the mend. The one thing set aside without asking is a snapshot
@@ -8,27 +8,24 @@
 
 import { rename } from 'node:fs/promises';
 import path from 'node:path';
-import { openLog, type Log } from '../../log/log.ts';
-import { readLogIdentity } from '../../log/recovery.ts';
 import type { LogModules } from '../../log/disk.ts';
+import type { LogIdentity } from '../../log/entry.ts';
+import { readLogIdentity } from '../../log/recovery.ts';
 import { brotliCompressor } from '../disk/compressor.ts';
 import { nodeDigest } from '../disk/digest.ts';
 import { lockDataDirectory } from '../disk/real-disk-lock.ts';
 import { createRealDisk } from '../disk/real-disk.ts';
 import { openSnapshotStore, type OpenedSnapshotStore } from '../disk/snapshot-store.ts';
-import { beginCluster, restore, type StartPoint } from '../node/restore.ts';
-import type { LoadedSnapshot, Logger, Random, SnapshotStore } from '../ports.ts';
+import { recoverAlone, type Recovered } from '../node/epoch.ts';
+import { openData, type OpenedData } from '../node/open.ts';
+import type { Clock, Logger, Random, SnapshotStore } from '../ports.ts';
 import { EXIT, type ExitCode } from './exit.ts';
+import { NodeFile } from './node-file.ts';
 
-export interface Storage {
-  readonly log: Log;
-  readonly snapshots: SnapshotStore;
-  readonly start: StartPoint;
-  /** The snapshot that the start is based on; index 0 when there is none. */
-  readonly snapshot: { readonly index: number; readonly root: string };
-  /** Whether this directory has just begun a cluster of its own. */
-  readonly isNew: boolean;
-  close(): Promise<void>;
+export interface StorageModules {
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly random: Random;
 }
 
 export interface StorageRefusal {
@@ -42,7 +39,7 @@ export type StorageResult = { readonly ok: true; readonly storage: Storage } | S
 /** Opens a data directory, which is made when it is missing. */
 export async function openStorage(
   directory: string,
-  modules: { readonly logger: Logger; readonly random: Random },
+  modules: StorageModules,
 ): Promise<StorageResult> {
   const locked = await lockDataDirectory(directory);
   if (!locked.ok) {
@@ -50,25 +47,17 @@ export async function openStorage(
     return { ok: false, exit, message: locked.message };
   }
   const closers = [() => locked.lock.release()];
-  const close = async (): Promise<void> => {
-    for (const closer of closers.splice(0).toReversed()) await closer();
-  };
   const result = await openParts(directory, modules, closers);
-  if (!result.ok) {
-    await close();
-    return result;
-  }
-  return { ok: true, storage: { ...result.parts, close } };
+  if (!result.ok) await closeAll(closers);
+  return result;
 }
-
-type Parts = Omit<Storage, 'close'>;
 
 async function openParts(
   directory: string,
-  { logger, random }: { readonly logger: Logger; readonly random: Random },
+  { clock, logger, random }: StorageModules,
   closers: (() => Promise<void>)[],
-): Promise<{ readonly ok: true; readonly parts: Parts } | StorageRefusal> {
-  const logModules: LogModules = {
+): Promise<StorageResult> {
+  const log: LogModules = {
     disk: await createRealDisk({ directory: path.join(directory, 'log') }),
     digest: nodeDigest,
     compressor: brotliCompressor,
@@ -76,37 +65,122 @@ async function openParts(
     breathe: () => new Promise((resolve) => setImmediate(resolve)),
   };
   const opened = await openSnapshots(path.join(directory, 'snapshots'), logger);
-  if (!opened.ok) return { ok: false, exit: EXIT.corrupt, message: opened.message };
+  if (!opened.ok) return corrupt(opened.message);
   const snapshots = opened.store;
   closers.push(() => snapshots.close());
-  const loaded = await snapshots.load();
-  for (const problem of loaded.problems) logger.warn('snapshot damaged', { problem });
-
-  const identity = await readLogIdentity(logModules);
-  const isNew = identity === undefined && loaded.manifest === null;
-  if (identity === undefined && !isNew) return logIsMissing(directory, loaded);
-  const log = await openLog(
-    {
-      ...(identity ?? { clusterId: random.uuid(), nodeId: random.uuid() }),
-      create: isNew,
-      verifyFrom: (loaded.manifest?.index ?? 0) + 1,
-    },
-    logModules,
-  );
-  if (!log.ok) return { ok: false, exit: EXIT.corrupt, message: log.refusal.message };
-  closers.push(() => log.log.close());
-  if (log.cut !== undefined) logger.warn('torn tail cut, as after a crash', { ...log.cut });
-
-  if (isNew) await beginCluster(log.log);
-  const restored = await restore(loaded, log.log);
-  if (!restored.ok) {
-    return { ok: false, exit: EXIT.corrupt, message: `${directory}: ${restored.message}` };
-  }
-  const { index, root } = loaded.manifest ?? { index: 0, root: '' };
+  const identity = (await readLogIdentity(log)) ?? null;
+  // Where the file is missing, the log may have been started often before: no clock has counted as
+  // far as this one shows.
+  const fresh = { nodeId: identity?.nodeId ?? random.uuid(), starts: clock.now() };
+  const file = await NodeFile.open(directory, fresh).catch((error: Error) => error);
+  if (file instanceof Error) return corrupt(file.message);
+  const problem = ownerProblem(directory, file, identity);
+  if (problem !== null) return corrupt(problem);
+  if (identity !== null) await file.change({ clusterId: identity.clusterId });
   return {
     ok: true,
-    parts: { log: log.log, snapshots, start: restored.start, snapshot: { index, root }, isNew },
+    storage: new Storage(directory, { file, log, snapshots, logger, closers }),
   };
+}
+
+interface Parts {
+  readonly file: NodeFile;
+  readonly log: LogModules;
+  readonly snapshots: SnapshotStore;
+  readonly logger: Logger;
+  readonly closers: (() => Promise<void>)[];
+}
+
+export class Storage {
+  readonly #directory: string;
+  readonly #parts: Parts;
+
+  constructor(directory: string, parts: Parts) {
+    this.#directory = directory;
+    this.#parts = parts;
+  }
+
+  get file(): NodeFile {
+    return this.#parts.file;
+  }
+
+  /** The cluster whose log lies here; null where there is none yet. */
+  get clusterId(): string | null {
+    return this.#parts.file.facts.clusterId;
+  }
+
+  get snapshots(): SnapshotStore {
+    return this.#parts.snapshots;
+  }
+
+  /** Opens the log, or begins one for a cluster that this node founds or was let into. */
+  async openData(
+    clusterId: string,
+  ): Promise<{ readonly ok: true; readonly data: OpenedData } | StorageRefusal> {
+    const { closers, file } = this.#parts;
+    const opened = await this.#open(clusterId);
+    if (!opened.ok) return opened;
+    closers.push(() => opened.data.log.close());
+    await file.change({ clusterId });
+    return opened;
+  }
+
+  /** Makes of the log that is here that of a cluster of one, with a history. */
+  async recoverAlone(
+    clusterId: string,
+  ): Promise<{ readonly ok: true; readonly recovered: Recovered } | StorageRefusal> {
+    const opened = await this.#open(clusterId);
+    if (!opened.ok) return opened;
+    const { log } = opened.data;
+    const recovered = await recoverAlone(log);
+    await log.close();
+    await this.file.change({ clusterId: recovered.clusterId, others: [], isStandalone: true });
+    return { ok: true, recovered };
+  }
+
+  async #open(
+    clusterId: string,
+  ): Promise<{ readonly ok: true; readonly data: OpenedData } | StorageRefusal> {
+    const { file, log, logger, snapshots } = this.#parts;
+    const { founds, nodeId, others } = file.facts;
+    const opened = await openData(
+      { fresh: { clusterId, nodeId }, founds, hasOthers: others.length > 0 },
+      { log, logger, snapshots },
+    );
+    return opened.ok ? opened : corrupt(`${this.#directory}: ${opened.message}`);
+  }
+
+  close(): Promise<void> {
+    return closeAll(this.#parts.closers);
+  }
+}
+
+async function closeAll(closers: (() => Promise<void>)[]): Promise<void> {
+  for (const closer of closers.splice(0).toReversed()) await closer();
+}
+
+function corrupt(message: string): StorageRefusal {
+  return { ok: false, exit: EXIT.corrupt, message };
+}
+
+/** A sentence when the parts of the directory do not belong together. */
+function ownerProblem(
+  directory: string,
+  { facts }: NodeFile,
+  identity: LogIdentity | null,
+): string | null {
+  if (identity === null) {
+    if (facts.clusterId === null) return null;
+    return (
+      `${directory}: this node is a member of cluster ${facts.clusterId}, and its log is gone. ` +
+      'Put the log folder back, or start with an empty data directory.'
+    );
+  }
+  if (identity.nodeId === facts.nodeId) return null;
+  return (
+    `${directory}: node.json is of node ${facts.nodeId} and the log is of node ${identity.nodeId}. ` +
+    'Do not mix two data directories; if the log is the right one, remove node.json.'
+  );
 }
 
 /** Opens the snapshot store; one that LevelDB cannot open is set aside and begun anew. */
@@ -120,14 +194,4 @@ async function openSnapshots(folder: string, logger: Logger): Promise<OpenedSnap
     problem: opened.message,
   });
   return openSnapshotStore({ folder });
-}
-
-function logIsMissing(directory: string, { manifest }: LoadedSnapshot): StorageRefusal {
-  return {
-    ok: false,
-    exit: EXIT.corrupt,
-    message:
-      `${directory}: there is a snapshot at index ${manifest?.index} but no log. ` +
-      'Put the log folder back, or start with an empty data directory.',
-  };
 }

@@ -21,6 +21,7 @@ import type {
   Random,
   Transport,
 } from '../ports.ts';
+import { addressText, parseAddress } from './addresses.ts';
 import { refusalOf } from './admission.ts';
 import { createTlsSide, type TlsOptions, type TlsSide } from './certificates.ts';
 import { dial, type DialModules } from './dial.ts';
@@ -36,7 +37,7 @@ export interface TransportOptions {
   readonly host: string;
   /** 0 takes a free port. */
   readonly port: number;
-  /** HOST:PORT at which others reach this node; null for the address on which it listens. */
+  /** The host at which others reach this node; null for the one on which it listens. */
   readonly advertise: string | null;
   /** Null for a node that is in no cluster yet: it can ask to join one. */
   readonly clusterId: string | null;
@@ -288,7 +289,10 @@ class Tcp implements TcpTransport {
   }
 
   #advertised(): string {
-    return this.#options.advertise ?? this.address;
+    const { advertise } = this.#options;
+    const listening = parseAddress(this.address);
+    if (advertise === null || listening === null) return this.address;
+    return addressText({ host: advertise, port: listening.port });
   }
 
   #addressesOf(nodeId: string): readonly string[] {

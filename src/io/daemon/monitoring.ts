@@ -1,0 +1,60 @@
+/**
+ * Runs the monitors of the live configuration, on the member that leads: one source for each series,
+ * wherever the leader is. A new leader begins where the one before has stopped.
+ */
+
+import { asyncScheduler } from 'rxjs';
+import type { Monitor } from '../../commands/config.ts';
+import type { IntakeLedger } from '../monitors/intake-ledger.ts';
+import { Monitors } from '../monitors/monitors.ts';
+import { parseAddress } from '../net/addresses.ts';
+import type { Logger, NodeHandle } from '../ports.ts';
+import { realClock, realRandom } from './world.ts';
+
+export interface MonitoringOptions {
+  readonly version: string;
+  /** Where this node listens for carbon lines, as HOST:PORT. */
+  readonly carbon: string;
+  readonly ledger: IntakeLedger;
+  readonly logger: Logger;
+}
+
+const NONE: readonly Monitor[] = [];
+
+/** Follows the configuration and the leadership until it is stopped. */
+export function runMonitors(
+  node: NodeHandle,
+  { carbon, ledger, logger, version }: MonitoringOptions,
+): { stop(): Promise<void> } {
+  const { host = '', port = 0 } = parseAddress(carbon) ?? {};
+  const monitors = new Monitors(
+    { version, carbon: { host: reachable(host), port } },
+    {
+      clock: realClock,
+      intake: node,
+      ledger,
+      logger,
+      random: realRandom,
+      scheduler: asyncScheduler,
+    },
+  );
+  let running = NONE;
+  const unfollow = node.onApplied(({ state }) => {
+    const wanted = (node.leads() ? state.config?.command.config.monitors : undefined) ?? NONE;
+    if (wanted === running) return;
+    running = wanted;
+    monitors.apply(wanted);
+  });
+  return {
+    async stop() {
+      unfollow();
+      await monitors.stop();
+    },
+  };
+}
+
+/** Where to send to what listens on all addresses. */
+function reachable(host: string): string {
+  if (host === '0.0.0.0') return '127.0.0.1';
+  return host === '::' ? '::1' : host;
+}

@@ -1,0 +1,121 @@
+/**
+ * `node.json` in the data directory: who this node is, before and beside what its log says.
+ *
+ * Promise: a change is on disk when it resolves, whole or not at all. What it holds is only what the
+ * log cannot: the log names a cluster, and a node has an id before it is in one; the log may be
+ * damaged, and then somebody must know that others can bring it back.
+ */
+
+import { open, readFile, rename } from 'node:fs/promises';
+import path from 'node:path';
+import { z } from 'zod';
+import type { PeerAddress } from '../ports.ts';
+
+const FILE = 'node.json';
+
+const schema = z.object({
+  format: z.literal(1),
+  nodeId: z.string().min(1).max(100),
+  /** The cluster of its log; null until there is one. */
+  clusterId: z.string().min(1).max(64).nullable(),
+  /** The number of the present start, or of the last one: it only ever rises. */
+  starts: z.int().positive(),
+  /** Whether this node begins the cluster itself. */
+  founds: z.boolean(),
+  /** The other members, and where they were. */
+  others: z.array(z.object({ nodeId: z.string().min(1), address: z.string().min(1) })),
+  /** Whether the flag --standalone has done its work and was not taken away since. */
+  isStandalone: z.boolean(),
+});
+
+export type NodeFacts = Omit<z.infer<typeof schema>, 'format'>;
+
+export class NodeFile {
+  readonly #directory: string;
+  #facts: NodeFacts;
+  #writing: Promise<void> = Promise.resolve();
+
+  private constructor(directory: string, facts: NodeFacts) {
+    this.#directory = directory;
+    this.#facts = facts;
+  }
+
+  /** Reads the file, or makes one of `fresh`; counts this start. Rejects with a sentence. */
+  static async open(
+    directory: string,
+    fresh: Pick<NodeFacts, 'nodeId' | 'starts'>,
+  ): Promise<NodeFile> {
+    const known = await read(directory);
+    const facts = known ?? {
+      ...fresh,
+      clusterId: null,
+      founds: false,
+      others: [],
+      isStandalone: false,
+    };
+    const file = new NodeFile(directory, facts);
+    await file.change({ starts: known === null ? fresh.starts : known.starts + 1 });
+    return file;
+  }
+
+  get facts(): NodeFacts {
+    return this.#facts;
+  }
+
+  /** Durable when it resolves. Changes are written one after the other. */
+  change(changes: Partial<NodeFacts>): Promise<void> {
+    this.#facts = { ...this.#facts, ...changes };
+    this.#writing = this.#writing.then(() => write(this.#directory, this.#facts));
+    return this.#writing;
+  }
+
+  /** Remembers who the others are; they are needed on the day when the log is damaged. */
+  async remember(others: readonly PeerAddress[]): Promise<void> {
+    if (JSON.stringify(others) === JSON.stringify(this.#facts.others)) return;
+    await this.change({ others: others.map(({ nodeId, address }) => ({ nodeId, address })) });
+  }
+}
+
+async function read(directory: string): Promise<NodeFacts | null> {
+  const file = path.join(directory, FILE);
+  let text: string;
+  try {
+    text = await readFile(file, 'utf8');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
+    throw error;
+  }
+  const parsed = schema.safeParse(jsonOf(text));
+  if (parsed.success) return parsed.data;
+  const [issue] = parsed.error.issues;
+  throw new Error(
+    `${file} cannot be understood (${issue?.path.join('.') ?? ''}: ${issue?.message ?? ''}). ` +
+      'If the log folder beside it is whole, remove this file: it is made again from the log.',
+  );
+}
+
+function jsonOf(text: string): unknown {
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    return null;
+  }
+}
+
+async function write(directory: string, facts: NodeFacts): Promise<void> {
+  const file = path.join(directory, FILE);
+  const next = await open(`${file}.new`, 'w', 0o600);
+  try {
+    await next.writeFile(`${JSON.stringify({ format: 1, ...facts }, null, 2)}\n`);
+    await next.sync();
+  } finally {
+    await next.close();
+  }
+  await rename(`${file}.new`, file);
+  const folder = await open(directory, 'r');
+  try {
+    await folder.sync();
+  } finally {
+    await folder.close();
+  }
+}

@@ -1,0 +1,114 @@
+/**
+ * The place of the node, for neighbours that are there before it: a node that waits to be let into a
+ * cluster has addresses already, and says at them that it is not ready.
+ *
+ * Promise: whoever has the slot has the node, from the moment that there is one; until then nothing
+ * is taken, and every refusal says why.
+ */
+
+import type { Command } from '../../commands/command.ts';
+import type { Observe } from '../../commands/observe.ts';
+import { INITIAL_STATE } from '../../projections/initial.ts';
+import type {
+  MembershipAnswer,
+  MembershipChange,
+  NodeHandle,
+  NodeStatus,
+  Proposed,
+  View,
+} from '../ports.ts';
+
+/** What can be said of a node that is in no cluster yet. */
+export interface Newcomer {
+  readonly name: string;
+  readonly nodeId: string;
+  readonly startedAt: number;
+  readonly addresses: () => { readonly http: string; readonly peer: string };
+}
+
+export class NodeSlot implements NodeHandle {
+  readonly #newcomer: Newcomer;
+  readonly #listeners = new Set<(view: View) => void>();
+  #node: NodeHandle | null = null;
+
+  constructor(newcomer: Newcomer) {
+    this.#newcomer = newcomer;
+  }
+
+  /** From now on this is the node. Once. */
+  fill(node: NodeHandle): void {
+    this.#node = node;
+    node.onApplied((view) => {
+      for (const listener of this.#listeners) listener(view);
+    });
+  }
+
+  seriesId(name: string): number {
+    return this.#node?.seriesId(name) ?? -1;
+  }
+
+  propose(commands: readonly Command[]): Promise<Proposed> {
+    if (this.#node !== null) return this.#node.propose(commands);
+    return Promise.resolve({ ok: false, code: 'not-leader', message: OUTSIDE });
+  }
+
+  offer(readings: Observe): boolean {
+    return this.#node?.offer(readings) ?? false;
+  }
+
+  view(): View {
+    return this.#node?.view() ?? { state: INITIAL_STATE, index: 0, term: 0, at: 0 };
+  }
+
+  status(): NodeStatus {
+    return this.#node?.status() ?? newcomerStatus(this.#newcomer);
+  }
+
+  ready(): boolean {
+    return this.#node?.ready() ?? false;
+  }
+
+  leads(): boolean {
+    return this.#node?.leads() ?? false;
+  }
+
+  changeMembership(change: MembershipChange): Promise<MembershipAnswer> {
+    if (this.#node !== null) return this.#node.changeMembership(change);
+    return Promise.resolve({ code: 'retry', message: OUTSIDE });
+  }
+
+  onApplied(listener: (view: View) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+}
+
+const OUTSIDE = 'this node waits to be let into a cluster';
+
+function newcomerStatus({ addresses, name, nodeId, startedAt }: Newcomer): NodeStatus {
+  const { http, peer } = addresses();
+  const self = { name, nodeId, role: 'learner' } as const;
+  return {
+    ...self,
+    clusterId: '',
+    term: 0,
+    leader: null,
+    firstIndex: 1,
+    lastIndex: 0,
+    commitIndex: 0,
+    appliedIndex: 0,
+    snapshotIndex: 0,
+    snapshotRoot: '',
+    startedAt,
+    members: [
+      {
+        ...self,
+        peerAddress: peer,
+        httpAddress: http,
+        lag: null,
+        silentMs: null,
+        clockOffsetMs: 0,
+      },
+    ],
+  };
+}

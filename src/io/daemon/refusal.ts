@@ -1,0 +1,12 @@
+/** A reason not to start, in words for the person who started it. */
+
+import { EXIT, type ExitCode } from './exit.ts';
+
+export class Refusal extends Error {
+  readonly exit: ExitCode;
+
+  constructor(message: string, exit: ExitCode = EXIT.refused) {
+    super(message);
+    this.exit = exit;
+  }
+}

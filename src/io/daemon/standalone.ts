@@ -1,0 +1,56 @@
+/**
+ * `--standalone`, for the day when a majority is lost for good: this node's data become those of a
+ * cluster of one. docs/standalone.md is the page for the person who does it at night.
+ *
+ * Promise: it is refused while the cluster lives; it happens once for each time that the flag is put
+ * on the command line, however often the process restarts; it says what may be missing.
+ */
+
+import type { Clock, Logger } from '../ports.ts';
+import type { Entrance } from './entrance.ts';
+import { EXIT } from './exit.ts';
+import { Refusal } from './refusal.ts';
+import type { Storage } from './storage.ts';
+
+export async function standAlone(
+  storage: Storage,
+  entrance: Pick<Entrance, 'livingMember'>,
+  { clock, logger }: { readonly clock: Clock; readonly logger: Logger },
+): Promise<void> {
+  const { clusterId, file } = storage;
+  if (clusterId === null) {
+    const message =
+      '--standalone goes on with the data of a member, and this data directory has none. ' +
+      'Name the directory of a member with --data-dir, or start without --standalone.';
+    throw new Refusal(message, EXIT.usage);
+  }
+  const { isStandalone, others } = file.facts;
+  if (isStandalone) {
+    logger.warn('standalone already: take the flag away once you have read this', { clusterId });
+    return;
+  }
+  if (others.length === 0) {
+    logger.warn('standalone has nothing to do: this is a cluster of one', { clusterId });
+    return;
+  }
+  const living = await entrance.livingMember();
+  if (living !== null) {
+    const message =
+      `--standalone is for a cluster that has lost its majority, and this one lives: its member at ` +
+      `${living} knows a leader. Start without --standalone, or stop the others first.`;
+    throw new Refusal(message);
+  }
+  const result = await storage.recoverAlone(clusterId);
+  if (!result.ok) throw new Refusal(result.message, result.exit);
+  const { clusterId: recovered, lastAt, lastIndex } = result.recovered;
+  const last = lastAt === null ? 'an unknown time' : new Date(lastAt).toISOString();
+  const minutes = lastAt === null ? '?' : Math.round((clock.now() - lastAt) / 60_000);
+  logger.warn('standalone: a new cluster of one goes on from the data of this node', {
+    clusterId: recovered,
+    before: clusterId,
+    lastIndex,
+    lastEntryAt: last,
+    mayMiss: `whatever the others committed after entry ${lastIndex} (${last}, ${minutes} min ago)`,
+    mend: 'to become members again, the others start with an empty data directory and --join',
+  });
+}

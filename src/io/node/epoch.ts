@@ -1,0 +1,54 @@
+/**
+ * The way out when a majority is lost for good: one member's log goes on as that of a cluster of one.
+ *
+ * Promise: everything on this disk is kept, also what was never known to be committed, since some of
+ * it may have been acknowledged; the members of before are refused, because the cluster has another id.
+ */
+
+import { decodeBatch } from '../../log/codec.ts';
+import type { Log } from '../../log/log.ts';
+import { EMPTY_CONFIG, encodeConfState } from '../../raft/confchange.ts';
+import { entryTypeOf, toLogEntry } from './entries.ts';
+
+export interface Recovered {
+  readonly clusterId: string;
+  /** The last entry that came from the cluster of before. */
+  readonly lastIndex: number;
+  /** Its log time in epoch milliseconds; null when none of the last entries has one. */
+  readonly lastAt: number | null;
+}
+
+/** How many entries from the end are looked at for the time. */
+const ENTRIES_READ = 1_000;
+
+/** Durable when it resolves. The log must be opened anew afterwards. */
+export async function recoverAlone(log: Log): Promise<Recovered> {
+  const { clusterId, nodeId } = log.identity;
+  const { lastIndex } = log;
+  const recovered = { clusterId: nextEpoch(clusterId), lastIndex, lastAt: await lastTime(log) };
+  await log.beginEpoch(recovered.clusterId);
+  const term = Math.max(log.hardState.term, log.lastTerm) + 1;
+  const index = lastIndex + 1;
+  const confState = { ...EMPTY_CONFIG, voters: [nodeId] };
+  const first = { term, index, type: 'config', data: encodeConfState(confState) } as const;
+  await log.append({
+    hardState: { term, vote: null, commit: index },
+    entries: [toLogEntry(first)],
+  });
+  return recovered;
+}
+
+/** `<id>` becomes `<id>~1`, and that `<id>~2`. */
+export function nextEpoch(clusterId: string): string {
+  const [, origin = clusterId, epoch = '0'] = /^(.*)~(\d+)$/.exec(clusterId) ?? [];
+  return `${origin}~${Number(epoch) + 1}`;
+}
+
+async function lastTime(log: Log): Promise<number | null> {
+  let at: number | null = null;
+  const from = Math.max(log.firstIndex, log.lastIndex - ENTRIES_READ + 1);
+  for await (const entry of log.read(from, log.lastIndex)) {
+    if (entryTypeOf(entry) === 'command') ({ at } = decodeBatch(entry.data));
+  }
+  return at;
+}
