@@ -113,8 +113,8 @@ describe('a crash', () => {
       '0:03.500 team | first notification | firing HighCpu(servers.a.cpu) | may be a duplicate',
     ]);
     expect(world.receivers.pages.map(({ idempotencyKey }) => idempotencyKey)).toEqual([
-      'cluster-1/5.0',
-      'cluster-1/5.0',
+      'cluster-1/6.0',
+      'cluster-1/6.0',
     ]);
   });
 

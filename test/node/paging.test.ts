@@ -33,7 +33,7 @@ describe('a reading over the threshold', () => {
     const world = await new World({ config: WATCHED }).start();
     await world.reading('servers.a.cpu', 95);
     await world.wait('2m');
-    const entries = await world.entries(3);
+    const entries = await world.entries(4);
     expect(entries.map(({ at, kinds }) => [at - (entries[0]?.at ?? 0), ...kinds])).toEqual([
       [0, 'observe'],
       [60_000, 'clock'],

@@ -9,11 +9,15 @@ describe('a node alone', () => {
     const world = await new World().start();
 
     expect(world.text()).toBe('0:00');
-    expect(world.node.status()).toMatchObject({ role: 'leader', leader: 'n1', term: 1 });
-    const [noop, first, ...others] = await world.entries();
-    expect(noop).toMatchObject({ index: 1, kinds: [] });
-    expect(first).toMatchObject({ index: 2, term: 1, at: START, kinds: ['lead', 'config'] });
+    expect(world.node.status()).toMatchObject({ role: 'leader', leader: 'n1', term: 2 });
+    const [founding, noop, first, ...others] = await world.entries();
+    // Nobody was elected to found the cluster: the term of a founder comes before all elections.
+    expect(founding).toMatchObject({ index: 1, term: 1, type: 'config', voters: ['node-1'] });
+    expect(noop).toMatchObject({ index: 2, term: 2, type: 'noop' });
+    expect(first).toMatchObject({ index: 3, term: 2, at: START });
+    expect(first?.kinds).toEqual(['lead', 'config', 'member']);
     expect(first?.commands[0]).toEqual({ kind: 'lead', node: 'n1', previousAt: 0 });
+    expect(first?.commands[2]).toMatchObject({ node: 'node-1', name: 'n1', peer: 'n1:9094' });
     expect(others).toEqual([]);
   });
 
@@ -33,7 +37,7 @@ describe('a node alone', () => {
     await world.boot();
     const early = world.node.propose([world.observe({ 'servers.a.cpu': 1 })]);
     expect(world.node.status().role).not.toBe('leader');
-    expect(await world.time.until(early)).toMatchObject({ ok: true, index: 3 });
+    expect(await world.time.until(early)).toMatchObject({ ok: true, index: 4 });
   });
 
   test('does not apply an unchanged configuration again after a restart', async () => {
@@ -41,10 +45,10 @@ describe('a node alone', () => {
     await world.wait('1h');
     await world.kill().start();
 
-    const [, second] = await world.entries(3);
-    expect(second).toMatchObject({ kinds: ['lead'], term: 2, at: START + 3_600_000 });
+    const [, second] = await world.entries(4);
+    expect(second).toMatchObject({ kinds: ['lead'], term: 3, at: START + 3_600_000 });
     expect(second?.commands[0]).toMatchObject({ previousAt: START });
-    expect(world.state.config?.index).toBe(2);
+    expect(world.state.config?.index).toBe(3);
   });
 
   test('applies a configuration that changed meanwhile in the entry that says it leads', async () => {
@@ -52,8 +56,9 @@ describe('a node alone', () => {
     world.config = config({ checks: [check()] });
     await world.kill().start();
 
-    const entries = await world.entries(3);
-    expect(entries.map(({ kinds }) => kinds)).toEqual([[], ['lead', 'config']]);
+    const entries = await world.entries(4);
+    // The member goes with it, since what it says of its file has changed as well.
+    expect(entries.map(({ kinds }) => kinds)).toEqual([[], ['lead', 'config', 'member']]);
     expect(world.state.config?.command.config.checks).toHaveLength(1);
   });
 
@@ -61,12 +66,12 @@ describe('a node alone', () => {
     const world = await new World().start();
     await world.push({ alertname: 'Down' });
     await world.stop();
-    expect(world.snapshots.indexes()).toEqual([3]);
+    expect(world.snapshots.indexes()).toEqual([4]);
 
     world.transitions.length = 0;
     await world.start();
     expect(world.transitions).toEqual([]);
     expect(world.state.alerts.size).toBe(1);
-    expect(world.node.status()).toMatchObject({ snapshotIndex: 3, firstIndex: 1, lastIndex: 5 });
+    expect(world.node.status()).toMatchObject({ snapshotIndex: 4, firstIndex: 1, lastIndex: 6 });
   });
 });

@@ -17,6 +17,7 @@ import {
   type Loss,
   type SimulatedDisk,
 } from '../../src/io/disk/simulated-disk.ts';
+import { entryTypeOf } from '../../src/io/node/entries.ts';
 import type { NodeObserver, Proposed, SnapshotWritten } from '../../src/io/ports.ts';
 import { MemorySnapshots } from '../../src/io/sim/memory-snapshots.ts';
 import { startProcess, type Process, type ProcessOptions } from '../../src/io/sim/process.ts';
@@ -28,6 +29,8 @@ import { VirtualTime } from '../../src/io/sim/virtual-time.ts';
 import { decodeBatch, encodeBatch } from '../../src/log/codec.ts';
 import type { State } from '../../src/projections/state.ts';
 import type { Transition } from '../../src/projections/transaction.ts';
+import { decodeConfState } from '../../src/raft/confchange.ts';
+import type { EntryType } from '../../src/raft/types.ts';
 import { localTimeIn } from '../../src/io/daemon/local-time.ts';
 import { config as defaultConfig, matchers, span } from '../support/scenario-config.ts';
 
@@ -66,6 +69,9 @@ export interface DiskTrouble {
 export interface LoggedEntry {
   readonly index: number;
   readonly term: number;
+  readonly type: EntryType;
+  /** Who votes from this entry on; empty for entries that do not say. */
+  readonly voters: readonly string[];
   readonly at: number;
   readonly kinds: readonly CommandKind[];
   readonly commands: readonly Command[];
@@ -273,12 +279,13 @@ export class World {
   async #readEntries(from: number): Promise<readonly LoggedEntry[]> {
     const { log } = this.process;
     const entries: LoggedEntry[] = [];
-    for await (const { index, term, type, data } of log.read(
-      Math.max(from, log.firstIndex),
-      log.lastIndex,
-    )) {
-      const { at, commands } = type === 1 ? decodeBatch(data) : { at: 0, commands: [] };
-      entries.push({ index, term, at, commands, kinds: commands.map(({ kind }) => kind) });
+    for await (const entry of log.read(Math.max(from, log.firstIndex), log.lastIndex)) {
+      const { index, term, data } = entry;
+      const type = entryTypeOf(entry);
+      const { at, commands } = type === 'command' ? decodeBatch(data) : { at: 0, commands: [] };
+      const { voters } = type === 'config' ? decodeConfState(data) : { voters: [] };
+      const kinds = commands.map(({ kind }) => kind);
+      entries.push({ index, term, type, voters, at, commands, kinds });
     }
     return entries;
   }
