@@ -21,7 +21,14 @@ export interface LifeOptions {
 export function live({ seed, faultyMs = 60_000, only }: LifeOptions): Promise<SimulationResult> {
   const actionsPerTenSeconds = 1 + (seed % 7);
   return simulate(
-    { seed, config: CONFIG, faultyMs, actionsPerTenSeconds, ...(only === undefined ? {} : { only }) },
+    {
+      seed,
+      config: CONFIG,
+      members: 3,
+      faultyMs,
+      actionsPerTenSeconds,
+      ...(only === undefined ? {} : { only }),
+    },
     { digest: nodeDigest, localTimeIn },
   );
 }

@@ -5,6 +5,7 @@
  * wrong, and its trace is printed with the seed.
  */
 
+import { freezeStates } from '../../src/projections/transaction.ts';
 import { Situations } from '../../src/io/sim/situations.ts';
 import type { SimulationResult } from '../../src/io/sim/simulation.ts';
 import { live } from './lives.ts';
@@ -32,6 +33,7 @@ export async function campaign(options: CampaignOptions): Promise<CampaignResult
   const situations = new Situations();
   const broken: number[] = [];
   let simulatedMs = 0;
+  freezeStates(false);
   for (let seed = firstSeed; seed < firstSeed + seeds; seed++) {
     const life = await live({ seed, faultyMs });
     simulatedMs += life.simulatedMs;
@@ -68,7 +70,11 @@ async function report(life: SimulationResult, problem: string, faultyMs: number)
 async function shrunk(life: SimulationResult, faultyMs: number) {
   let only = new Set(life.actions.keys());
   let shortest = life;
-  for (let size = Math.ceil(only.size / 2); size >= 1; size = size === 1 ? 0 : Math.ceil(size / 2)) {
+  for (
+    let size = Math.ceil(only.size / 2);
+    size >= 1;
+    size = size === 1 ? 0 : Math.ceil(size / 2)
+  ) {
     const places = [...only];
     for (let from = 0; from < places.length; from += size) {
       const fewer = new Set(only);

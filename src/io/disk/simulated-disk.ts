@@ -48,8 +48,8 @@ export type Loss =
   | { readonly kind: 'random'; readonly seed: number };
 
 export interface SimulatedDiskOptions {
-  /** Resolves when an operation is to finish; by default at once. */
-  readonly pace?: (operation: DiskOperation) => Promise<void>;
+  /** Resolves when an operation is to finish; nothing, as by default, is at once. */
+  readonly pace?: (operation: DiskOperation) => Promise<void> | undefined;
   /** Asked before each operation. */
   readonly fault?: (operation: DiskOperation) => DiskFault | undefined;
 }
@@ -237,7 +237,8 @@ class MemoryDisk implements SimulatedDisk {
       this.#strike();
       return never();
     }
-    await this.#options.pace?.(operation);
+    const pause = this.#options.pace?.(operation);
+    if (pause !== undefined) await pause;
     if (this.#isOff) return never();
     if (fault !== undefined) {
       failing(fault.bytesWritten ?? 0);

@@ -71,7 +71,10 @@ export class Checker {
         const times = (this.#effects.get(name) ?? 0) + 1;
         this.#effects.set(name, times);
         if (times > 1) {
-          throw new LawBroken('a request takes effect once', `${name} again at ${index} (${host.name})`);
+          throw new LawBroken(
+            'a request takes effect once',
+            `${name} again at ${index} (${host.name})`,
+          );
         }
       }
     }
@@ -96,7 +99,9 @@ export class Checker {
 
   /** The names of everything that was acknowledged and has not taken effect: always none. */
   lost(): readonly string[] {
-    return this.#acknowledged.filter(({ name }) => !this.#effects.has(name)).map(({ name }) => name);
+    return this.#acknowledged
+      .filter(({ name }) => !this.#effects.has(name))
+      .map(({ name }) => name);
   }
 
   #onLeader(host: Host, { term }: Extract<Effect, { type: 'roleChanged' }>): void {
@@ -125,7 +130,10 @@ export class Checker {
     const before = this.#written.get(key);
     this.#written.set(key, digest);
     if (before !== undefined && before !== digest) {
-      throw new LawBroken('log matching', `two entries have term ${entry.term}, index ${entry.index}`);
+      throw new LawBroken(
+        'log matching',
+        `two entries have term ${entry.term}, index ${entry.index}`,
+      );
     }
   }
 
@@ -166,4 +174,3 @@ function namesIn(command: Command): readonly string[] {
   if (command.kind !== 'alerts') return [];
   return command.alerts.map(({ labels }) => labelValue(labels, 'alertname'));
 }
-

@@ -202,7 +202,7 @@ export class SimulatedCluster {
           applied: (entry) => witness.applied(host, entry),
           carriedOut: (effect) => witness.effect(host, effect),
           membersChanged: (others) => {
-            host.hasOthers = others.length > 0;
+            if (host.clock === clock) host.hasOthers = others.length > 0;
           },
         },
         onFailure: (error) => witness.failed(host, error),
@@ -270,7 +270,10 @@ export class SimulatedCluster {
   #diskOptions(host: Host): Parameters<typeof createSimulatedDisk>[0] {
     const { clock } = host;
     return {
-      pace: (operation) => clock.pause(host.trouble.takesMs?.(operation) ?? syncMs(operation)),
+      pace: (operation) => {
+        const ms = host.trouble.takesMs?.(operation) ?? syncMs(operation);
+        return ms === 0 ? undefined : clock.pause(ms);
+      },
       fault: (operation) => host.trouble.fault?.(operation),
     };
   }
@@ -288,7 +291,7 @@ export class SimulatedCluster {
   }
 }
 
-/** A sync takes a millisecond, everything else a turn. */
+/** A sync takes a millisecond, and everything else no time at all. */
 function syncMs({ kind }: DiskOperation): number {
   return kind === 'sync' || kind === 'syncDirectory' ? 1 : 0;
 }

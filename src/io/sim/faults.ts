@@ -290,21 +290,21 @@ export class Faults {
     const { cluster } = this.#modules;
     if (cluster.hosts.size <= HOSTS_MIN || host.founds || !this.#mayDestroy(host)) return false;
     const [through] = cluster.living().filter((each) => each !== host);
-    if (through?.process == null) return false;
-    void through.process.node
-      .changeMembership({ op: 'remove', node: host.nodeId })
-      .then(({ code }) => {
-        if (code !== 'ok') return;
-        this.#modules.note(`${host.name} is out`);
-        cluster.removeHost(host);
-      });
+    const node = through?.process?.node;
+    if (node === undefined) return false;
+    void node.changeMembership({ op: 'remove', node: host.nodeId }).then(({ code }) => {
+      if (code !== 'ok') return;
+      this.#modules.note(`${host.name} is out`);
+      cluster.removeHost(host);
+    });
     return true;
   }
 
   #transfer(): boolean {
     const [host] = this.#modules.cluster.living().filter(({ process }) => process?.node.leads());
-    if (host?.process == null) return false;
-    void host.process.node.changeMembership({ op: 'transfer', node: null });
+    const node = host?.process?.node;
+    if (node === undefined) return false;
+    void node.changeMembership({ op: 'transfer', node: null });
     return true;
   }
 }

@@ -2,8 +2,8 @@
  * The SnapshotStore port in memory: a shelf that outlives processes, and a store for each of them.
  *
  * Promise: pages are encoded and decoded for real and checked against their hash, and only what was
- * saved to the end is there for the next process. Unlike the real store it encodes every page
- * every time. Its manifests have bytes of their own kind, which the real store does not read.
+ * saved to the end is there for the next process. Like the real store it encodes a page once for as
+ * long as it is the same object. Its manifests have bytes of their own kind, which the real store does not read.
  */
 
 import { MalformedCommand } from '../../commands/schema.ts';
@@ -52,6 +52,14 @@ interface Shelf {
   incoming: Manifest | null;
   /** The last one that came from another member. */
   received: Manifest | null;
+  /** There may be pages that nothing needs. */
+  isUntidy: boolean;
+}
+
+/** A page as it is stored. */
+interface Encoded {
+  readonly bytes: Uint8Array;
+  readonly hash: string;
 }
 
 /** What was taken in last in this life of the process. */
@@ -65,6 +73,7 @@ export class MemorySnapshots implements SnapshotStore {
   readonly #shelf: Shelf;
   /** Pages that were found damaged: the next save mends them. */
   readonly #rotten = new Set<string>();
+  readonly #encoded = new WeakMap<object, Encoded>();
   #arriving: Arriving | null = null;
   /** The end of the operation that runs; operations that write never overlap. */
   #turn: Promise<unknown> = Promise.resolve();
@@ -91,7 +100,7 @@ export class MemorySnapshots implements SnapshotStore {
     const [, hash = ''] = chunks.find(([, each]) => !shared.has(each)) ?? [];
     const bytes = this.#shelf.pages.get(hash);
     if (bytes === undefined) throw new Error(`snapshot ${index} has no page of its own`);
-    bytes[0] = (bytes[0] ?? 0) ^ 1;
+    this.#shelf.pages.set(hash, bytes.with(0, (bytes[0] ?? 0) ^ 1));
   }
 
   load(): Promise<LoadedSnapshot> {
@@ -112,11 +121,10 @@ export class MemorySnapshots implements SnapshotStore {
   save(state: State, meta: SnapshotMeta): Promise<SnapshotWritten> {
     return this.#inTurn(async () => {
       const { manifests, pages: shelf } = this.#shelf;
-      const pages = [...pagesOf(state)].map(({ path, page }) => {
-        const bytes = encodeCanonical(page);
-        return { path, bytes, hash: this.#hash(bytes) };
-      });
+      const pages = [...pagesOf(state)].map(({ path, page }) => ({ path, ...this.#encode(page) }));
       const fresh = pages.filter(({ hash }) => !shelf.has(hash) || this.#rotten.has(hash));
+      const wasUntidy = this.#shelf.isUntidy;
+      this.#shelf.isUntidy = true;
       await this.#modules.pace?.('pages');
       for (const { hash, bytes } of fresh) this.#store(hash, bytes);
       const chunks = pages.map(({ path, hash }) => [path, hash] as const);
@@ -124,6 +132,7 @@ export class MemorySnapshots implements SnapshotStore {
       await this.#modules.pace?.('manifest');
       const manifest: Manifest = { ...meta, format: FORMAT, root, chunks };
       manifests.set(meta.index, manifest);
+      this.#shelf.isUntidy = wasUntidy;
       const bytesWritten = fresh.reduce((sum, { bytes }) => sum + bytes.length, 0);
       return { manifest, chunksWritten: fresh.length, bytesWritten, tookMs: 0 };
     });
@@ -133,19 +142,22 @@ export class MemorySnapshots implements SnapshotStore {
     return this.#inTurn(() => {
       const { incoming, manifests, pages } = this.#shelf;
       const [newest = -1] = this.indexes();
-      for (const index of this.indexes().slice(keep)) manifests.delete(index);
+      const old = this.indexes().slice(keep);
+      for (const index of old) manifests.delete(index);
       const isOvertaken = incoming !== null && incoming.index <= newest;
       // Of what an earlier process began to take in, nobody will send the rest.
       if (isOvertaken && this.#arriving === null) this.#shelf.incoming = null;
+      if (old.length === 0 && !this.#shelf.isUntidy) return Promise.resolve();
       const used = this.#used(this.indexes());
       for (const hash of pages.keys()) if (!used.has(hash)) pages.delete(hash);
+      this.#shelf.isUntidy = this.#shelf.incoming !== null;
       return Promise.resolve();
     });
   }
 
   manifestBytes(index: number): Promise<Uint8Array | null> {
     const manifest = this.#shelf.manifests.get(index);
-    return Promise.resolve(manifest === undefined ? null : this.#encode(manifest));
+    return Promise.resolve(manifest === undefined ? null : this.#encodeManifest(manifest));
   }
 
   chunk(hash: string): Promise<Uint8Array | null> {
@@ -165,6 +177,7 @@ export class MemorySnapshots implements SnapshotStore {
       const wanted = new Set(hashes.filter((hash) => this.#good(hash) === null));
       await this.#modules.pace?.('manifest');
       this.#shelf.incoming = manifest;
+      this.#shelf.isUntidy = true;
       this.#arriving = { manifest, wanted };
       return { ok: true, incoming: this.#incoming(this.#arriving) };
     });
@@ -232,7 +245,9 @@ export class MemorySnapshots implements SnapshotStore {
         const problem = this.#shelf.pages.has(hash) ? 'damaged' : 'missing';
         return `snapshot ${manifest.index}: page ${path} is ${problem}`;
       }
-      pages.push({ path, page: restoredPage(path, decodeCanonical(bytes) as object) });
+      const page = restoredPage(path, decodeCanonical(bytes) as object);
+      this.#encoded.set(page, { bytes, hash });
+      pages.push({ path, page });
     }
     try {
       return stateFrom(pages);
@@ -262,7 +277,16 @@ export class MemorySnapshots implements SnapshotStore {
     return new Set(users.flatMap((user) => user?.chunks.map(([, hash]) => hash) ?? []));
   }
 
-  #encode(manifest: Manifest): Uint8Array {
+  #encode(page: object): Encoded {
+    const known = this.#encoded.get(page);
+    if (known !== undefined) return known;
+    const bytes = encodeCanonical(page);
+    const encoded = { bytes, hash: this.#hash(bytes) };
+    this.#encoded.set(page, encoded);
+    return encoded;
+  }
+
+  #encodeManifest(manifest: Manifest): Uint8Array {
     const body = encodeCanonical(manifest);
     const bytes = new Uint8Array(HASH_BYTES + body.length);
     bytes.set(this.#modules.digest.sha256(body));
@@ -290,7 +314,13 @@ export class MemorySnapshots implements SnapshotStore {
 }
 
 function emptyShelf(): Shelf {
-  return { manifests: new Map(), pages: new Map(), incoming: null, received: null };
+  return {
+    manifests: new Map(),
+    pages: new Map(),
+    incoming: null,
+    received: null,
+    isUntidy: false,
+  };
 }
 
 function sameManifest(a: Manifest, b: Manifest): boolean {
@@ -298,5 +328,5 @@ function sameManifest(a: Manifest, b: Manifest): boolean {
 }
 
 function hex(bytes: Uint8Array): string {
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('hex');
 }

@@ -12,14 +12,7 @@ import type { Log } from '../../log/log.ts';
 import type { LocalTimeIn } from '../../projections/muting.ts';
 import { Node, type NodeOptions } from '../node/node.ts';
 import { openData } from '../node/open.ts';
-import type {
-  Logger,
-  NodeObserver,
-  Notifier,
-  Random,
-  SnapshotStore,
-  Transport,
-} from '../ports.ts';
+import type { Logger, NodeObserver, Notifier, Random, SnapshotStore, Transport } from '../ports.ts';
 import type { VirtualClock } from './virtual-clock.ts';
 
 export interface ProcessOptions extends Omit<NodeOptions, 'addresses' | 'externalUrl' | 'version'> {

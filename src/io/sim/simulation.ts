@@ -32,6 +32,8 @@ export interface SimulationOptions {
   /** Length of the phase with faults. */
   readonly faultyMs: number;
   readonly actionsPerTenSeconds: number;
+  /** Members at the beginning. */
+  readonly members: number;
   /** Only these actions of the schedule, by their place in it; all when left out. */
   readonly only?: ReadonlySet<number>;
 }
@@ -55,12 +57,13 @@ export interface SimulationResult {
   readonly pages: number;
 }
 
-/** Members at the beginning. */
-const MEMBERS = 3;
 /** After the faults end: time to elect, heal, catch up and page. */
 const WHOLE_WITHIN_MS = 120_000;
 const TRACE_LINES = 120;
-const CLIENT_EVERY_MS = 120;
+/** Clients come close together at times, and leave long pauses at others. */
+const CLIENT_PAUSE_MS_MAX = 3_000;
+/** How often it is asked whether the cluster is whole: no law, so there is no hurry. */
+const LOOK_EVERY_MS = 50;
 
 export async function simulate(
   options: SimulationOptions,
@@ -128,7 +131,7 @@ class Simulation implements Witness {
 
   async #live(): Promise<void> {
     const { time } = this.#cluster;
-    for (let i = 1; i <= MEMBERS; i++) this.#cluster.addHost(`n${i}`, i === 1);
+    for (let i = 1; i <= this.#options.members; i++) this.#cluster.addHost(`n${i}`, i === 1);
     for (const action of this.#actions) time.after(action.atMs, () => this.#faults.strike(action));
     this.#keepRunning();
     this.#work();
@@ -138,16 +141,19 @@ class Simulation implements Witness {
     await this.#becomeWhole();
   }
 
-  /** Lets so much time pass, looking at the laws after every step. */
+  /** Lets so much time pass, looking at the laws after every step; answers whether it is over. */
   async #pass(ms: number, isOver = (): boolean => false): Promise<boolean> {
-    const { time } = this.#cluster;
+    const { receivers, time } = this.#cluster;
     const until = time.nowMs + ms;
-    while (time.nowMs < until && this.#problem === null) {
-      await time.runOne();
-      this.#guard(() => this.#checker.pages(this.#cluster.receivers.pages));
-      if (isOver()) return true;
-    }
-    return false;
+    let lookAtMs = 0;
+    const isDone = await time.runWhile(until, () => {
+      this.#guard(() => this.#checker.pages(receivers.pages));
+      if (this.#problem !== null) return true;
+      if (time.nowMs < lookAtMs) return false;
+      lookAtMs = time.nowMs + LOOK_EVERY_MS;
+      return isOver();
+    });
+    return isDone && this.#problem === null;
   }
 
   /** Hosts without a process get one: again and again, as a supervisor does. */
@@ -167,7 +173,8 @@ class Simulation implements Witness {
       if (isPush) this.#push(host, `op-${++this.#commands}`);
       else this.#read(host, series, value);
     }
-    this.#cluster.time.after(1 + this.#clients.next() * 2 * CLIENT_EVERY_MS, () => this.#work());
+    const pauseMs = 1 + this.#clients.next() ** 4 * CLIENT_PAUSE_MS_MAX;
+    this.#cluster.time.after(pauseMs, () => this.#work());
   }
 
   #push(host: Host, alertname: string): void {
@@ -230,7 +237,9 @@ class Simulation implements Witness {
   async #compareStates(): Promise<void> {
     const roots = new Map<number, Map<string, string>>();
     await this.#pass(10_000, () => {
-      const views = this.#cluster.living().map((host) => ({ host, view: host.process?.node.view() }));
+      const views = this.#cluster
+        .living()
+        .map((host) => ({ host, view: host.process?.node.view() }));
       const [first] = views;
       const isLevel = views.every(({ view }) => view?.index === first?.view?.index);
       if (!isLevel || first?.view === undefined) return false;
@@ -245,7 +254,10 @@ class Simulation implements Witness {
     if (roots.size === 0) throw new LawBroken('members catch up', this.#picture());
     for (const [index, digests] of roots) {
       if (new Set(digests.values()).size > 1) {
-        throw new LawBroken('equal logs give equal states', `${index}: ${JSON.stringify([...digests])}`);
+        throw new LawBroken(
+          'equal logs give equal states',
+          `${index}: ${JSON.stringify([...digests])}`,
+        );
       }
     }
   }

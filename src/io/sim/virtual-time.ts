@@ -11,6 +11,8 @@
 const TASKS_AT_ONE_INSTANT_MAX = 10_000;
 /** Of the last so many of those, the place in the code that set them is kept for the error. */
 const TRACE_LENGTH = 8;
+/** After so many tasks Node.js may do what it has to do beside: report what was rejected, collect. */
+const TASKS_BETWEEN_TURNS = 1_000;
 
 interface Task {
   readonly at: number;
@@ -91,6 +93,37 @@ export class VirtualTime {
 
   /** Runs the task that is due next, and what follows from it. */
   async runOne(): Promise<void> {
+    this.#runNext();
+    await settle();
+  }
+
+  /**
+   * Lets time pass until `untilMs`, or until `isOver` says so after a task and what followed from it;
+   * answers whether it did. As {@link runUntil}, but without a promise for each task.
+   */
+  async runWhile(untilMs: number, isOver: () => boolean): Promise<boolean> {
+    await settle();
+    const wasOver = await new Promise<boolean>((resolve, reject) => {
+      const next = (): void => {
+        try {
+          if (isOver()) resolve(true);
+          else if (this.#nextAt() > untilMs) resolve(false);
+          else {
+            this.#runNext();
+            if (this.#tasksRun % TASKS_BETWEEN_TURNS === 0) setImmediate(next);
+            else whenSettled(next);
+          }
+        } catch (error) {
+          reject(error);
+        }
+      };
+      next();
+    });
+    if (!wasOver) this.#moveTo(Math.max(this.#nowMs, untilMs));
+    return wasOver;
+  }
+
+  #runNext(): void {
     const task = this.#pop();
     if (task === undefined) throw new Error(`at ${this.#nowMs} ms nothing is left to happen`);
     if (task.isCancelled) return;
@@ -100,7 +133,6 @@ export class VirtualTime {
     if (task.setBy !== undefined) this.#trace.push(task.setBy);
     if (this.#tasksAtInstant > TASKS_AT_ONE_INSTANT_MAX) throw this.#circle();
     task.run();
-    await settle();
   }
 
   /** When the next task is due, or Infinity. */
@@ -169,12 +201,18 @@ function isBefore(a: Task, b: Task): boolean {
   return a.at === b.at ? a.sequence < b.sequence : a.at < b.at;
 }
 
-/**
- * Resolves when no promise has anything left to do. Node.js runs an immediate only after all
- * microtasks, and those that they queue in turn; it waits for no clock. This is sound as long as
- * nothing in the world does real I/O or sets immediates of its own, and as long as disks and
- * networks answer through a task: a circle of promises alone would never let the immediate run.
- */
+/** Resolves when no promise has anything left to do. */
 function settle(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
+  return new Promise(whenSettled);
+}
+
+/**
+ * Calls `next` when no promise has anything left to do. What is set by `nextTick` from within a
+ * microtask runs only after all microtasks, and those that they queue in turn; unlike an immediate
+ * it asks no kernel for events. This is sound as long as nothing in the world does real I/O or uses
+ * `nextTick` itself, and as long as disks and networks answer through a task: a circle of promises
+ * alone would never come to an end.
+ */
+function whenSettled(next: () => void): void {
+  void Promise.resolve().then(() => process.nextTick(next));
 }
