@@ -95,10 +95,17 @@ it('every flag may be given by its environment variable', async () => {
   expect(given.stderr).toContain('/nowhere/tocsin.yml');
 });
 
-it('cluster flags are refused by a build that runs one node', async () => {
-  const started = await tocsin('start', '--config', 'x.yml', '--join', '127.0.0.1:9094');
-  expect(started.code).toBe(2);
-  expect(started.stderr).toContain('--join');
+it('a cluster flag that makes no sense is refused by name, and no data directory is made', async () => {
+  const folder = await scratch();
+  const begin = ['start', '--config', 'x.yml', '--data-dir', `${folder}/data`];
+  const unreachable = await tocsin(...begin, '--join', '127.0.0.1:9094,:9095');
+  expect(unreachable.code).toBe(2);
+  expect(unreachable.stderr).toContain('--join');
+  expect(unreachable.stderr).toContain(':9095 is no address of a member');
+  const halfTls = await tocsin(...begin, '--join', '127.0.0.1:9094', '--peer-cert', 'node.pem');
+  expect(halfTls.code).toBe(2);
+  expect(halfTls.stderr).toContain('--peer-key and --peer-ca');
+  expect(await readdir(folder)).toEqual([]);
 });
 
 it('one flipped bit in the log: the start is refused, the place is named, nothing is cut', async () => {
