@@ -369,7 +369,9 @@ export class SegmentedLog implements Log {
     tail: Tail,
     { isHealing } = { isHealing: this.isHealing },
   ): Promise<void> {
-    const { index, term, chain, keptFrom, hardState } = tail;
+    const { index, term, chain, keptFrom } = tail;
+    // The header is durable before the entries that follow it, and a crash may come between.
+    const hardState = { ...tail.hardState, commit: Math.min(tail.hardState.commit, index) };
     const header: SegmentHeader = {
       ...this.#identity,
       begunBy,
@@ -396,7 +398,7 @@ export class SegmentedLog implements Log {
     }
     const content = { file, frames: [], end: HEADER_BYTES };
     this.#active = new ActiveSegment(header, content, this.#modules.digest);
-    this.#tail = tail;
+    this.#tail = { ...tail, hardState };
     this.#moveMark();
     await closed.close();
   }

@@ -39,8 +39,11 @@ const BUSY_HOUR: readonly Step[] = [
   // A new leader overwrites what the old one had not committed: within a segment, and across two.
   append({ truncateFrom: 13, hardState: hardState(3, 9), entries: entries(13, 15, 3) }),
   append({ truncateFrom: 10, entries: entries(10, 10, 3) }, { entries: entries(11, 12, 3) }),
-  append({ truncateFrom: 12, entries: [] }),
-  append({ entries: entries(12, 20, 3) }),
+  // What takes their place may be committed already: the commit must not come before its entries.
+  append({ truncateFrom: 11, hardState: hardState(3, 12), entries: entries(11, 13, 3) }),
+  append({ entries: entries(14, 15, 3) }),
+  append({ truncateFrom: 13, entries: [] }),
+  append({ entries: entries(13, 20, 3) }),
   append({ hardState: hardState(3, 20), entries: [] }),
   { kind: 'prune', beforeIndex: 9 },
   { kind: 'reopen' },
@@ -170,14 +173,18 @@ const EMPTY: Model = { lines: new Map(), hardState: FRESH_HARD_STATE };
 
 /**
  * A new term or vote comes before all else. A cut of the log and its hard state are one step, the
- * entries after it another.
+ * entries after it another; nothing is committed before it is there.
  */
 function stagesOf(model: Model, each: Append): Model[] {
   const whole = applied(model, each);
   const { term, vote } = whole.hardState;
   const voted: Model = { ...model, hardState: { ...model.hardState, term, vote } };
   const isCut = each.truncateFrom !== undefined || each.restartAfter !== undefined;
-  return isCut ? [voted, applied(model, { ...each, entries: [] }), whole] : [voted, whole];
+  if (!isCut) return [voted, whole];
+  const cut = applied(model, { ...each, entries: [] });
+  const last = each.truncateFrom === undefined ? each.restartAfter?.index : each.truncateFrom - 1;
+  const commit = Math.min(cut.hardState.commit, last ?? 0);
+  return [voted, { ...cut, hardState: { ...cut.hardState, commit } }, whole];
 }
 
 function applied(model: Model, each: Append): Model {
