@@ -6,6 +6,7 @@
  * majority of disks. Everything else may happen at once.
  */
 
+import { members } from '../../raft/confchange.ts';
 import type { Host, SimulatedCluster } from './cluster.ts';
 import { FAIR_WEATHER } from './network.ts';
 import type { Action } from './schedule.ts';
@@ -25,6 +26,8 @@ export class Faults {
   /** Hosts that stay down until this time. */
   readonly #downUntil = new Map<string, number>();
   readonly #joining = new Set<string>();
+  /** Nodes that somebody has asked to remove, by host: whether that was done is seen later. */
+  readonly #leaving = new Map<Host, string>();
   #isOver = false;
 
   constructor(modules: FaultsModules) {
@@ -75,6 +78,21 @@ export class Faults {
     const patience = new Promise<void>((resolve) => void cluster.time.after(12_000, resolve));
     await Promise.race([cluster.join(host, through), patience]);
     this.#joining.delete(host.name);
+  }
+
+  /** Switches those machines off whose node the cluster has let go, whatever its answer was. */
+  switchOff(): void {
+    const { cluster, note } = this.#modules;
+    const all = cluster.living().map(({ process }) => process?.node.raftStatus());
+    const leader = all.find((raft) => raft?.role === 'leader' && raft.configCommitted);
+    for (const [host, nodeId] of this.#leaving) {
+      if (leader === undefined || members(leader.config.confState).includes(nodeId)) continue;
+      this.#leaving.delete(host);
+      // A disk that was wiped meanwhile is that of another node.
+      if (host.nodeId !== nodeId) continue;
+      note(`${host.name} is out`);
+      cluster.removeHost(host);
+    }
   }
 
   #carryOut(action: Action, host: Host): boolean {
@@ -292,11 +310,8 @@ export class Faults {
     const [through] = cluster.living().filter((each) => each !== host);
     const node = through?.process?.node;
     if (node === undefined) return false;
-    void node.changeMembership({ op: 'remove', node: host.nodeId }).then(({ code }) => {
-      if (code !== 'ok') return;
-      this.#modules.note(`${host.name} is out`);
-      cluster.removeHost(host);
-    });
+    void node.changeMembership({ op: 'remove', node: host.nodeId });
+    this.#leaving.set(host, host.nodeId);
     return true;
   }
 

@@ -158,6 +158,7 @@ class Simulation implements Witness {
 
   /** Hosts without a process get one: again and again, as a supervisor does. */
   #keepRunning(): void {
+    this.#faults.switchOff();
     for (const host of this.#cluster.hosts.values()) this.#faults.revive(host);
     this.#cluster.time.after(250, () => this.#keepRunning());
   }
