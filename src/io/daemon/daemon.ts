@@ -259,15 +259,14 @@ class Daemon {
     transport: TcpTransport,
     discovery: EtcdDiscovery | null,
   ): Entrance {
-    const { join, name } = this.#options;
+    const { advertise, join, name } = this.#options;
     const { nodeId, others } = storage.file.facts;
-    const self = (): Applicant => ({
-      nodeId,
-      name,
-      peerAddress: this.#addresses.peer,
-      httpAddress: this.#addresses.http,
-      clusterId: storage.clusterId ?? '',
-    });
+    const self = (): Applicant => {
+      // An address of all interfaces stays one: who is asked sees from where it was.
+      const { http, peer } = advertise === null ? this.#addresses : this.#advertised();
+      const clusterId = storage.clusterId ?? '';
+      return { nodeId, name, peerAddress: peer, httpAddress: http, clusterId };
+    };
     return new Entrance(
       { join, remembered: others.map(({ address }) => address), self },
       { clock: realClock, random: realRandom, logger: this.#logger, transport, discovery },
