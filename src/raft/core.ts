@@ -135,7 +135,10 @@ function onTick(state: RaftState): void {
   // With nobody else to wait for, an election takes no longer than the disk.
   const alone = isSoleVoter(state) && state.role === 'follower';
   const due = alone || state.electionElapsed >= state.electionTimeout;
-  if (due && mayCampaign(state)) startPreVote(state);
+  if (!due) return;
+  if (mayCampaign(state)) startPreVote(state);
+  // Who cannot stand, such as a learner or a member that was removed, has lost its leader all the same.
+  else if (state.leader !== null) becomeFollower(state, state.term, null);
 }
 
 /** Terms first (paper 5.1), with the exceptions that pre-vote and voter stickiness make. */
