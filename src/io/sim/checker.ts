@@ -44,6 +44,8 @@ export class Checker {
   /** `id/try` of every page that was sent, and the key under which each id was. */
   readonly #sent = new Set<string>();
   readonly #keys = new Map<string, string>();
+  /** Ids of the pages that somebody got. */
+  readonly #accepted = new Set<string>();
   #pagesChecked = 0;
   #foldedUpTo = 0;
 
@@ -156,11 +158,13 @@ export class Checker {
     }
     if (this.#sent.has(key)) throw new LawBroken('one attempt is started once', key);
     this.#sent.add(key);
-    const keyBefore = this.#keys.get(page.id);
+    const keyBefore = this.#keys.get(page.id) ?? page.idempotencyKey;
     this.#keys.set(page.id, page.idempotencyKey);
-    if (keyBefore === undefined) return;
     if (keyBefore !== page.idempotencyKey) throw new LawBroken('the key of a page is stable', key);
-    if (!page.uncertain) throw new LawBroken('a page that may be a duplicate says so', key);
+    if (this.#accepted.has(page.id) && !page.uncertain) {
+      throw new LawBroken('a page that is a duplicate says so', key);
+    }
+    if (page.accepted) this.#accepted.add(page.id);
   }
 
   #digestOf({ type, data }: Entry): string {

@@ -16,7 +16,7 @@ import type { AppliedEntry, Candidate, Logger } from '../ports.ts';
 import { MemorySnapshots } from './memory-snapshots.ts';
 import { SimulatedNetwork } from './network.ts';
 import { startProcess, type Process } from './process.ts';
-import { Receivers } from './receivers.ts';
+import { Receivers, type Answer } from './receivers.ts';
 import { SeededRandom } from './seeded-random.ts';
 import {
   createSimulatedDisk,
@@ -103,7 +103,8 @@ export class SimulatedCluster {
     this.#modules = modules;
     this.random = new SeededRandom(options.seed);
     this.network = new SimulatedNetwork({ random: this.random });
-    this.receivers = new Receivers({ answer: { status: 200 } }, { time: this.time });
+    const people = new SeededRandom(options.seed ^ 0x9e0);
+    this.receivers = new Receivers({ answer: () => answerOf(people) }, { time: this.time });
     const bytes = encodeBatch({ at: 0, commands: [this.#configCommand()] });
     this.#configHash = hex(modules.digest.sha256(bytes));
   }
@@ -289,6 +290,13 @@ export class SimulatedCluster {
     const { config } = this.#options;
     return { kind: 'config', origin: 'tocsin.yml', source: '', externalUrl: null, config };
   }
+}
+
+/** Most answer at once, some are slow, and some have trouble of their own. */
+function answerOf(people: SeededRandom): Answer {
+  const isSlow = people.next() < 0.2;
+  const afterMs = isSlow ? 1 + Math.floor(people.next() * 4_000) : 1;
+  return { status: people.next() < 0.1 ? 503 : 200, afterMs };
 }
 
 /** A sync takes a millisecond, and everything else no time at all. */

@@ -22,6 +22,8 @@ export interface Page {
   readonly id: string;
   readonly try: number;
   readonly idempotencyKey: string;
+  /** Whether its receiver takes it, whoever hears of that. */
+  readonly accepted: boolean;
   /** True when it says of itself that it may be a duplicate. */
   readonly uncertain: boolean;
   readonly reason: string;
@@ -31,8 +33,8 @@ export interface Page {
 }
 
 export interface ReceiversOptions {
-  /** What is answered when nothing else was said. */
-  readonly answer: Answer;
+  /** What is answered when nothing else was said; asked for each page if it is a function. */
+  readonly answer: Answer | (() => Answer);
 }
 
 export class Receivers {
@@ -73,15 +75,18 @@ export class Receivers {
   async #receive(delivery: Delivery, signal: AbortSignal, clock: Clock): Promise<DeliveryResult> {
     const { integration } = delivery.notification;
     if (signal.aborted) return { result: 'retry', status: 0, detail: 'given up before sending' };
-    this.pages.push(pageOf(delivery, this.#time.nowMs));
     const answer =
-      this.#script.get(integration)?.shift() ??
-      this.#usually.get(integration) ??
-      this.#options.answer;
+      this.#script.get(integration)?.shift() ?? this.#usually.get(integration) ?? this.#ordinary();
+    this.pages.push(pageOf(delivery, answer, this.#time.nowMs));
     this.#count(integration, 1);
     const result = await answered(answer, signal, clock);
     this.#count(integration, -1);
     return result;
+  }
+
+  #ordinary(): Answer {
+    const { answer } = this.#options;
+    return typeof answer === 'function' ? answer() : answer;
   }
 
   #count(integration: string, change: number): void {
@@ -112,7 +117,7 @@ function resultOf(status: number): DeliveryResult {
   return { result: status >= 500 ? 'retry' : 'rejected', status, detail };
 }
 
-function pageOf(delivery: Delivery, atMs: number): Page {
+function pageOf(delivery: Delivery, answer: Answer, atMs: number): Page {
   const { id, idempotencyKey, notification } = delivery;
   const { integration, reason, uncertain, alerts } = notification;
   const names = (resolved: boolean): readonly string[] =>
@@ -126,6 +131,7 @@ function pageOf(delivery: Delivery, atMs: number): Page {
     id,
     try: delivery.try,
     idempotencyKey,
+    accepted: typeof answer === 'object' && resultOf(answer.status).result === 'delivered',
     uncertain,
     reason,
     firing: names(false),

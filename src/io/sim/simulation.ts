@@ -59,11 +59,21 @@ export interface SimulationResult {
 
 /** After the faults end: time to elect, heal, catch up and page. */
 const WHOLE_WITHIN_MS = 120_000;
+/** After that: groups wait and receivers refuse, but nobody waits longer for a page. */
+const TOLD_WITHIN_MS = 15_000;
 const TRACE_LINES = 120;
 /** Clients come close together at times, and leave long pauses at others. */
 const CLIENT_PAUSE_MS_MAX = 3_000;
 /** How often it is asked whether the cluster is whole: no law, so there is no hurry. */
 const LOOK_EVERY_MS = 50;
+
+/** Situations that only the node's own words tell. */
+const TOLD = [
+  ['clock differs', 'clock too far off to lead'],
+  ['dead member', 'dead member replaced'],
+  ['log damaged', 'log damaged and set aside'],
+  ['torn tail', 'torn tail cut'],
+] as const;
 
 export async function simulate(
   options: SimulationOptions,
@@ -83,6 +93,8 @@ class Simulation implements Witness {
   /** Clients draw from their own numbers, so that a fault left out changes none of what they do. */
   readonly #clients: SeededRandom;
   readonly #trace: string[] = [];
+  /** When clients were told that their alert is in the log, by its name. */
+  readonly #answeredAtMs = new Map<string, number>();
   #hash = 0;
   #problem: string | null = null;
   #commands = 0;
@@ -116,6 +128,7 @@ class Simulation implements Witness {
     } catch (error) {
       this.#break(error as Error);
     }
+    this.#countWorld();
     return {
       seed: this.#options.seed,
       problem: this.#problem,
@@ -127,6 +140,18 @@ class Simulation implements Witness {
       acknowledged: this.#checker.acknowledged.length,
       pages: this.#cluster.receivers.pages.length,
     };
+  }
+
+  /** What the network and the receivers have seen. */
+  #countWorld(): void {
+    const { network, receivers } = this.#cluster;
+    const { count } = this.#situations;
+    count('frame cut off', network.counts.cut);
+    count('frame doubled', network.counts.doubled);
+    count('frame lost', network.counts.dropped);
+    count('page sent', receivers.pages.length);
+    const uncertain = receivers.pages.filter((page) => page.uncertain).length;
+    count('page marked as a possible duplicate', uncertain);
   }
 
   async #live(): Promise<void> {
@@ -202,6 +227,7 @@ class Simulation implements Witness {
   }
 
   #onAnswer(name: string, result: Proposed): void {
+    if (result.ok) this.#answeredAtMs.set(name, this.#cluster.time.nowMs);
     this.#situations.count(result.ok ? 'command acknowledged' : `answered ${result.code}`);
     this.#guard(() => this.#checker.answered(name, result));
   }
@@ -213,12 +239,27 @@ class Simulation implements Witness {
     const isWhole = await this.#pass(WHOLE_WITHIN_MS, () => this.#isWhole());
     if (this.#problem !== null) return;
     if (!isWhole) throw new LawBroken('the cluster becomes whole', this.#picture());
-    // Then everything that waits is told, and nothing moves any more but clients.
+    const from = this.#cluster.time.nowMs;
     await this.#pass(5_000);
+    const until = this.#cluster.time.nowMs;
+    await this.#pass(TOLD_WITHIN_MS);
     if (this.#problem !== null) return;
+    this.#expectTold(from, until);
     const lost = this.#checker.lost();
     if (lost.length > 0) throw new LawBroken('nothing acknowledged is lost', lost.join(' '));
     await this.#compareStates();
+  }
+
+  /** Whoever was promised something while all was well got a page about it. */
+  #expectTold(fromMs: number, untilMs: number): void {
+    const told = new Set<string>();
+    for (const { accepted, firing } of this.#cluster.receivers.pages) {
+      if (accepted) for (const alert of firing) told.add(alert.slice(0, alert.indexOf('(')));
+    }
+    for (const [name, atMs] of this.#answeredAtMs) {
+      if (atMs < fromMs || atMs > untilMs || told.has(name)) continue;
+      throw new LawBroken('nobody is left unpaged', `${name}, acknowledged at ${atMs} ms`);
+    }
   }
 
   #isWhole(): boolean {
@@ -348,8 +389,9 @@ class Simulation implements Witness {
 
   logged(host: Host, level: 'info' | 'warn' | 'error', message: string): void {
     if (level !== 'info') this.#note(`${host.name} ${level}: ${message}`);
-    if (message.startsWith('clock differs')) this.#situations.count('clock too far off to lead');
-    if (message.startsWith('dead member')) this.#situations.count('dead member replaced');
+    for (const [beginning, situation] of TOLD) {
+      if (message.startsWith(beginning)) this.#situations.count(situation);
+    }
   }
 
   failed(host: Host, error: Error): void {

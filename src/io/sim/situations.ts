@@ -1,11 +1,47 @@
 /** How often a simulated cluster came into each situation: a run that tested nothing is seen. */
 
+import { ACTIONS } from './schedule.ts';
+
+/** What enough lives must come into, each of them: rows that are shown also while they are zero. */
+const EXPECTED = [
+  ...ACTIONS.map((kind) => `fault: ${kind}`),
+  'answered failed',
+  'answered indeterminate',
+  'answered not-leader',
+  'candidate stood',
+  'clock too far off to lead',
+  'command acknowledged',
+  'configuration changed',
+  'dead member replaced',
+  'entries truncated',
+  'frame cut off',
+  'frame doubled',
+  'frame lost',
+  'hand-over given up',
+  'healed',
+  'indeterminate',
+  'joint configuration',
+  'leader elected',
+  'leadership handed over',
+  'learner taken in',
+  'log begun anew after a snapshot',
+  'log damaged and set aside',
+  'node stopped by its disk',
+  'old entries read from disk',
+  'page marked as a possible duplicate',
+  'page sent',
+  'readReady',
+  'sendSnapshot',
+  'snapshot installed',
+  'torn tail cut',
+] as const;
+
 export class Situations {
-  readonly #counts = new Map<string, number>();
+  readonly #counts = new Map<string, number>(EXPECTED.map((name) => [name, 0]));
 
   /** Bound, so that it can be handed around. */
-  readonly count = (name: string): void => {
-    this.#counts.set(name, (this.#counts.get(name) ?? 0) + 1);
+  readonly count = (name: string, times = 1): void => {
+    this.#counts.set(name, (this.#counts.get(name) ?? 0) + times);
   };
 
   /** Names and counts, sorted by name. */
@@ -13,9 +49,12 @@ export class Situations {
     return [...this.#counts].toSorted(([a], [b]) => (a < b ? -1 : 1));
   }
 
+  /** What was not reached, and should have been if there were enough lives. */
+  missing(): readonly string[] {
+    return this.entries().flatMap(([name, count]) => (count === 0 ? [name] : []));
+  }
+
   add(others: Situations): void {
-    for (const [name, count] of others.entries()) {
-      this.#counts.set(name, (this.#counts.get(name) ?? 0) + count);
-    }
+    for (const [name, count] of others.entries()) this.count(name, count);
   }
 }
