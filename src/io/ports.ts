@@ -93,6 +93,8 @@ export interface NodeStatus {
   /** Hex SHA-256 of the state at `snapshotIndex`. */
   readonly snapshotRoot: string;
   readonly startedAt: number;
+  /** What the log takes on disk. */
+  readonly logBytes: number;
   readonly members: readonly MemberStatus[];
 }
 

@@ -13,7 +13,7 @@ import { connect, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
-import { onTestFinished } from 'vitest';
+import { onTestFailed, onTestFinished } from 'vitest';
 
 const MAIN = path.resolve(import.meta.dirname, '../../dist/io/cli/main.js');
 
@@ -103,12 +103,15 @@ export interface StartOptions {
   readonly config: string;
   readonly dataDir: string;
   readonly flags?: readonly string[];
+  readonly name?: string;
 }
 
 /** Starts a daemon on free ports and waits for its `listening` line. */
 export async function start(options: StartOptions): Promise<Daemon> {
   const child = spawnDaemon(options);
   const log: string[] = [];
+  // What its daemons have said is all that is left of a story that went wrong elsewhere.
+  onTestFailed(() => console.error(`${options.dataDir}\n${log.slice(-40).join('\n')}`));
   const lines = createInterface({ input: child.stderr as NodeJS.ReadableStream });
   const listening = new Promise<Addresses>((resolve, reject) => {
     lines.on('line', (line) => {
@@ -125,9 +128,14 @@ export async function refused(options: StartOptions): Promise<Finished> {
   return finished(spawnDaemon(options));
 }
 
-function spawnDaemon({ config, dataDir, flags = [] }: StartOptions): ChildProcess {
+function spawnDaemon({
+  config,
+  dataDir,
+  flags = [],
+  name: node = 'n1',
+}: StartOptions): ChildProcess {
   const free = ['http', 'peer', 'carbon'].flatMap((name) => [`--${name}`, '127.0.0.1:0']);
-  const args = [MAIN, 'start', '--config', config, '--data-dir', dataDir, '--name', 'n1'];
+  const args = [MAIN, 'start', '--config', config, '--data-dir', dataDir, '--name', node];
   const child = spawn(process.execPath, [...args, ...free, ...flags], {
     stdio: ['ignore', 'pipe', 'pipe'],
   });

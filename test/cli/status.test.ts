@@ -21,8 +21,19 @@ const NODE = {
   startedAt: '2026-01-05T00:00:00.000Z',
   appliedAt: '2026-01-05T00:01:00.000Z',
   configIndex: 2,
+  logBytes: 1_234_567,
+  members: [memberRow('node-1', 'a1', '127.0.0.1:9093')],
   tables: { series: 7, alerts: 1, groups: 1, silences: 0, notifications: 2 },
 };
+
+const TITLES =
+  'NAME ROLE LEADER READY TERM COMMITTED APPLIED LAG SNAPSHOT DISK CLOCK SERIES ALERTS SILENCES'.split(
+    ' ',
+  );
+
+function memberRow(name: string, nodeId: string, httpAddress: string, lag: number | null = null) {
+  return { name, nodeId, httpAddress, lag, clockOffsetMs: lag ?? 0 };
+}
 
 /** A node that answers as it is told; gives back its URL. */
 async function node(answer: RequestListener): Promise<string> {
@@ -56,8 +67,8 @@ describe('status', () => {
     const { code, lines, talk } = await asked(await node(answering(NODE)));
 
     expect(lines.map((line) => line.split(/ {2,}/))).toEqual([
-      'NAME ROLE LEADER READY TERM COMMITTED APPLIED SNAPSHOT SERIES ALERTS SILENCES'.split(' '),
-      'node-1 leader node-1 yes 3 42 41 40 7 1 0'.split(' '),
+      TITLES,
+      'node-1|leader|node-1|yes|3|42|41|-|40|1.2 MB|0 ms|7|1|0'.split('|'),
     ]);
     expect(talk).toBe('');
     expect(code).toBe(0);
@@ -69,6 +80,26 @@ describe('status', () => {
     const { code, lines } = await asked(`${url}/alerts/`, { format: 'json' });
 
     expect(JSON.parse(lines.join('\n'))).toEqual({ ...NODE, news: 1 });
+    expect(code).toBe(0);
+  });
+
+  test('prints a row for each member: those that answer, and those that do not', async () => {
+    const follower = { ...NODE, name: 'node-2', nodeId: 'a2', role: 'follower', appliedIndex: 30 };
+    const second = await node(answering({ ...follower, members: [] }));
+    const members = [
+      memberRow('node-1', 'a1', '127.0.0.1:9093'),
+      memberRow('node-2', 'a2', new URL(second).host, 12),
+      memberRow('node-3', 'a3', '127.0.0.1:1', 42),
+    ];
+
+    const { code, lines } = await asked(await node(answering({ ...NODE, members })));
+
+    expect(lines.map((line) => line.split(/ {2,}/))).toEqual([
+      TITLES,
+      'node-1|leader|node-1|yes|3|42|41|-|40|1.2 MB|0 ms|7|1|0'.split('|'),
+      'node-2|follower|node-1|yes|3|42|30|12|40|1.2 MB|+12 ms|7|1|0'.split('|'),
+      'node-3|no answer|-|-|-|-|-|42|-|-|+42 ms|-|-|-'.split('|'),
+    ]);
     expect(code).toBe(0);
   });
 

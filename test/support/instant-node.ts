@@ -108,6 +108,7 @@ export class InstantNode implements NodeHandle {
       snapshotIndex: 0,
       snapshotRoot: '',
       startedAt: 1_700_000_000_000,
+      logBytes: 0,
       members: [{ ...self, ...address, lag: null, silentMs: null, clockOffsetMs: 0 }],
     };
   }

@@ -4,7 +4,9 @@
 import { Command, CommanderError } from 'commander';
 import { freezeStates } from '../../projections/transaction.ts';
 import { VERSION } from '../daemon/version.ts';
+import { chaosCommand } from './chaos.ts';
 import { checkCommand } from './check.ts';
+import { membersCommand } from './members.ts';
 import { replayCommand } from './replay.ts';
 import { snapshotCommand } from './snapshot.ts';
 import { startCommand } from './start.ts';
@@ -26,11 +28,13 @@ const program = new Command('tocsin')
   .showSuggestionAfterError()
   .addCommand(startCommand((code) => process.exit(code)))
   .addCommand(statusCommand(io))
+  .addCommand(membersCommand(io))
   .addCommand(checkCommand(io))
   .addCommand(replayCommand(io))
-  .addCommand(snapshotCommand(io));
+  .addCommand(snapshotCommand(io))
+  .addCommand(chaosCommand(io));
 
-for (const command of [program, ...program.commands]) {
+for (const command of withSubcommands(program)) {
   command.showHelpAfterError('(add --help for the flags)').exitOverride();
 }
 
@@ -48,4 +52,8 @@ try {
 } catch (error) {
   if (!(error instanceof CommanderError)) throw error;
   process.exitCode = error.exitCode === 0 ? 0 : EXIT_USAGE;
+}
+
+function withSubcommands(command: Command): readonly Command[] {
+  return [command, ...command.commands.flatMap(withSubcommands)];
 }

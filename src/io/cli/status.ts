@@ -1,18 +1,18 @@
 /**
- * `tocsin status`: asks a running node how it is, and prints it as kubectl would.
+ * `tocsin status`: asks a running node how it and its cluster are, and prints it as kubectl would.
  *
  * Promise: exit 0 means that the node answered and knows a leader; 4 that it does not, or that
- * nobody answered in time, with the address and the cause in the message.
+ * nobody answered in time, with the address and the cause in the message. Members that do not answer
+ * have a row all the same.
  */
 
-import { Command, InvalidArgumentError, Option } from 'commander';
-import { Agent, request } from 'undici';
+import { Command, Option } from 'commander';
 import { z } from 'zod';
-import { parseDuration } from '../config/durations.ts';
 import { EXIT, type ExitCode } from '../daemon/exit.ts';
+import { call, nodeOptions, urlOfMember } from './client.ts';
 import type { CommandIo, Terminals } from './command-io.ts';
 import { Output } from './render-output.ts';
-import { tableLines, type Column } from './render-table.ts';
+import { bytesText, tableLines, type Column } from './render-table.ts';
 
 const STATUS_FORMATS = ['table', 'json'] as const;
 
@@ -30,32 +30,27 @@ interface Flags {
 }
 
 export function statusCommand(io: CommandIo): Command {
+  const [url, timeout] = nodeOptions();
   return new Command('status')
-    .description('show how a running node is')
-    .addOption(
-      new Option('--url <url>', 'where the node serves HTTP')
-        .env('TOCSIN_URL')
-        .default('http://127.0.0.1:9093')
-        .argParser(parseUrl),
-    )
-    .addOption(
-      new Option('--timeout <duration>', 'how long to wait for the answer')
-        .env('TOCSIN_TIMEOUT')
-        .default(5_000, '5s')
-        .argParser(parseTimeout),
-    )
+    .description('show how a running node and its cluster are')
+    .addOption(url)
+    .addOption(timeout)
     .addOption(
       new Option('-o, --output <format>', 'how to print it')
         .choices(STATUS_FORMATS)
         .default('table'),
     )
     .addHelpText('after', HELP)
-    .action(async ({ url, timeout, output }: Flags) =>
-      io.finish(await status({ url, timeoutMs: timeout, format: output }, io)),
+    .action(async (flags: Flags) =>
+      io.finish(
+        await status({ url: flags.url, timeoutMs: flags.timeout, format: flags.output }, io),
+      ),
     );
 }
 
 const HELP = `
+One row for each member: LAG is what it lacks of the leader's log, CLOCK how far its clock is ahead
+of the leader's, DISK what its log takes.
 Exit codes: 0 the node answered and knows a leader; 2 wrong usage; 4 no leader, or no answer.
 
 Examples:
@@ -67,22 +62,54 @@ export async function status(
   { url, timeoutMs, format }: StatusArgs,
   { stdout, stderr }: Terminals,
 ): Promise<ExitCode> {
-  const answer = await ask(`${url.replace(/\/+$/, '')}/tocsin/v1/status`, timeoutMs);
+  const base = url.replace(/\/+$/, '');
+  const answer = await ask(base, timeoutMs);
   if (!answer.ok) {
     await new Output(stderr).lines([`error: ${answer.message}`]);
     return EXIT.unavailable;
   }
-  const lines =
-    format === 'json' ? [JSON.stringify(answer.json, null, 2)] : tableLines(COLUMNS, [answer.node]);
-  await new Output(stdout).lines(lines);
-  if (answer.node.leader !== null) return EXIT.ok;
-  await new Output(stderr).lines([`error: ${answer.node.name} knows no leader`]);
+  const { node } = answer;
+  const others = node.members.filter(({ nodeId }) => nodeId !== node.nodeId);
+  const asked = await Promise.all(
+    others.map(async (member) => ({
+      member,
+      answer: await ask(urlOfMember(base, member.httpAddress), timeoutMs),
+    })),
+  );
+  if (format === 'json') {
+    const cluster = asked.map(({ member, answer: its }) => ({
+      ...member,
+      status: its.ok ? its.json : null,
+      ...(its.ok ? {} : { problem: its.message }),
+    }));
+    const json = { ...(answer.json as object), ...(cluster.length === 0 ? {} : { cluster }) };
+    await new Output(stdout).lines([JSON.stringify(json, null, 2)]);
+  } else {
+    const answers = [node, ...asked.flatMap(({ answer: its }) => (its.ok ? [its.node] : []))];
+    const seen = answers.find(({ role }) => role === 'leader') ?? node;
+    const silent = asked.flatMap(({ member, answer: its }) => (its.ok ? [] : [member]));
+    const rows = [
+      ...answers.map((each): Row => ({ name: each.name, node: each, seen })),
+      ...silent.map(({ name, nodeId }): Row => ({ name, node: null, nodeId, seen })),
+    ];
+    await new Output(stdout).lines(tableLines(COLUMNS, rows.toSorted(byName)));
+  }
+  if (node.leader !== null) return EXIT.ok;
+  await new Output(stderr).lines([`error: ${node.name} knows no leader`]);
   return EXIT.unavailable;
 }
 
 /** What is read of the answer; it may say more. */
+const memberSchema = z.object({
+  name: z.string(),
+  nodeId: z.string(),
+  httpAddress: z.string(),
+  lag: z.number().nullable(),
+  clockOffsetMs: z.number().nullable(),
+});
 const nodeSchema = z.object({
   name: z.string(),
+  nodeId: z.string(),
   role: z.string(),
   term: z.number(),
   leader: z.string().nullable(),
@@ -90,64 +117,70 @@ const nodeSchema = z.object({
   commitIndex: z.number(),
   appliedIndex: z.number(),
   snapshotIndex: z.number(),
+  logBytes: z.number().optional(),
+  members: z.array(memberSchema).default([]),
   tables: z.object({ series: z.number(), alerts: z.number(), silences: z.number() }),
 });
 
 type NodeAnswer = z.infer<typeof nodeSchema>;
 
-const COLUMNS: readonly Column<NodeAnswer>[] = [
-  { title: 'NAME', text: (node) => node.name },
-  { title: 'ROLE', text: (node) => node.role },
-  { title: 'LEADER', text: (node) => node.leader ?? '' },
-  { title: 'READY', text: (node) => (node.ready ? 'yes' : 'no') },
-  { title: 'TERM', text: (node) => String(node.term) },
-  { title: 'COMMITTED', text: (node) => String(node.commitIndex) },
-  { title: 'APPLIED', text: (node) => String(node.appliedIndex) },
-  { title: 'SNAPSHOT', text: (node) => String(node.snapshotIndex) },
-  { title: 'SERIES', text: (node) => String(node.tables.series) },
-  { title: 'ALERTS', text: (node) => String(node.tables.alerts) },
-  { title: 'SILENCES', text: (node) => String(node.tables.silences) },
+interface Row {
+  readonly name: string;
+  /** Null for a member that did not answer. */
+  readonly node: NodeAnswer | null;
+  readonly nodeId?: string;
+  /** Whose view of the others is shown: the leader's, if it answered. */
+  readonly seen: NodeAnswer;
+}
+
+function byName(a: Row, b: Row): number {
+  return a.name < b.name ? -1 : a.name > b.name ? 1 : 0;
+}
+
+function memberOf({ node, nodeId, seen }: Row): z.infer<typeof memberSchema> | undefined {
+  return seen.members.find((member) => member.nodeId === (node?.nodeId ?? nodeId));
+}
+
+const of = (text: (node: NodeAnswer) => string | number) => (row: Row) =>
+  row.node === null ? '' : String(text(row.node));
+
+const COLUMNS: readonly Column<Row>[] = [
+  { title: 'NAME', text: ({ name }) => name },
+  { title: 'ROLE', text: (row) => row.node?.role ?? 'no answer' },
+  { title: 'LEADER', text: of((node) => node.leader ?? '') },
+  { title: 'READY', text: of((node) => (node.ready ? 'yes' : 'no')) },
+  { title: 'TERM', text: of((node) => node.term) },
+  { title: 'COMMITTED', text: of((node) => node.commitIndex) },
+  { title: 'APPLIED', text: of((node) => node.appliedIndex) },
+  { title: 'LAG', text: (row) => String(memberOf(row)?.lag ?? '') },
+  { title: 'SNAPSHOT', text: of((node) => node.snapshotIndex) },
+  {
+    title: 'DISK',
+    text: of((node) => (node.logBytes === undefined ? '' : bytesText(node.logBytes))),
+  },
+  {
+    title: 'CLOCK',
+    text: (row) => {
+      const ms = memberOf(row)?.clockOffsetMs;
+      return ms === undefined || ms === null ? '' : `${ms > 0 ? '+' : ''}${Math.round(ms)} ms`;
+    },
+  },
+  { title: 'SERIES', text: of((node) => node.tables.series) },
+  { title: 'ALERTS', text: of((node) => node.tables.alerts) },
+  { title: 'SILENCES', text: of((node) => node.tables.silences) },
 ];
 
 type Answer =
   | { readonly ok: true; readonly node: NodeAnswer; readonly json: unknown }
   | { readonly ok: false; readonly message: string };
 
-async function ask(url: string, timeoutMs: number): Promise<Answer> {
-  const dispatcher = new Agent({ maxResponseSize: ANSWER_BYTES_MAX });
-  try {
-    const signal = AbortSignal.timeout(timeoutMs);
-    const { statusCode, body } = await request(url, { dispatcher, signal });
-    if (statusCode !== 200) return { ok: false, message: `${url} answered ${statusCode}` };
-    const json = await body.json();
-    const parsed = nodeSchema.safeParse(json);
-    if (parsed.success) return { ok: true, node: parsed.data, json };
-    return { ok: false, message: `${url} is not a tocsin: it answered something else` };
-  } catch (error) {
-    return { ok: false, message: `${url} gave no answer: ${causeOf(error as Error, timeoutMs)}` };
-  } finally {
-    await dispatcher.destroy();
-  }
-}
-
-/** A status takes less than a kilobyte; whatever sends a thousand times that is something else. */
-const ANSWER_BYTES_MAX = 1024 * 1024;
-
-function causeOf(error: Error & { readonly code?: string }, timeoutMs: number): string {
-  if (error.name === 'TimeoutError') return `nothing within ${timeoutMs} ms`;
-  if (error instanceof SyntaxError) return 'what it answered is not JSON';
-  // An address of many names fails with an error for each of them, and no message of its own.
-  return error.message || (error.code ?? error.name);
-}
-
-function parseUrl(text: string): string {
-  const url = text.includes('://') ? text : `http://${text}`;
-  if (URL.canParse(url) && /^https?:\/\/./.test(url)) return url;
-  throw new InvalidArgumentError('write for example http://127.0.0.1:9093.');
-}
-
-function parseTimeout(text: string): number {
-  const parsed = parseDuration(text);
-  if (parsed.ok && parsed.value > 0) return parsed.value;
-  throw new InvalidArgumentError('write for example 5s.');
+async function ask(base: string, timeoutMs: number): Promise<Answer> {
+  const url = `${base}/tocsin/v1/status`;
+  const answer = await call({ method: 'GET', url, timeoutMs });
+  if (!answer.ok) return answer;
+  const { json, status: code } = answer;
+  if (code !== 200) return { ok: false, message: `${url} answered ${code}` };
+  const parsed = nodeSchema.safeParse(json);
+  if (parsed.success) return { ok: true, node: parsed.data, json };
+  return { ok: false, message: `${url} is not a tocsin: it answered something else` };
 }

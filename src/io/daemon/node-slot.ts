@@ -100,6 +100,7 @@ function newcomerStatus({ addresses, name, nodeId, startedAt }: Newcomer): NodeS
     snapshotIndex: 0,
     snapshotRoot: '',
     startedAt,
+    logBytes: 0,
     members: [
       {
         ...self,

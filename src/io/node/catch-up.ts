@@ -9,6 +9,7 @@
 import type { State } from '../../projections/state.ts';
 import type { Input } from '../../raft/types.ts';
 import type { IncomingSnapshot, Logger, Manifest, SnapshotStore } from '../ports.ts';
+import { isEarlierEpoch } from './epoch.ts';
 import type { Frame } from './wire.ts';
 
 export interface CatchUpModules {
@@ -111,7 +112,7 @@ export class CatchUp {
     const { appliedIndex, clusterId, logger, send, snapshots } = this.#modules;
     if (this.#arriving?.isBusy === true) return;
     const taken = await snapshots.takeIn(manifestBytes);
-    if (!taken.ok || taken.incoming.manifest.clusterId !== clusterId) {
+    if (!taken.ok || !isEarlierEpoch(taken.incoming.manifest.clusterId, clusterId)) {
       const problem = taken.ok ? 'it is of another cluster' : taken.problem;
       logger.warn('snapshot not taken', { from, problem });
       return;

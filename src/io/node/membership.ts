@@ -100,7 +100,9 @@ export class Membership {
       .filter((node) => node !== this.#id)
       .map((nodeId) => ({ nodeId, address: this.#addressOf(nodeId) }))
       .filter(({ address }) => address !== '');
-    const text = JSON.stringify(peers);
+    // Who was removed may be connected still, and is let go when the transport is told.
+    const removed = [...entries(this.#modules.state().members)].filter(([, row]) => row.removed);
+    const text = JSON.stringify([peers, removed.map(([node]) => node)]);
     if (text === this.#peers) return;
     this.#peers = text;
     setPeers(peers);

@@ -206,6 +206,8 @@ export class Node implements NodeHandle, PeerReceiver {
   #olderSnapshotIndex = 0;
   #phase: 'running' | 'stopping' | 'failed' = 'running';
   #stopped: Promise<void> | null = null;
+  /** Whether the configuration had this node in it when it was last looked at. */
+  #isMember = false;
   readonly #led: Promise<void>;
   #markLed: () => void = () => undefined;
 
@@ -409,6 +411,7 @@ export class Node implements NodeHandle, PeerReceiver {
       snapshotIndex: this.#snapshot.index,
       snapshotRoot: this.#snapshot.root,
       startedAt: this.#startedAt,
+      logBytes: log.segments().reduce((sum, { bytes }) => sum + bytes, 0),
       members: memberStatuses(this.#raft.status(), this.#projection.state, {
         nodeId,
         name: this.#options.name,
@@ -963,6 +966,7 @@ export class Node implements NodeHandle, PeerReceiver {
     }
     this.#step({ type: 'applied', index: this.#appliedIndex });
     if (this.#projection.state.members !== table) this.#membership.refreshPeers();
+    if (entries.some(({ type }) => type === 'config')) this.#noteRemoval();
     this.#afterApply();
   }
 
@@ -972,6 +976,17 @@ export class Node implements NodeHandle, PeerReceiver {
     for (const listener of this.#listeners) listener(view);
     this.#flushSoon();
     if (this.#isLeading()) this.#decider.wake();
+  }
+
+  /** A person has to know, since nothing that this process does will make it a member again. */
+  #noteRemoval(): void {
+    const isMember = members(this.#configApplied().confState).includes(this.#id);
+    if (this.#isMember && !isMember) {
+      this.#modules.logger.error('this node was removed from the cluster', {
+        mend: 'stop it; to make it a member again, start it with an empty data directory and --join',
+      });
+    }
+    this.#isMember = isMember;
   }
 
   #fold(entry: Entry): void {

@@ -76,7 +76,8 @@ export async function restore(snapshot: LoadedSnapshot, log: Log): Promise<Resto
 async function restartLogAfter(manifest: Manifest, log: Log): Promise<void> {
   const { index, term } = manifest;
   const chain = log.lastIndex >= index ? await log.chainAt(index) : undefined;
-  if (index <= log.hardState.commit || (chain !== undefined && hex(chain) === manifest.chain)) return;
+  if (index <= log.hardState.commit || (chain !== undefined && hex(chain) === manifest.chain))
+    return;
   const { hardState } = log;
   const vote = hardState.term < term ? null : hardState.vote;
   await log.append({

@@ -142,7 +142,10 @@ export type MembershipRequest = {
 const requestOp = oneOf(['join', 'remove', 'transfer']);
 
 const membershipRequest: Schema<MembershipRequest> = {
-  encode: (value, where) => [value.op, (REQUESTS[value.op] as Schema<unknown>).encode(value, where)],
+  encode: (value, where) => [
+    value.op,
+    (REQUESTS[value.op] as Schema<unknown>).encode(value, where),
+  ],
   decode: (wire, where) => {
     const [op, fields] = Array.isArray(wire) ? (wire as readonly unknown[]) : [];
     const known = requestOp.decode(op, where);
@@ -175,7 +178,10 @@ const FRAMES = {
   ask: [4, record({ ref: number, request: membershipRequest })],
   answer: [5, record({ ref: number, code: answerCode, message: text(4_096) })],
   offer: [6, record({ manifest: bytes(ENTRY_BYTES_MAX) })],
-  want: [7, record({ index: number, hashes: list(hexHash, 4_096), missing: number, total: number })],
+  want: [
+    7,
+    record({ index: number, hashes: list(hexHash, 4_096), missing: number, total: number }),
+  ],
   chunks: [
     8,
     record({
@@ -196,8 +202,7 @@ type PlainFrame = {
   readonly [K in FrameKind]: { readonly kind: K } & TypeOf<(typeof FRAMES)[K][1]>;
 }[FrameKind];
 
-export type Frame =
-  { readonly kind: 'raft'; readonly messages: readonly Message[] } | PlainFrame;
+export type Frame = { readonly kind: 'raft'; readonly messages: readonly Message[] } | PlainFrame;
 
 const kindByNumber = new Map<unknown, FrameKind>(
   (Object.keys(FRAMES) as FrameKind[]).map((kind) => [FRAMES[kind][0], kind]),
@@ -251,7 +256,11 @@ export function decodeFrame(
   const nodeId = id.decode(from, 'frame.from');
   const sender = { clusterId, nodeId, incarnation: number.decode(incarnation, 'frame.life') };
   const passage = { from: nodeId, to: self.nodeId };
-  return { sender, sentAt: time.decode(sentAt, 'frame.sentAt'), frame: bodyFrom(kind, body, passage) };
+  return {
+    sender,
+    sentAt: time.decode(sentAt, 'frame.sentAt'),
+    frame: bodyFrom(kind, body, passage),
+  };
 }
 
 function bodyFrom(kind: unknown, body: unknown, passage: Passage): Frame {

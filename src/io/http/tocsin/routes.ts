@@ -14,6 +14,7 @@ import { proposeInTurn } from '../proposals.ts';
 import { parsedJson, textBody } from '../request-body.ts';
 import type { EventStreams } from './events.ts';
 import { explain, type Asked } from './explain.ts';
+import { removeMember, transferLead } from './members.ts';
 import { isStatus, notificationRows, STATUS_WORDS } from './notification-rows.ts';
 import { observeCommands, readingsOfJson, readingsOfLines, type Readings } from './observations.ts';
 import { timeOrNull } from './times.ts';
@@ -29,6 +30,8 @@ export function tocsinRoutes(modules: HttpModules, events: EventStreams): Hono<H
   app.post('/observations', (c) => postObservations(c, modules));
   app.get('/status', (c) => c.json(statusJson(modules)));
   app.get('/members', (c) => c.json(modules.node.status().members));
+  app.delete('/members/:node', (c) => removeMember(c, modules));
+  app.post('/leader', (c) => transferLead(c, modules));
   app.get('/notifications', (c) => getNotifications(c, modules));
   app.get('/explain', (c) => getExplanation(c, modules));
   app.get('/events', (c) => events.open(c));
@@ -36,6 +39,8 @@ export function tocsinRoutes(modules: HttpModules, events: EventStreams): Hono<H
     '/observations': 'POST',
     '/status': 'GET',
     '/members': 'GET',
+    '/members/:node': 'DELETE',
+    '/leader': 'POST',
     '/notifications': 'GET',
     '/explain': 'GET',
     '/events': 'GET',
@@ -74,7 +79,7 @@ function readingsOf(text: string, modules: HttpModules): Readings {
 }
 
 function statusJson({ node }: HttpModules): object {
-  const { members: _members, startedAt, ...status } = node.status();
+  const { startedAt, ...status } = node.status();
   const { state, at } = node.view();
   return {
     ...status,

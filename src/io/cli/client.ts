@@ -1,0 +1,93 @@
+/**
+ * How the subcommands talk with a running node: one request, one JSON answer, and a sentence for
+ * everything that can go wrong in between.
+ */
+
+import { InvalidArgumentError, Option } from 'commander';
+import { Agent, request } from 'undici';
+import { parseDuration } from '../config/durations.ts';
+
+export interface Call {
+  readonly method: 'GET' | 'POST' | 'DELETE';
+  readonly url: string;
+  readonly body?: unknown;
+  readonly timeoutMs: number;
+}
+
+export type CallAnswer =
+  | { readonly ok: true; readonly status: number; readonly json: unknown }
+  | { readonly ok: false; readonly message: string };
+
+/** A status takes kilobytes; whatever sends a thousand times that is something else. */
+const ANSWER_BYTES_MAX = 4 * 1024 * 1024;
+
+/** Never rejects. An answer with an error status is an answer. */
+export async function call({ body, method, timeoutMs, url }: Call): Promise<CallAnswer> {
+  const dispatcher = new Agent({ maxResponseSize: ANSWER_BYTES_MAX });
+  try {
+    const answer = await request(url, {
+      dispatcher,
+      method,
+      signal: AbortSignal.timeout(timeoutMs),
+      ...(body === undefined
+        ? {}
+        : { body: JSON.stringify(body), headers: { 'content-type': 'application/json' } }),
+    });
+    const text = await answer.body.text();
+    return { ok: true, status: answer.statusCode, json: jsonOf(text, answer.statusCode) };
+  } catch (error) {
+    return { ok: false, message: `${url} gave no answer: ${causeOf(error as Error, timeoutMs)}` };
+  } finally {
+    await dispatcher.destroy();
+  }
+}
+
+function jsonOf(text: string, status: number): unknown {
+  try {
+    return JSON.parse(text) as unknown;
+  } catch (error) {
+    // An error page of a proxy need not be JSON to be understood.
+    if (status >= 400) return text;
+    throw error;
+  }
+}
+
+function causeOf(error: Error & { readonly code?: string }, timeoutMs: number): string {
+  if (error.name === 'TimeoutError') return `nothing within ${timeoutMs} ms`;
+  if (error instanceof SyntaxError) return 'what it answered is not JSON';
+  // An address of many names fails with an error for each of them, and no message of its own.
+  return error.message || (error.code ?? error.name);
+}
+
+/** The flags that say where the node is and how long to wait. */
+export function nodeOptions(): readonly [url: Option, timeout: Option] {
+  return [
+    new Option('--url <url>', 'where the node serves HTTP')
+      .env('TOCSIN_URL')
+      .default('http://127.0.0.1:9093')
+      .argParser(parseUrl),
+    new Option('--timeout <duration>', 'how long to wait for the answer')
+      .env('TOCSIN_TIMEOUT')
+      .default(5_000, '5s')
+      .argParser(parseTimeout),
+  ];
+}
+
+function parseUrl(text: string): string {
+  const url = text.includes('://') ? text : `http://${text}`;
+  if (URL.canParse(url) && /^https?:\/\/./.test(url)) return url.replace(/\/+$/, '');
+  throw new InvalidArgumentError('write for example http://127.0.0.1:9093.');
+}
+
+function parseTimeout(text: string): number {
+  const parsed = parseDuration(text);
+  if (parsed.ok && parsed.value > 0) return parsed.value;
+  throw new InvalidArgumentError('write for example 5s.');
+}
+
+/** The same place on another member: its own host and port, the scheme and prefix of `url`. */
+export function urlOfMember(url: string, httpAddress: string): string {
+  const other = new URL(url);
+  other.host = httpAddress;
+  return other.href.replace(/\/+$/, '');
+}
