@@ -7,11 +7,18 @@
  */
 
 import type { SetReducers } from '../commands/membership.ts';
-import { REDUCER_VERSION, type State } from './state.ts';
+import type { State } from './state.ts';
 import type { Transaction } from './transaction.ts';
 
 /** The highest version that this build can run. */
-export const REDUCERS_MAX = REDUCER_VERSION;
+export const REDUCERS_MAX: number = 1;
+
+/**
+ * The version to which a leader of this build switches, once all members can run it. A build that
+ * brings new rules runs them and does not want them yet; the next one wants them. So there is always
+ * a way back to the build before.
+ */
+export const REDUCERS_WANTED: number = 1;
 
 /** The log goes on by rules that this build does not have. */
 export class NewerFold extends Error {

@@ -7,7 +7,7 @@
 
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import { connect, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -15,10 +15,38 @@ import path from 'node:path';
 import { createInterface } from 'node:readline';
 import { onTestFailed, onTestFinished } from 'vitest';
 
-const MAIN = path.resolve(import.meta.dirname, '../../dist/io/cli/main.js');
+const ROOT = path.resolve(import.meta.dirname, '../..');
+const MAIN = path.join(ROOT, 'dist/io/cli/main.js');
 
 /** How the program is called where a shell or `env` calls it. */
 export const PROGRAM = [process.execPath, MAIN];
+
+/**
+ * Another build of the program: the same code, with some constants of its fold set otherwise. Gives
+ * back its main file.
+ */
+export async function buildWith(
+  version: string,
+  reducers: { readonly REDUCERS_MAX: number; readonly REDUCERS_WANTED: number },
+): Promise<string> {
+  const folder = await scratch();
+  await cp(path.join(ROOT, 'dist'), path.join(folder, 'dist'), { recursive: true });
+  await symlink(path.join(ROOT, 'node_modules'), path.join(folder, 'node_modules'));
+  const manifest = await readFile(path.join(ROOT, 'package.json'), 'utf8');
+  await writeFile(
+    path.join(folder, 'package.json'),
+    JSON.stringify({ ...(JSON.parse(manifest) as object), version }),
+  );
+  const file = path.join(folder, 'dist/projections/reducers.js');
+  let code = await readFile(file, 'utf8');
+  for (const [name, value] of Object.entries(reducers)) {
+    const line = new RegExp(`export const ${name} = \\d+;`);
+    if (!line.test(code)) throw new Error(`no ${name} in ${file}`);
+    code = code.replace(line, `export const ${name} = ${value};`);
+  }
+  await writeFile(file, code);
+  return path.join(folder, 'dist/io/cli/main.js');
+}
 
 /** A folder that is gone after the test. */
 export async function scratch(): Promise<string> {
@@ -104,6 +132,8 @@ export interface StartOptions {
   readonly dataDir: string;
   readonly flags?: readonly string[];
   readonly name?: string;
+  /** Another build of the program. */
+  readonly main?: string;
 }
 
 /** Starts a daemon on free ports and waits for its `listening` line. */
@@ -128,14 +158,10 @@ export async function refused(options: StartOptions): Promise<Finished> {
   return finished(spawnDaemon(options));
 }
 
-function spawnDaemon({
-  config,
-  dataDir,
-  flags = [],
-  name: node = 'n1',
-}: StartOptions): ChildProcess {
+function spawnDaemon(options: StartOptions): ChildProcess {
+  const { config, dataDir, flags = [], main = MAIN, name: node = 'n1' } = options;
   const free = ['http', 'peer', 'carbon'].flatMap((name) => [`--${name}`, '127.0.0.1:0']);
-  const args = [MAIN, 'start', '--config', config, '--data-dir', dataDir, '--name', node];
+  const args = [main, 'start', '--config', config, '--data-dir', dataDir, '--name', node];
   const child = spawn(process.execPath, [...args, ...free, ...flags], {
     stdio: ['ignore', 'pipe', 'pipe'],
   });

@@ -22,8 +22,9 @@ import { IntakeLedger } from '../monitors/intake-ledger.ts';
 import { normalSeriesName } from '../monitors/series-name.ts';
 import { addressText, parseAddress, reachableAt } from '../net/addresses.ts';
 import { createTransport, type TcpTransport } from '../net/transport.ts';
-import { Node } from '../node/node.ts';
+import { Node, StateDiffers } from '../node/node.ts';
 import { createNotifiers, type Notifiers } from '../notify/registry.ts';
+import { NewerFold } from '../../projections/reducers.ts';
 import type { Applicant, AppliedEntry, Logger, NodeHandle, Transport } from '../ports.ts';
 import { createStatusPage } from '../ui/page.ts';
 import { Cleanups } from './cleanups.ts';
@@ -492,6 +493,7 @@ function remembering(
 
 function exitOf(error: Error): ExitCode {
   if (error instanceof Refusal) return error.exit;
+  if (error instanceof NewerFold || error instanceof StateDiffers) return EXIT.corrupt;
   return isDiskFault(error) ? EXIT.disk : EXIT.fault;
 }
 

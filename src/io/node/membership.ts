@@ -10,6 +10,7 @@
 
 import type { Command } from '../../commands/command.ts';
 import type { State } from '../../projections/state.ts';
+import { REDUCERS_WANTED } from '../../projections/reducers.ts';
 import { entries, get } from '../../projections/table.ts';
 import { members } from '../../raft/confchange.ts';
 import type { ConfChange, NodeId, RaftStatus } from '../../raft/types.ts';
@@ -224,7 +225,7 @@ export class Membership {
     const { configCommitted, config } = this.#modules.raft();
     if (this.#isBusy || !this.#modules.isLeading() || !configCommitted) return;
     if (config.confState.votersOutgoing.length > 0) return;
-    const work = this.#forgetRemoved() ?? this.#dropReplaced();
+    const work = this.#forgetRemoved() ?? this.#switchFold() ?? this.#dropReplaced();
     if (work === null) return;
     this.#isBusy = true;
     void work.finally(() => {
@@ -241,6 +242,19 @@ export class Membership {
       return propose([{ kind: 'forgetMember', node }]);
     }
     return null;
+  }
+
+  /** All members can run a newer version of the fold: from one entry on they do. */
+  #switchFold(): Promise<unknown> | null {
+    const { logger, propose, raft, state } = this.#modules;
+    const { members: table, reducers } = state();
+    const runnable = members(raft().config.confState).map(
+      (node) => get(table, node)?.reducersMax ?? reducers.version,
+    );
+    const version = Math.min(REDUCERS_WANTED, ...runnable);
+    if (version <= reducers.version) return null;
+    logger.info('fold switched to another version', { version, before: reducers.version });
+    return propose([{ kind: 'reducers', version }]);
   }
 
   #dropReplaced(): Promise<unknown> | null {

@@ -10,7 +10,8 @@ import type { ReadModules } from '../../../log/disk.ts';
 import { sortSegments, segmentFileName, withFile } from '../../../log/segment-file.ts';
 import { decodeHeader, HEADER_BYTES } from '../../../log/segment-header.ts';
 import { stateFrom, type StatePage } from '../../../projections/snapshot-pages.ts';
-import { REDUCER_VERSION, type State } from '../../../projections/state.ts';
+import { REDUCERS_MAX } from '../../../projections/reducers.ts';
+import type { State } from '../../../projections/state.ts';
 import { EXIT, type ExitCode } from '../../daemon/exit.ts';
 import { brotliCompressor } from '../../disk/compressor.ts';
 import { nodeDigest } from '../../disk/digest.ts';
@@ -72,8 +73,8 @@ export async function recordedState(
   { index, reducerVersion }: ManifestHead,
   hashes: PageHashes,
 ): Promise<State | string> {
-  if (reducerVersion > REDUCER_VERSION) {
-    const versions = `version ${reducerVersion}, and this build has version ${REDUCER_VERSION}`;
+  if (reducerVersion > REDUCERS_MAX) {
+    const versions = `version ${reducerVersion}, and this build has version ${REDUCERS_MAX}`;
     return `snapshot ${index}: it was folded by ${versions}: use a newer tocsin`;
   }
   const read = await snapshots?.manifest(index);
