@@ -10,6 +10,7 @@ import { handOut, handOutFetched, onApplied, retryFetch } from './apply.ts';
 import {
   countOwnVote,
   hearsLeader,
+  loseTouch,
   onPreVote,
   onPreVoteReply,
   onTimeoutNow,
@@ -113,6 +114,7 @@ function receive(state: RaftState, input: Input): void {
     case 'snapshotSent':
       return onSnapshotSent(state, input.to, input.index, input.ok);
     case 'unreachable':
+      loseTouch(state, input.to);
       return onUnreachable(state, input.to);
     case 'stalled':
       state.stalledByHost = true;

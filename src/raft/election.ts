@@ -98,6 +98,24 @@ export function hearsLeader(state: RaftState): boolean {
   );
 }
 
+/** Ticks for which a leader may be unreachable before others are asked, and as many at random. */
+const TOUCH_TICKS = 2;
+const TOUCH_TICKS_RANDOM = 4;
+
+/**
+ * The connection to the leader broke: it may have died, which need not be waited for as long as
+ * silence is. Whoever still hears it refuses the pre-vote, and a word from it sets everything back,
+ * so a connection that broke for itself costs nothing. Not in the thesis, which knows no connections.
+ */
+export function loseTouch(state: RaftState, node: NodeId): void {
+  if (state.role !== 'follower' || state.leader !== node) return;
+  // It is silent already, or this was told before.
+  if (state.electionElapsed >= state.electionTicks) return;
+  state.electionElapsed = state.electionTicks;
+  state.electionTimeout =
+    state.electionTicks + TOUCH_TICKS + state.random.below(TOUCH_TICKS_RANDOM);
+}
+
 function count(state: RaftState, voter: NodeId, granted: boolean): void {
   if (!isVoter(config(state), voter) || state.votes.has(voter)) return;
   state.votes.set(voter, granted);
