@@ -10,7 +10,7 @@ import type { LogEntry } from '../../../log/entry.ts';
 import { readLog, type LogItem } from '../../../log/read-log.ts';
 import { INITIAL_STATE } from '../../../projections/initial.ts';
 import type { State } from '../../../projections/state.ts';
-import { PageHashes } from '../../disk/snapshot-root.ts';
+import { PageHashes, rootOf } from '../../disk/snapshot-root.ts';
 import { Fold, type Tally } from './fold.ts';
 import type { Moment } from './moment.ts';
 import { isAfter, isBefore, type Range } from './point.ts';
@@ -47,6 +47,7 @@ export class Replay {
   readonly #hashes = new PageHashes();
   /** The snapshot to take up when its index is reached, after entries were missing. */
   #ahead: Ahead | null = null;
+  #chain: Uint8Array | null = null;
 
   constructor(recording: Recording, options: ReplayOptions) {
     this.#recording = recording;
@@ -57,6 +58,17 @@ export class Replay {
 
   get tally(): Tally {
     return this.#fold.tally;
+  }
+
+  /** Hex SHA-256 of the state after the last entry; null where the state is not known. */
+  get root(): string | null {
+    const { state } = this.#fold;
+    return state === null ? null : rootOf(state, this.#hashes);
+  }
+
+  /** The hash of the log's chain at the last entry, in hex; null before the first. */
+  get chain(): string | null {
+    return this.#chain === null ? null : Buffer.from(this.#chain).toString('hex');
   }
 
   /** Whose story is told; null when everybody's is. */
@@ -146,6 +158,7 @@ export class Replay {
 
   async #entry(entry: LogEntry, chain: Uint8Array): Promise<readonly Moment[]> {
     const { index } = entry;
+    this.#chain = chain.slice();
     if (index % PROGRESS_ENTRIES === 0) this.#options.onProgress(index);
     const isFolded = index < this.#fold.nextIndex;
     const before = index > this.#fold.nextIndex ? await this.#missing(index) : NONE;
