@@ -138,17 +138,20 @@ async function start(flags: Flags): Promise<ExitCode> {
     process.stderr.write(`error: ${peerTls}\n`);
     return EXIT.usage;
   }
-  const { runDaemon } = await import('../daemon/daemon.ts');
+  // Before the daemon is loaded, which takes a while: a signal in that time must not be lost.
   const stop = new AbortController();
   const reload = new EventTarget();
   process.on('SIGHUP', () => reload.dispatchEvent(new Event('reload')));
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
-    process.removeAllListeners(signal);
+    const before = process.listeners(signal);
     process.on(signal, () => {
       if (stop.signal.aborted) process.exit(EXIT.ok);
       stop.abort();
     });
+    // In this order: Node forgets a signal that waits for a listener when the last one is removed.
+    for (const listener of before) process.off(signal, listener);
   }
+  const { runDaemon } = await import('../daemon/daemon.ts');
   return runDaemon({ ...optionsOf(flags), peerTls }, { stop: stop.signal, reload });
 }
 

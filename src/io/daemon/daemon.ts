@@ -153,6 +153,7 @@ class Daemon {
   async run({ stop, reload }: DaemonSignals): Promise<ExitCode> {
     const ended = new Promise<ExitCode>((resolve) => {
       stop.addEventListener('abort', () => resolve(EXIT.ok));
+      if (stop.aborted) resolve(EXIT.ok);
       this.#fail = (error) => {
         this.#logger.error('failed', { error: error.stack ?? error.message });
         resolve(exitOf(error));
