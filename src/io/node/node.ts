@@ -688,8 +688,10 @@ export class Node implements NodeHandle, PeerReceiver {
       this.#flushSoon();
     } else if (frame.result === 'malformed') {
       this.#refuseRequest(request, frame.message);
+    } else {
+      // At once would be a storm.
+      this.#requests.retryNextTick(request, this.#ticks);
     }
-    // All others are sent again with the next tick: at once would be a storm.
   }
 
   /**
@@ -743,11 +745,14 @@ export class Node implements NodeHandle, PeerReceiver {
 
   #confirmLeadership(): Promise<boolean> {
     const term = this.#term;
+    const askedAtMs = this.#nowMs();
     return new Promise((resolve) => {
       const ref = this.#nextRef++;
       // A follower is given an answer, too: by its leader.
       this.#reads.set(ref, (isConfirmed) => {
-        resolve(isConfirmed && this.#role === 'leader' && this.#term === term);
+        // A process that stood still finds old answers: another may have been elected since.
+        const isFresh = this.#nowMs() - askedAtMs < ELECTION_TICKS * this.#options.tickMs;
+        resolve(isConfirmed && isFresh && this.#role === 'leader' && this.#term === term);
       });
       this.#step({ type: 'readIndex', ref });
     });

@@ -85,6 +85,12 @@ export class Requests {
     request.sent = null;
   }
 
+  /** The leader would not take it just now, or could not say what became of it. */
+  retryNextTick(request: Request, tick: number): void {
+    if (request.sent === null || request.committed !== null) return;
+    request.sent = { ...request.sent, tick: tick + 1 - ANSWER_TICKS };
+  }
+
   /** Those that went to somebody who does not lead any more, or does not answer, wait again. */
   retryUnanswered(leader: string | null, tick: number): void {
     for (const request of this.#open.values()) {
