@@ -43,7 +43,7 @@ export interface SenderModules {
 export class Sender {
   readonly #options: SenderOptions;
   readonly #modules: SenderModules;
-  /** Integration key by notification id, for attempts that this process started. */
+  /** Integration key by attempt, for those that this process started. */
   readonly #underWay = new Map<string, string>();
   readonly #cancel = new AbortController();
 
@@ -89,7 +89,7 @@ export class Sender {
   /** Outcomes for attempts that no living process can answer for: a new leader's first words. */
   orphans(): readonly Outcome[] {
     return openAttempts(this.#modules.state())
-      .filter(({ id }) => !this.#underWay.has(id))
+      .filter(({ id, notification }) => !this.#underWay.has(attemptKey(id, notification.tries)))
       .map(({ id, notification }) => ({
         kind: 'outcome',
         notification: id,
@@ -106,7 +106,7 @@ export class Sender {
     const id = attempt.notification;
     const notification = get(this.#modules.state().notifications, id);
     if (notification?.status !== 'trying' || notification.tries !== attempt.try) return;
-    this.#underWay.set(id, notification.integration);
+    this.#underWay.set(attemptKey(id, attempt.try), notification.integration);
     void this.#send(id, notification);
   }
 
@@ -124,7 +124,7 @@ export class Sender {
     const { clock, report } = this.#modules;
     const startedAt = clock.monotonicMs();
     const result = await this.#deliver(id, notification);
-    this.#underWay.delete(id);
+    this.#underWay.delete(attemptKey(id, notification.tries));
     report({
       kind: 'outcome',
       notification: id,
@@ -185,6 +185,11 @@ export class Sender {
       cancelTimer();
     }
   }
+}
+
+/** Of one try: another process may have made the next one while this one has no answer yet. */
+function attemptKey(id: string, tries: number): string {
+  return `${id}/${tries}`;
 }
 
 function findIntegration(state: State, notification: Notification): Integration | undefined {
