@@ -44,8 +44,8 @@ export class Checker {
   /** `id/try` of every page that was sent, and the key under which each id was. */
   readonly #sent = new Set<string>();
   readonly #keys = new Map<string, string>();
-  /** Ids of the pages that somebody got. */
-  readonly #accepted = new Set<string>();
+  /** Ids of the pages that somebody got without a mark that they may be duplicates. */
+  readonly #unmarked = new Set<string>();
   #pagesChecked = 0;
   #foldedUpTo = 0;
 
@@ -161,10 +161,10 @@ export class Checker {
     const keyBefore = this.#keys.get(page.id) ?? page.idempotencyKey;
     this.#keys.set(page.id, page.idempotencyKey);
     if (keyBefore !== page.idempotencyKey) throw new LawBroken('the key of a page is stable', key);
-    if (this.#accepted.has(page.id) && !page.uncertain) {
-      throw new LawBroken('a page that is a duplicate says so', key);
-    }
-    if (page.accepted) this.#accepted.add(page.id);
+    if (!page.accepted || page.uncertain) return;
+    // Of two that arrive one is marked; not always the later one, since a process may stand still.
+    if (this.#unmarked.has(page.id)) throw new LawBroken('a page that is a duplicate says so', key);
+    this.#unmarked.add(page.id);
   }
 
   #digestOf({ type, data }: Entry): string {

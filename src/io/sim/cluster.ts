@@ -12,7 +12,7 @@ import { encodeBatch } from '../../log/codec.ts';
 import type { Digest } from '../../log/disk.ts';
 import type { LocalTimeIn } from '../../projections/muting.ts';
 import type { Effect } from '../../raft/types.ts';
-import type { AppliedEntry, Candidate, Logger } from '../ports.ts';
+import type { AppliedEntry, Applicant, Logger } from '../ports.ts';
 import { MemorySnapshots } from './memory-snapshots.ts';
 import { SimulatedNetwork } from './network.ts';
 import { startProcess, type Process } from './process.ts';
@@ -81,6 +81,8 @@ export interface Host {
   starts: number;
   /** Whether its node was one of several members when it last spoke of them; outlives its disk. */
   hasOthers: boolean;
+  /** Its node belongs to the cluster, or begins it: it may be started. */
+  isAdmitted: boolean;
   /** Its first node begins the cluster. */
   readonly founds: boolean;
   /** Its present node is the one that began the cluster. */
@@ -134,6 +136,7 @@ export class SimulatedCluster {
       trouble: {},
       starts: 0,
       hasOthers: false,
+      isAdmitted: founds,
       founds,
       isFounder: founds,
     };
@@ -211,12 +214,11 @@ export class SimulatedCluster {
     );
   }
 
-  /** Asks a member to admit the node of a host, then starts it. False when nobody would. */
-  async join(host: Host, through: Host): Promise<boolean> {
-    const answer = await through.process?.node.onJoin({ ...candidateOf(host), clusterId: '' });
-    if (answer?.ok !== true) return false;
-    await this.boot(host);
-    return true;
+  /** Asks a member to admit the node of a host, so that it can be started. */
+  async admit(host: Host, through: Host): Promise<void> {
+    const { nodeId } = host;
+    const answer = await through.process?.node.onJoin(candidateOf(host));
+    if (answer?.ok === true && host.nodeId === nodeId) host.isAdmitted = true;
   }
 
   /** `kill -9`: the next process finds what the kernel held. */
@@ -235,6 +237,7 @@ export class SimulatedCluster {
     host.snapshots = new MemorySnapshots(this.#modules);
     host.nodeId = this.#freshNodeId(host.name);
     host.hasOthers = false;
+    host.isAdmitted = false;
     host.isFounder = false;
     host.starts = 0;
   }
@@ -304,8 +307,8 @@ function syncMs({ kind }: DiskOperation): number {
   return kind === 'sync' || kind === 'syncDirectory' ? 1 : 0;
 }
 
-function candidateOf({ name, nodeId }: Host): Candidate {
-  return { nodeId, name, peerAddress: `${name}:9094`, httpAddress: `${name}:9093` };
+function candidateOf({ name, nodeId }: Host): Applicant {
+  return { nodeId, name, clusterId: '', peerAddress: `${name}:9094`, httpAddress: `${name}:9093` };
 }
 
 function loggerOf(host: Host, witness: Witness): Logger {

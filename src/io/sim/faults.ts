@@ -18,7 +18,7 @@ export interface FaultsModules {
   readonly situations: Situations;
 }
 
-const HOSTS_MAX = 5;
+const NAMES = ['n1', 'n2', 'n3', 'n4', 'n5'];
 const HOSTS_MIN = 3;
 
 export class Faults {
@@ -26,6 +26,8 @@ export class Faults {
   /** Hosts that stay down until this time. */
   readonly #downUntil = new Map<string, number>();
   readonly #joining = new Set<string>();
+  /** New machines that wait for one another. */
+  readonly #together = new Set<string>();
   /** Nodes that somebody has asked to remove, by host: whether that was done is seen later. */
   readonly #leaving = new Map<Host, string>();
   #isOver = false;
@@ -51,6 +53,7 @@ export class Faults {
     cluster.network.heal();
     cluster.network.weather = FAIR_WEATHER;
     this.#downUntil.clear();
+    this.#together.clear();
     for (const host of cluster.hosts.values()) {
       host.trouble = {};
       host.clock.setWall(cluster.wallMs());
@@ -64,7 +67,7 @@ export class Faults {
     if (process !== null && process.failures.length > 0) cluster.kill(host);
     if (host.process !== null || host.isStarting) return;
     if ((this.#downUntil.get(host.name) ?? 0) > cluster.time.nowMs) return;
-    if (host.starts > 0 || host.isFounder) void cluster.boot(host);
+    if (host.isAdmitted) void cluster.boot(host);
     else void this.#join(host);
   }
 
@@ -76,8 +79,9 @@ export class Faults {
     this.#joining.add(host.name);
     // The member that was asked may die and never answer.
     const patience = new Promise<void>((resolve) => void cluster.time.after(12_000, resolve));
-    await Promise.race([cluster.join(host, through), patience]);
+    await Promise.race([cluster.admit(host, through), patience]);
     this.#joining.delete(host.name);
+    this.#startTogether();
   }
 
   /** Switches those machines off whose node the cluster has let go, whatever its answer was. */
@@ -93,6 +97,18 @@ export class Faults {
       note(`${host.name} is out`);
       cluster.removeHost(host);
     }
+  }
+
+  /** Machines that were bought together start together, once all of them are admitted. */
+  #startTogether(): void {
+    const { cluster } = this.#modules;
+    const group = [...this.#together].map((name) => cluster.hosts.get(name));
+    if (!this.#isOver && group.some((host) => host?.isAdmitted === false)) {
+      for (const host of group) if (host?.isAdmitted === true) this.#stayDown(host, 60_000);
+      return;
+    }
+    for (const name of this.#together) this.#downUntil.delete(name);
+    this.#together.clear();
   }
 
   #carryOut(action: Action, host: Host): boolean {
@@ -135,7 +151,7 @@ export class Faults {
       case 'wipe':
         return this.#wipe(host, lastsMs);
       case 'grow':
-        return this.#grow();
+        return this.#grow(how);
       case 'shrink':
         return this.#shrink(host);
       case 'transfer':
@@ -294,13 +310,16 @@ export class Faults {
     return isWhole && voters.length === hosts.length && leader.configCommitted;
   }
 
-  #grow(): boolean {
+  /** One more machine, or two at once: those become voters through a joint configuration. */
+  #grow(how: number): boolean {
     const { cluster } = this.#modules;
-    if (cluster.hosts.size >= HOSTS_MAX) return false;
-    const free = [4, 5].map((n) => `n${n}`).find((name) => !cluster.hosts.has(name));
-    if (free === undefined) return false;
-    cluster.addHost(free);
-    return true;
+    const free = NAMES.filter((name) => !cluster.hosts.has(name));
+    const names = free.slice(0, how < 0.5 ? 1 : 2);
+    for (const name of names) {
+      cluster.addHost(name);
+      if (names.length > 1) this.#together.add(name);
+    }
+    return names.length > 0;
   }
 
   /** A member is taken out in order, through whoever is asked, and its machine is switched off. */

@@ -102,12 +102,30 @@ function answered(answer: Answer, signal: AbortSignal, clock: Clock): Promise<De
   return new Promise((resolve) => {
     // Not even giving up on it brings an end: what a broken integration would do.
     if (answer === 'deaf') return;
-    signal.addEventListener('abort', () => {
+    const giveUp = (): void =>
       resolve({ result: 'unknown', status: 0, detail: 'no answer in time' });
+    if (answer === 'never') {
+      signal.addEventListener('abort', giveUp);
+      return;
+    }
+    const waiting = { giveUp };
+    const onAbort = weakly(new WeakRef(waiting));
+    signal.addEventListener('abort', onAbort);
+    clock.after(answer.afterMs ?? 1, () => {
+      signal.removeEventListener('abort', onAbort);
+      if (!signal.aborted) resolve(resultOf(answer.status));
+      else waiting.giveUp();
     });
-    if (answer === 'never') return;
-    clock.after(answer.afterMs ?? 1, () => resolve(resultOf(answer.status)));
   });
+}
+
+/**
+ * Node.js keeps a signal that is listened to for ever. The listener must not keep all of its world,
+ * which may end while an answer is still to come: it finds what the timer of the answer keeps. A
+ * function of its own, since closures of one function keep alive whatever any of them uses.
+ */
+function weakly(waiting: WeakRef<{ readonly giveUp: () => void }>): () => void {
+  return () => waiting.deref()?.giveUp();
 }
 
 /** As the webhook sender judges a status: 5xx may pass, other refusals will not. */
