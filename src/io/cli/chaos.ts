@@ -7,7 +7,7 @@
  * stdout, everything else to stderr.
  */
 
-import { mkdir, mkdtemp, readdir, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, rm, rmdir } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { Command, InvalidArgumentError, Option } from 'commander';
@@ -133,7 +133,7 @@ async function chaos(flags: Flags, { stdout, stderr }: Terminals): Promise<ExitC
   const { verdict, run } = ran;
   const isKept = flags.keep || !verdict.isClean;
   if (isKept) await talk.lines([`the data are in ${directory}`]);
-  else await rm(directory, { recursive: true, force: true });
+  else await removeData(directory, flags.dir === undefined);
   const lines = verdictLines(
     verdict,
     { ...run, directory: isKept ? directory : null },
@@ -151,6 +151,14 @@ async function directoryFor(given: string | undefined): Promise<string | null> {
   return (await readdir(directory)).length === 0 ? directory : null;
 }
 
+/** A directory that somebody else has made stays, and is as empty as it was. */
+async function removeData(directory: string, isOurs: boolean): Promise<void> {
+  for (const name of await readdir(directory)) {
+    await rm(path.join(directory, name), { recursive: true, force: true });
+  }
+  if (isOurs) await rmdir(directory);
+}
+
 /** Aborted by the first Ctrl-C; the second ends the process, and its members with it. */
 function stopSignal(): AbortSignal {
   const stop = new AbortController();
@@ -159,11 +167,12 @@ function stopSignal(): AbortSignal {
     ['SIGTERM', 143],
     ['SIGHUP', 129],
   ] as const) {
-    process.removeAllListeners(signal);
+    const before = process.listeners(signal);
     process.on(signal, () => {
       if (stop.signal.aborted) process.exit(code);
       stop.abort();
     });
+    for (const listener of before) process.off(signal, listener);
   }
   return stop.signal;
 }
