@@ -87,6 +87,7 @@ class ChaosRun {
     const { nodes, seed } = this.#options;
     this.#say(`${nodes} nodes, seed ${seed}, in ${this.#options.directory}`);
     const notReady = await this.#bringUp();
+    if (this.#signal.aborted) return { ok: false, message: 'ended before the cluster was up' };
     if (notReady.length > 0) {
       const names = notReady.join(', ');
       return { ok: false, message: `${names} did not get ready; see the logs of the members` };
@@ -156,6 +157,7 @@ class ChaosRun {
     const end = (): void => ending.abort();
     const timer = setTimeout(end, forMs);
     this.#signal.addEventListener('abort', end);
+    if (this.#signal.aborted) end();
     const over = ending.signal;
     const tell = (line: string): void =>
       this.#say(`${line}  (${load.acknowledged} of ${load.pushes.length} acknowledged)`);
