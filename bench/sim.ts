@@ -1,9 +1,11 @@
 /**
- * How many seconds a simulated node lives in one real second: the production node on virtual time,
- * over a simulated disk, with a receiver that answers. Prints a table and one JSON line a case.
+ * How many seconds a simulated node, or a cluster, lives in one real second: the production node on
+ * virtual time, over a simulated disk, with a receiver that answers. Prints a table and one JSON line
+ * a case.
  *
- * The cases differ in what is asked of the node in each simulated second. Ticks are those of the
- * daemon, ten a second, so a node with nothing to do shows what the driver itself costs.
+ * The cases of one node differ in what is asked of it in each simulated second. Ticks are those of
+ * the daemon, ten a second, so a node with nothing to do shows what the driver itself costs. The
+ * cases of a cluster are lives of the simulator with all its checkers, without faults and with them.
  */
 
 import type { ApplyConfig } from '../src/commands/config.ts';
@@ -17,6 +19,8 @@ import { Receivers } from '../src/io/sim/receivers.ts';
 import { SeededRandom } from '../src/io/sim/seeded-random.ts';
 import { VirtualClock } from '../src/io/sim/virtual-clock.ts';
 import { VirtualTime } from '../src/io/sim/virtual-time.ts';
+import { freezeStates } from '../src/projections/transaction.ts';
+import { live, type LifeOptions } from '../test/sim/lives.ts';
 
 const EPOCH_MS = Date.parse('2026-01-05T00:00:00Z');
 /** A case runs at least so long, and is measured after as long a warm-up. */
@@ -101,15 +105,60 @@ const UNMOVED: NodeObserver = {
   snapshotTaken: () => undefined,
 };
 
-console.log('SIMULATED/REAL  TASKS/S     CASE');
-for (const each of CASES) {
-  const { ratio, tasksPerSecond } = await measure(each);
-  const columns = [ratio, tasksPerSecond].map((figure) => Math.round(figure).toLocaleString('en'));
-  console.log(`${columns[0]?.padEnd(15)} ${columns[1]?.padEnd(11)} ${each.name}`);
-  console.log(JSON.stringify({ bench: 'sim', case: each.name, ratio, tasksPerSecond }));
+interface ClusterCase {
+  readonly name: string;
+  readonly life: Omit<LifeOptions, 'seed'>;
 }
 
-async function measure(each: Case): Promise<{ ratio: number; tasksPerSecond: number }> {
+const CLUSTER_CASES: readonly ClusterCase[] = [
+  { name: 'nobody there', life: { actionsPerTenSeconds: 0, clientPauseMsMax: Infinity } },
+  {
+    name: 'a command every two seconds, a fault every ten',
+    life: { actionsPerTenSeconds: 1, clientPauseMsMax: 10_000 },
+  },
+  { name: 'as in the campaign', life: { actionsPerTenSeconds: 4 } },
+];
+
+interface Speed {
+  readonly ratio: number;
+  readonly tasksPerSecond: number;
+}
+
+console.log('SIMULATED/REAL  TASKS/S     CASE');
+// As a daemon may, and as the campaign does; whether it is on or off changes no state.
+freezeStates(false);
+for (const each of CASES) print(each.name, await measure(each));
+for (const each of CLUSTER_CASES) {
+  print(`5 nodes, all checkers: ${each.name}`, await measureCluster(each));
+}
+
+function print(name: string, { ratio, tasksPerSecond }: Speed): void {
+  const columns = [ratio, tasksPerSecond].map((figure) => Math.round(figure).toLocaleString('en'));
+  console.log(`${columns[0]?.padEnd(15)} ${columns[1]?.padEnd(11)} ${name}`);
+  console.log(JSON.stringify({ bench: 'sim', case: name, ratio, tasksPerSecond }));
+}
+
+/** Whole lives, one after the other, for as long as a case is measured. */
+async function measureCluster({ name, life }: ClusterCase): Promise<Speed> {
+  let seed = 1;
+  const leadLives = async (): Promise<Speed> => {
+    const startMs = performance.now();
+    let simulatedMs = 0;
+    let tasks = 0;
+    while (performance.now() - startMs < MEASURE_MS) {
+      const result = await live({ ...life, seed: seed++, members: 5 });
+      if (result.problem !== null) throw new Error(`${name}, seed ${seed - 1}: ${result.problem}`);
+      simulatedMs += result.simulatedMs;
+      tasks += result.tasks;
+    }
+    const realMs = performance.now() - startMs;
+    return { ratio: simulatedMs / realMs, tasksPerSecond: (tasks / realMs) * 1_000 };
+  };
+  await leadLives();
+  return leadLives();
+}
+
+async function measure(each: Case): Promise<Speed> {
   const time = new VirtualTime();
   const process = await begin(time);
   await liveFor(MEASURE_MS, each, time, process);

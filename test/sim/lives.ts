@@ -2,7 +2,11 @@
 
 import { nodeDigest } from '../../src/io/disk/digest.ts';
 import { localTimeIn } from '../../src/io/daemon/local-time.ts';
-import { simulate, type SimulationResult } from '../../src/io/sim/simulation.ts';
+import {
+  simulate,
+  type SimulationOptions,
+  type SimulationResult,
+} from '../../src/io/sim/simulation.ts';
 import { check, config, route, span } from '../support/scenario-config.ts';
 
 const CONFIG = config({
@@ -11,24 +15,18 @@ const CONFIG = config({
   resolveTimeoutMs: span('20s'),
 });
 
-export interface LifeOptions {
+export interface LifeOptions extends Partial<Omit<SimulationOptions, 'config'>> {
   readonly seed: number;
-  readonly faultyMs?: number;
-  readonly only?: ReadonlySet<number>;
 }
 
 /** Leads one life: the number of faults in it depends on the seed, too. */
-export function live({ seed, faultyMs = 60_000, only }: LifeOptions): Promise<SimulationResult> {
-  const actionsPerTenSeconds = 1 + (seed % 7);
-  return simulate(
-    {
-      seed,
-      config: CONFIG,
-      members: 3,
-      faultyMs,
-      actionsPerTenSeconds,
-      ...(only === undefined ? {} : { only }),
-    },
-    { digest: nodeDigest, localTimeIn },
-  );
+export function live(options: LifeOptions): Promise<SimulationResult> {
+  const usual = {
+    config: CONFIG,
+    members: 3,
+    faultyMs: 60_000,
+    actionsPerTenSeconds: 1 + (options.seed % 7),
+    clientPauseMsMax: 3_000,
+  };
+  return simulate({ ...usual, ...options }, { digest: nodeDigest, localTimeIn });
 }

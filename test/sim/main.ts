@@ -9,6 +9,7 @@ import { freezeStates } from '../../src/projections/transaction.ts';
 import { Situations } from '../../src/io/sim/situations.ts';
 import type { SimulationResult } from '../../src/io/sim/simulation.ts';
 import { live } from './lives.ts';
+import { reportOn } from './shortest.ts';
 
 export interface CampaignOptions {
   readonly firstSeed: number;
@@ -41,7 +42,7 @@ export async function campaign(options: CampaignOptions): Promise<CampaignResult
     const problem = life.problem ?? (await differs(life, faultyMs));
     if (problem !== null) {
       broken.push(seed);
-      for (const line of await report(life, problem, faultyMs)) print(line);
+      for (const line of await reportOn(life, problem, faultyMs)) print(line);
     }
     progress?.(seed - firstSeed + 1, broken.length);
   }
@@ -53,38 +54,4 @@ async function differs({ seed, traceHash }: SimulationResult, faultyMs: number) 
   const again = await live({ seed, faultyMs });
   if (again.traceHash === traceHash) return null;
   return `the same seed gave two lives: ${traceHash} and ${again.traceHash}`;
-}
-
-async function report(life: SimulationResult, problem: string, faultyMs: number) {
-  const { only, shortest } = await shrunk(life, faultyMs);
-  return [
-    `seed ${life.seed}: ${problem}`,
-    ...shortest.trace.slice(-60),
-    `seed ${life.seed}: ${shortest.problem ?? problem}`,
-    `again: npm run sim -- --seed ${life.seed} --seeds 1 --length ${faultyMs / 1_000}`,
-    `with the faults ${[...only].join(',')} of ${life.actions.length} it goes wrong, too`,
-  ];
-}
-
-/** Leaves out faults, half of them at first, as long as the life still goes wrong. */
-async function shrunk(life: SimulationResult, faultyMs: number) {
-  let only = new Set(life.actions.keys());
-  let shortest = life;
-  for (
-    let size = Math.ceil(only.size / 2);
-    size >= 1;
-    size = size === 1 ? 0 : Math.ceil(size / 2)
-  ) {
-    const places = [...only];
-    for (let from = 0; from < places.length; from += size) {
-      const fewer = new Set(only);
-      for (const place of places.slice(from, from + size)) fewer.delete(place);
-      if (fewer.size === only.size) continue;
-      const again = await live({ seed: life.seed, faultyMs, only: fewer });
-      if (again.problem === null) continue;
-      only = fewer;
-      shortest = again;
-    }
-  }
-  return { only, shortest };
 }

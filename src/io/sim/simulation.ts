@@ -32,6 +32,11 @@ export interface SimulationOptions {
   /** Length of the phase with faults. */
   readonly faultyMs: number;
   readonly actionsPerTenSeconds: number;
+  /**
+   * The longest pause between two commands of clients; a fifth of it on average, since they come
+   * close together at times. Infinity for a cluster that nobody uses.
+   */
+  readonly clientPauseMsMax: number;
   /** Members at the beginning. */
   readonly members: number;
   /** Only these actions of the schedule, by their place in it; all when left out. */
@@ -48,6 +53,8 @@ export interface SimulationResult {
   /** What went wrong; null for a clean life. */
   readonly problem: string | null;
   readonly simulatedMs: number;
+  /** Tasks of virtual time that ran. */
+  readonly tasks: number;
   readonly traceHash: string;
   /** The last things that happened, one line each. */
   readonly trace: readonly string[];
@@ -62,8 +69,6 @@ const WHOLE_WITHIN_MS = 120_000;
 /** After that: groups wait and receivers refuse, but nobody waits longer for a page. */
 const TOLD_WITHIN_MS = 15_000;
 const TRACE_LINES = 120;
-/** Clients come close together at times, and leave long pauses at others. */
-const CLIENT_PAUSE_MS_MAX = 3_000;
 /** How often it is asked whether the cluster is whole: no law, so there is no hurry. */
 const LOOK_EVERY_MS = 50;
 
@@ -133,6 +138,7 @@ class Simulation implements Witness {
       seed: this.#options.seed,
       problem: this.#problem,
       simulatedMs: this.#cluster.time.nowMs,
+      tasks: this.#cluster.time.tasksRun,
       traceHash: (this.#hash >>> 0).toString(16).padStart(8, '0'),
       trace: this.#trace,
       actions: this.#actions,
@@ -159,7 +165,7 @@ class Simulation implements Witness {
     for (let i = 1; i <= this.#options.members; i++) this.#cluster.addHost(`n${i}`, i === 1);
     for (const action of this.#actions) time.after(action.atMs, () => this.#faults.strike(action));
     this.#keepRunning();
-    this.#work();
+    if (this.#options.clientPauseMsMax < Infinity) this.#work();
     await this.#pass(this.#options.faultyMs);
     this.#faults.end();
     this.#note('the faults end');
@@ -199,7 +205,7 @@ class Simulation implements Witness {
       if (isPush) this.#push(host, `op-${++this.#commands}`);
       else this.#read(host, series, value);
     }
-    const pauseMs = 1 + this.#clients.next() ** 4 * CLIENT_PAUSE_MS_MAX;
+    const pauseMs = 1 + this.#clients.next() ** 4 * this.#options.clientPauseMsMax;
     this.#cluster.time.after(pauseMs, () => this.#work());
   }
 

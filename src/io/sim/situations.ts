@@ -5,7 +5,6 @@ import { ACTIONS } from './schedule.ts';
 /** What enough lives must come into, each of them: rows that are shown also while they are zero. */
 const EXPECTED = [
   ...ACTIONS.map((kind) => `fault: ${kind}`),
-  'answered failed',
   'answered indeterminate',
   'answered not-leader',
   'candidate stood',
