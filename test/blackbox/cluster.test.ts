@@ -1,8 +1,10 @@
 /** Several real processes as one cluster: they find one another, fail over, resize, and come back. */
 
-import { cp, rm } from 'node:fs/promises';
+import { cp, mkdir, rm, writeFile } from 'node:fs/promises';
 import { describe, expect, it } from 'vitest';
 import { Etcd, hasEtcd } from '../discovery/etcd.ts';
+import type { TlsOptions } from '../../src/io/net/certificates.ts';
+import { ONE, STRANGER, TWO } from '../net/certificates.ts';
 import {
   configFile,
   Receiver,
@@ -293,6 +295,51 @@ describe('who does not belong', () => {
   });
 });
 
+describe('TLS between members', () => {
+  async function tlsFlags(site: Site, name: string, files: TlsOptions): Promise<string[]> {
+    const flags: string[] = [];
+    for (const [flag, text] of [
+      ['--peer-cert', files.certificate],
+      ['--peer-key', files.key],
+      ['--peer-ca', files.ca],
+    ] as const) {
+      const file = `${site.folder}/${name}${flag}.pem`;
+      await writeFile(file, text);
+      flags.push(flag, file);
+    }
+    return flags;
+  }
+
+  it(
+    'members of one CA form a cluster; a stranger, and a node without TLS, are told why they cannot',
+    async () => {
+      const site = await Site.open();
+      const one = await site.start('one', ...(await tlsFlags(site, 'one', ONE)));
+      const join = ['--join', one.addresses.peer];
+      // Its certificate names a node id, which a node keeps in its data directory.
+      await mkdir(site.dataDir('n2'));
+      const facts = { format: 1, nodeId: 'node-2', clusterId: null, starts: 1, founds: false };
+      await writeFile(
+        `${site.dataDir('n2')}/node.json`,
+        JSON.stringify({ ...facts, others: [], isStandalone: false }),
+      );
+      const n2 = await site.start('n2', ...join, ...(await tlsFlags(site, 'n2', TWO)));
+      await together([one, n2]);
+
+      const plain = await site.start('plain', ...join);
+      await until(() => plain.log.some((line) => line.includes('TLS')));
+      const stranger = await refused(site.options('x', ...join, '--peer-cert', 'nowhere.pem'));
+      expect(stranger).toMatchObject({ code: 2 });
+      expect(stranger.stderr).toContain('--peer-key and --peer-ca');
+      const other = await site.start('two', ...join, ...(await tlsFlags(site, 'two', STRANGER)));
+      await until(() => other.log.some((line) => line.includes('TLS fails')));
+      await push([n2], 'Fine');
+      expect(await members(one)).toHaveLength(2);
+    },
+    PATIENCE_MS,
+  );
+});
+
 describe('--standalone', () => {
   it(
     'two of three are lost for good: the last goes on alone, with everything, and grows again',
@@ -351,4 +398,40 @@ describe.skipIf(!hasEtcd)('--etcd', () => {
     },
     PATIENCE_MS,
   );
+
+  it(
+    'etcd is not there yet, then full of lies: the nodes listen, wait, and assemble all the same',
+    async () => {
+      const etcd = await Etcd.unstarted();
+      const site = await Site.open();
+      const flags = ['--etcd', etcd.url, '--cluster', 'prod'];
+      const n1 = await site.start('n1', ...flags);
+      const n2 = await site.start('n2', ...flags);
+      expect(await isReady(n1)).toBe(false);
+      expect(await members(n1)).toMatchObject([{ name: 'n1', role: 'learner' }]);
+      const early = await n1.post('/api/v2/alerts', [{ labels: { alertname: 'Early' } }]);
+      expect(early.status).toBe(503);
+      expect(await early.json()).toContain('waits to be let into a cluster');
+
+      await etcd.start();
+      const ghost = { nodeId: 'ghost', name: 'ghost', peerAddress: n1.addresses.http };
+      await etcd.client
+        .put('/tocsin/prod/members/ghost')
+        .value(JSON.stringify({ ...ghost, httpAddress: 'x:1' }));
+      await etcd.client.put('/tocsin/prod/members/junk').value('{{{');
+      await together([n1, n2]);
+      await push([n2], 'Fine');
+    },
+    PATIENCE_MS,
+  );
+
+  it('clusters of two names share an etcd and do not see each other', async () => {
+    const etcd = await Etcd.start();
+    const site = await Site.open();
+    const blue = await site.start('blue', '--etcd', etcd.url, '--cluster', 'blue');
+    const green = await site.start('green', '--etcd', etcd.url, '--cluster', 'green');
+    await until(async () => (await isReady(blue)) && (await isReady(green)));
+    expect(await members(blue)).toHaveLength(1);
+    expect(await members(green)).toHaveLength(1);
+  });
 });

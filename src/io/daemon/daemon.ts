@@ -23,6 +23,7 @@ import { normalSeriesName } from '../monitors/series-name.ts';
 import { addressText, parseAddress, reachableAt } from '../net/addresses.ts';
 import { createTransport, type TcpTransport } from '../net/transport.ts';
 import { Node, StateDiffers } from '../node/node.ts';
+import { isShadowCluster, noClusterYet } from '../node/shadow.ts';
 import { createNotifiers, type Notifiers } from '../notify/registry.ts';
 import { NewerFold } from '../../projections/reducers.ts';
 import type { Applicant, AppliedEntry, Logger, NodeHandle, Transport } from '../ports.ts';
@@ -75,6 +76,8 @@ export interface DaemonOptions {
   /** The name under which a cluster finds itself in etcd, and shows itself in Graphite. */
   readonly cluster: string;
   readonly standalone: boolean;
+  /** Decides everything and tells nobody. */
+  readonly shadow: boolean;
   /** The host at which others reach this node; null for the one on which it listens. */
   readonly advertise: string | null;
   /** Null for a peer port without TLS. */
@@ -139,7 +142,10 @@ class Daemon {
       externalUrl: options.externalUrl,
       classicNames: options.classicNames,
     };
-    this.#notifiers = createNotifiers({ version: VERSION }, { clock: realClock });
+    this.#notifiers = createNotifiers(
+      { version: VERSION, isShadow: options.shadow },
+      { clock: realClock },
+    );
     this.#ledger = new IntakeLedger({ clock: realClock, logger });
     this.#metrics = createMetrics({
       version: VERSION,
@@ -163,6 +169,8 @@ class Daemon {
     const config = await this.#readConfiguration();
     const discovery = await this.#openDiscovery();
     const storage = await this.#openStorage();
+    if (storage.clusterId !== null) this.#checkKind(storage.clusterId);
+    if (this.#options.shadow) this.#logger.warn('shadow: it decides everything and tells nobody');
     const transport = await this.#bindPeer(storage);
     const entrance = this.#entranceOf(storage, transport, discovery);
     if (this.#options.standalone) {
@@ -173,6 +181,7 @@ class Daemon {
     const slot = new NodeSlot({
       name: this.#options.name,
       nodeId: storage.file.facts.nodeId,
+      shadow: this.#options.shadow,
       startedAt: realClock.now(),
       addresses: () => this.#advertised(),
     });
@@ -236,6 +245,18 @@ class Daemon {
     return storage;
   }
 
+  /** Shadows and nodes that tell people are never members of one cluster. */
+  #checkKind(clusterId: string): void {
+    const { dataDirectory, shadow } = this.#options;
+    if (isShadowCluster(clusterId) === shadow) return;
+    const problem = shadow
+      ? `cluster ${clusterId} tells people, and --shadow was given: start it without --shadow, or ` +
+        'give the shadow a --data-dir and a --cluster of its own'
+      : `cluster ${clusterId} is a shadow, which tells nobody: start it with --shadow, or give the ` +
+        'node another --data-dir and --cluster';
+    throw new Refusal(`${dataDirectory}: ${problem}.`);
+  }
+
   async #bindPeer({ file }: Storage): Promise<TcpTransport> {
     const { advertise, name, peer, peerTls } = this.#options;
     const { nodeId, starts } = file.facts;
@@ -261,16 +282,16 @@ class Daemon {
     transport: TcpTransport,
     discovery: EtcdDiscovery | null,
   ): Entrance {
-    const { advertise, join, name } = this.#options;
+    const { advertise, join, name, shadow } = this.#options;
     const { nodeId, others } = storage.file.facts;
     const self = (): Applicant => {
       // An address of all interfaces stays one: who is asked sees from where it was.
       const { http, peer } = advertise === null ? this.#addresses : this.#advertised();
-      const clusterId = storage.clusterId ?? '';
+      const clusterId = storage.clusterId ?? noClusterYet(shadow);
       return { nodeId, name, peerAddress: peer, httpAddress: http, clusterId };
     };
     return new Entrance(
-      { join, remembered: others.map(({ address }) => address), self },
+      { join, remembered: others.map(({ address }) => address), self, isShadow: shadow },
       { clock: realClock, random: realRandom, logger: this.#logger, transport, discovery },
     );
   }
@@ -278,6 +299,7 @@ class Daemon {
   /** Waits until a node without data knows its cluster, and remembers whether it begins it. */
   async #found(storage: Storage, entrance: Entrance): Promise<string> {
     const { clusterId, founds } = await entrance.find(this.#ending.signal);
+    this.#checkKind(clusterId);
     await storage.file.change({ founds });
     this.#logger.info(founds ? 'new cluster' : 'let into the cluster', { clusterId });
     return clusterId;
@@ -504,6 +526,10 @@ function isDiskFault(error: Error): boolean {
 
 function refusalFor(flag: string, address: HostPort): (error: unknown) => never {
   return (error) => {
+    // What the system says has a code; everything else is a sentence of ours.
+    if ((error as NodeJS.ErrnoException).code === undefined) {
+      throw new Refusal(`${flag}: ${(error as Error).message}.`);
+    }
     throw new Refusal(addressTaken(flag, address, (error as Error).message));
   };
 }
