@@ -81,6 +81,8 @@ export interface NodeStatus {
   readonly name: string;
   readonly nodeId: string;
   readonly clusterId: string;
+  /** Whether it decides everything and tells nobody. */
+  readonly shadow: boolean;
   readonly role: Role;
   readonly term: number;
   /** The leader's name, or null when none is known. */

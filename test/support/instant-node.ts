@@ -99,6 +99,7 @@ export class InstantNode implements NodeHandle {
     return {
       ...self,
       clusterId: 'cluster-1',
+      shadow: false,
       term: 1,
       leader: this.leader,
       firstIndex: 1,

@@ -29,6 +29,7 @@ interface Flags {
   readonly etcd?: string;
   readonly cluster: string;
   readonly standalone: boolean;
+  readonly shadow: boolean;
   readonly advertise?: string;
   readonly peerCert?: string;
   readonly peerKey?: string;
@@ -81,7 +82,7 @@ export function startCommand(finish: (code: ExitCode) => void): Command {
         .default(0, '0s')
         .argParser(durationFlag),
     )
-    .addOption(env(new Option('--classic-names', 'only classic label names').default(false)))
+    .addOption(toggle(new Option('--classic-names', 'only classic label names')))
     .addOption(env(new Option('--external-url <url>', 'how notifications link here')))
     .addOption(
       env(
@@ -99,9 +100,8 @@ export function startCommand(finish: (code: ExitCode) => void): Command {
         .default('tocsin')
         .argParser(notEmpty),
     )
-    .addOption(
-      env(new Option('--standalone', 'the majority is lost for good: go on alone').default(false)),
-    )
+    .addOption(toggle(new Option('--standalone', 'the majority is lost for good: go on alone')))
+    .addOption(toggle(new Option('--shadow', 'decide everything and tell nobody')))
     .addOption(env(new Option('--advertise <host>', 'host at which others reach this node')))
     .addOption(env(new Option('--peer-cert <file>', 'certificate of this node for its peers')))
     .addOption(env(new Option('--peer-key <file>', 'key of that certificate')))
@@ -125,6 +125,8 @@ Every flag has an environment variable: --data-dir is TOCSIN_DATA_DIR. Port 0 ta
 When ready, one JSON line with "msg":"listening" on stderr names the addresses.
 A node alone on an empty data directory begins a cluster; others --join it. The same command line
 starts a node again: data that exist are never begun anew.
+A --shadow takes the same input as another cluster, and every page ends as withheld;
+tocsin replay --against compares what both decided. A cluster has only shadows or none.
 SIGHUP reloads the configuration. SIGTERM stops in order, a second one at once.
 
 Examples:
@@ -188,6 +190,7 @@ function optionsOf(flags: Flags): Omit<DaemonOptions, 'peerTls'> {
     etcd: flags.etcd ?? null,
     cluster: flags.cluster,
     standalone: flags.standalone,
+    shadow: flags.shadow,
     advertise: flags.advertise ?? null,
     graphite: flags.graphite ?? null,
     graphitePrefix: flags.graphitePrefix,
@@ -195,7 +198,17 @@ function optionsOf(flags: Flags): Omit<DaemonOptions, 'peerTls'> {
 }
 
 function env(option: Option): Option {
-  return option.env(`TOCSIN_${option.attributeName().replace(/[A-Z]/g, '_$&').toUpperCase()}`);
+  return option.env(variableOf(option));
+}
+
+function variableOf(option: Option): string {
+  return `TOCSIN_${option.attributeName().replace(/[A-Z]/g, '_$&').toUpperCase()}`;
+}
+
+/** Commander takes any variable that is set for a yes, and `TOCSIN_SHADOW=false` must not be one. */
+function toggle(option: Option): Option {
+  const off = option.default(false);
+  return /^(?:|0|false|no|off)$/i.test(process.env[variableOf(option)] ?? 'unset') ? off : env(off);
 }
 
 function address(flag: string, what: string, fallback: string): Option {

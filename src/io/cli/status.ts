@@ -50,7 +50,7 @@ export function statusCommand(io: CommandIo): Command {
 
 const HELP = `
 One row for each member: LAG is what it lacks of the leader's log, CLOCK how far its clock is ahead
-of the leader's, DISK what its log takes.
+of the leader's, DISK what its log takes. A shadow decides everything and tells nobody.
 Exit codes: 0 the node answered and knows a leader; 2 wrong usage; 4 no leader, or no answer.
 
 Examples:
@@ -111,6 +111,7 @@ const nodeSchema = z.object({
   name: z.string(),
   nodeId: z.string(),
   role: z.string(),
+  shadow: z.boolean().default(false),
   term: z.number(),
   leader: z.string().nullable(),
   ready: z.boolean(),
@@ -141,12 +142,16 @@ function memberOf({ node, nodeId, seen }: Row): z.infer<typeof memberSchema> | u
   return seen.members.find((member) => member.nodeId === (node?.nodeId ?? nodeId));
 }
 
+function roleText({ role, shadow }: NodeAnswer): string {
+  return shadow ? `${role}, shadow` : role;
+}
+
 const of = (text: (node: NodeAnswer) => string | number) => (row: Row) =>
   row.node === null ? '' : String(text(row.node));
 
 const COLUMNS: readonly Column<Row>[] = [
   { title: 'NAME', text: ({ name }) => name },
-  { title: 'ROLE', text: (row) => row.node?.role ?? 'no answer' },
+  { title: 'ROLE', text: ({ node }) => (node === null ? 'no answer' : roleText(node)) },
   { title: 'LEADER', text: of((node) => node.leader ?? '') },
   { title: 'READY', text: of((node) => (node.ready ? 'yes' : 'no')) },
   { title: 'TERM', text: of((node) => node.term) },

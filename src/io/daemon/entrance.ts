@@ -11,6 +11,7 @@ import type { EtcdDiscovery } from '../discovery/etcd-discovery.ts';
 import { pause } from '../discovery/within.ts';
 import type { TcpTransport } from '../net/transport.ts';
 import type { Node } from '../node/node.ts';
+import { newClusterId } from '../node/shadow.ts';
 import type { Applicant, Clock, Logger, Random } from '../ports.ts';
 
 export interface EntranceOptions {
@@ -20,6 +21,8 @@ export interface EntranceOptions {
   readonly remembered: readonly string[];
   /** This node as others may reach it. */
   readonly self: () => Applicant;
+  /** Whether a cluster that this node begins has only shadows. */
+  readonly isShadow: boolean;
 }
 
 export interface EntranceModules {
@@ -61,10 +64,11 @@ export class Entrance {
   /** For a node without data. Rejects with the reason of the signal. */
   async find(signal: AbortSignal): Promise<Found> {
     const { clock, discovery, random } = this.#modules;
-    if (this.isAlone) return { clusterId: random.uuid(), founds: true };
+    const newId = newClusterId(this.#options.isShadow, random.uuid());
+    if (this.isAlone) return { clusterId: newId, founds: true };
     if (discovery !== null) {
       const { nodeId } = this.#options.self();
-      const claimed = await discovery.claim(nodeId, random.uuid(), signal);
+      const claimed = await discovery.claim(nodeId, newId, signal);
       if (claimed.founder) return { clusterId: claimed.clusterId, founds: true };
     }
     for (;;) {

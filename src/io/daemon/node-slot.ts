@@ -22,6 +22,7 @@ import type {
 export interface Newcomer {
   readonly name: string;
   readonly nodeId: string;
+  readonly shadow: boolean;
   readonly startedAt: number;
   readonly addresses: () => { readonly http: string; readonly peer: string };
 }
@@ -85,12 +86,13 @@ export class NodeSlot implements NodeHandle {
 
 const OUTSIDE = 'this node waits to be let into a cluster';
 
-function newcomerStatus({ addresses, name, nodeId, startedAt }: Newcomer): NodeStatus {
+function newcomerStatus({ addresses, name, nodeId, shadow, startedAt }: Newcomer): NodeStatus {
   const { http, peer } = addresses();
   const self = { name, nodeId, role: 'learner' } as const;
   return {
     ...self,
     clusterId: '',
+    shadow,
     term: 0,
     leader: null,
     firstIndex: 1,

@@ -67,6 +67,7 @@ import { Requests, type Request } from './requests.ts';
 import { bytesOfHex, type StartPoint } from './restore.ts';
 import { RootComparison } from './roots.ts';
 import { Sender } from './sender.ts';
+import { isShadowCluster, strangerProblem } from './shadow.ts';
 import type { Frame } from './wire.ts';
 
 /** The configuration file of this process. */
@@ -401,6 +402,7 @@ export class Node implements NodeHandle, PeerReceiver {
       name: this.#options.name,
       nodeId,
       clusterId,
+      shadow: isShadowCluster(clusterId),
       role: this.#role,
       term: this.#term,
       leader: this.#leader === null ? null : this.#nameOf(this.#leader),
@@ -477,12 +479,8 @@ export class Node implements NodeHandle, PeerReceiver {
 
   async onJoin({ clusterId: theirs, ...candidate }: Applicant): Promise<JoinAnswer> {
     const { clusterId } = this.#modules.log.identity;
-    if (theirs !== '' && theirs !== clusterId) {
-      const message =
-        `node ${candidate.name} has data of cluster ${theirs}, and this is cluster ${clusterId}. ` +
-        'To make it a member here, start it with an empty data directory and --join.';
-      return { ok: false, code: 'refused', message };
-    }
+    const problem = strangerProblem(candidate.name, theirs, clusterId);
+    if (problem !== null) return { ok: false, code: 'refused', message: problem };
     this.hint(candidate.nodeId, candidate.peerAddress);
     const answer = await this.#membership.ask({ op: 'join', ...candidate });
     if (answer.code === 'ok') return { ok: true, clusterId };

@@ -1,13 +1,17 @@
 /**
  * The senders of this build, by integration type.
  *
- * Promise: after `close` nothing is sent any more, and what was being sent has its result.
+ * Promise: after `close` nothing is sent any more, and what was being sent has its result. Those of
+ * a shadow never open a socket or a file.
  */
 
 import type { Delivery, DeliveryResult, Notifier } from '../ports.ts';
 import { webhookNotifier, type WebhookModules, type WebhookOptions } from './webhook.ts';
 
-export type NotifiersOptions = WebhookOptions;
+export interface NotifiersOptions extends WebhookOptions {
+  /** Whether everything is withheld. */
+  readonly isShadow?: boolean;
+}
 export type NotifiersModules = WebhookModules;
 
 export interface Notifiers {
@@ -35,7 +39,8 @@ export function createNotifiers(options: NotifiersOptions, modules: NotifiersMod
       running.delete(ends);
     });
   };
-  const all = [webhookNotifier(options, modules)];
+  const senders = [webhookNotifier(options, modules)];
+  const all = options.isShadow === true ? senders.map(withholding) : senders;
   return {
     byType: new Map(
       all.map((notifier) => [
@@ -49,4 +54,15 @@ export function createNotifiers(options: NotifiersOptions, modules: NotifiersMod
       await Promise.all(running.values());
     },
   };
+}
+
+/** Counts as delivered: what a shadow decides next must be what it would decide had it told. */
+const WITHHELD: DeliveryResult = {
+  result: 'delivered',
+  status: 0,
+  detail: 'withheld: this is a shadow, which tells nobody',
+};
+
+function withholding({ type }: Notifier): Notifier {
+  return { type, send: () => Promise.resolve(WITHHELD) };
 }

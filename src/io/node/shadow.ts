@@ -1,0 +1,48 @@
+/**
+ * Shadows: nodes that decide everything and tell nobody. A cluster has only shadows or none.
+ *
+ * Promise: the id of a cluster says which of the two it is. It is chosen once, stands in every
+ * segment of the log and in every message between members, and the id of a later epoch begins with
+ * it; so no leader of a cluster that must tell people can be a shadow, whatever flags a node is
+ * started with, and whatever version the others are.
+ */
+
+const MARK = 'shadow-';
+
+/** The id of a new cluster, made of a fresh UUID. */
+export function newClusterId(isShadow: boolean, uuid: string): string {
+  return isShadow ? MARK + uuid : uuid;
+}
+
+export function isShadowCluster(clusterId: string): boolean {
+  return clusterId.startsWith(MARK);
+}
+
+/**
+ * What a node without data says at the door instead of the id of its cluster. A member that knows of
+ * no shadows takes the mark for the id of some other cluster, and refuses it as well.
+ */
+export function noClusterYet(isShadow: boolean): string {
+  return isShadow ? MARK : '';
+}
+
+/** Why a node that said `theirs` at the door of a cluster may not come in, or null. */
+export function strangerProblem(name: string, theirs: string, clusterId: string): string | null {
+  if (theirs === clusterId || theirs === noClusterYet(isShadowCluster(clusterId))) return null;
+  if (theirs === noClusterYet(true)) {
+    return (
+      `node ${name} is a shadow, and cluster ${clusterId} is none: a shadow that led it would tell ` +
+      'nobody. Start the first shadow without --join, and have the others join that one.'
+    );
+  }
+  if (theirs === noClusterYet(false)) {
+    return (
+      `node ${name} is no shadow, and cluster ${clusterId} is one: it would tell nobody. Start the ` +
+      'node with --shadow, or name members of another cluster.'
+    );
+  }
+  return (
+    `node ${name} has data of cluster ${theirs}, and this is cluster ${clusterId}. ` +
+    'To make it a member here, start it with an empty data directory and --join.'
+  );
+}
