@@ -1,5 +1,5 @@
 /**
- * The programs of other people that black-box tests talk to, taken from Debian.
+ * The programs of other people that black-box tests and measurements talk to, taken from Debian.
  *
  * Promise: nothing is installed and nothing is started. A package that is missing is downloaded
  * and unpacked into node_modules/.cache, so deleting that folder undoes it; where that cannot be
@@ -44,19 +44,46 @@ const tools = [
   },
 ];
 
+/** Programs beside which a measurement puts ours. */
+const benchTools = [
+  {
+    program: 'prometheus-alertmanager',
+    packages: ['prometheus-alertmanager'],
+    shows: 'alerts accepted a second',
+  },
+  { program: 'etcd', packages: ['etcd-server'], shows: 'puts a second on three disks' },
+  {
+    program: 'syncobj_admin',
+    packages: ['python3-pysyncobj'],
+    shows: 'commands a second of three nodes in memory',
+  },
+];
+
+/** Where Python finds what is unpacked there. */
+export const pythonPath = path.join(cache, 'usr/lib/python3/dist-packages');
+
 /** Fetches what is missing; resolves to one sentence for each thing that stays untested. */
-export async function ensureDebianTools() {
-  const missing = await missingTools();
+export function ensureDebianTools() {
+  return ensure(tools);
+}
+
+/** The same for `npm run bench`. */
+export function ensureBenchTools() {
+  return ensure(benchTools);
+}
+
+async function ensure(wanted) {
+  const missing = await missingOf(wanted);
   if (missing.length === 0) return [];
   const failure = await fetchPackages([...new Set(missing.flatMap((tool) => tool.packages))]);
-  return (await missingTools()).map(
+  return (await missingOf(wanted)).map(
     ({ program, shows }) => `skipped, because ${program} is missing (${failure}): ${shows}`,
   );
 }
 
-async function missingTools() {
-  const found = await Promise.all(tools.map(({ program }) => isOnPath(program)));
-  return tools.filter((_, index) => !found[index]);
+async function missingOf(wanted) {
+  const found = await Promise.all(wanted.map(({ program }) => isOnPath(program)));
+  return wanted.filter((_, index) => !found[index]);
 }
 
 async function isOnPath(program) {
@@ -70,7 +97,7 @@ async function isOnPath(program) {
 async function fetchPackages(packages) {
   if (!(await isOnPath('apt-get')) || !(await isOnPath('dpkg-deb'))) return 'this is no Debian';
   mkdirSync(cache, { recursive: true });
-  process.stderr.write(`fetching test tools: ${packages.join(', ')}\n`);
+  process.stderr.write(`fetching tools of other people: ${packages.join(', ')}\n`);
   if (!(await download(packages)) && !((await updateLists()) && (await download(packages)))) {
     return 'apt-get download failed';
   }
