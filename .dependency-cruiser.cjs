@@ -75,7 +75,10 @@ module.exports = {
       name: 'sim-brings-its-own-world',
       comment: 'The simulator runs the production node on its own disk, network and clock.',
       from: { path: '^src/io/sim/' },
-      to: { path: '^src/io/', pathNot: '^src/io/(sim/|node/|ports\\.ts$|disk/simulated-disk\\.ts$)' },
+      to: {
+        path: '^src/io/',
+        pathNot: '^src/io/(sim/|node/|ports\\.ts$|disk/simulated-disk\\.ts$)',
+      },
     },
     {
       name: 'daemon-knows-neither-sim-nor-cli',
