@@ -136,6 +136,12 @@ describe('a cluster of three', () => {
         daemons.map(({ addresses }, i) => ({ name: `n${i + 1}`, address: addresses.peer })),
       );
       expect(site.receiver.pages).toHaveLength(3);
+      const roles = await Promise.all(
+        daemons.map(async (daemon) => {
+          return ((await daemon.get('/tocsin/v1/status')) as { role: string }).role;
+        }),
+      );
+      expect(roles.toSorted()).toEqual(['follower', 'follower', 'leader']);
     },
     PATIENCE_MS,
   );

@@ -862,6 +862,8 @@ export class Node implements NodeHandle, PeerReceiver {
         this.#onRole(effect);
         return;
       case 'configChanged':
+        // A learner that became a voter has another role, and no election said so.
+        if (this.#role !== 'leader') this.#role = roleIn(this.#raft.status(), this.#id);
         this.#membership.refreshPeers();
         this.#tellMembers();
         return;
