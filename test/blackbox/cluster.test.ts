@@ -250,6 +250,30 @@ describe('a cluster of three', () => {
   );
 });
 
+describe('a person removes the wrong one', () => {
+  it(
+    'one of three is dead: a living one is not let go, which would stop the rest; the dead one is',
+    async () => {
+      const site = await Site.open();
+      const [n1, , n3] = await site.three();
+      const remove = (name: string) => tocsin('members', 'remove', name, '--url', n1.url(''));
+      await n3.kill('SIGKILL');
+      await until(async () => {
+        const seen = (await n1.get('/tocsin/v1/members')) as { silentMs: number | null }[];
+        return seen.some(({ silentMs }) => (silentMs ?? 0) > 1_500);
+      });
+
+      const wrong = await remove('n2');
+      expect(wrong.code).toBe(1);
+      expect(wrong.stderr).toContain('1 of the 2 voters that stay would be alive');
+      expect(await remove('n3')).toMatchObject({ code: 0 });
+      await until(async () => (await remove('n2')).code === 0);
+      await push([n1], 'Alone');
+    },
+    PATIENCE_MS,
+  );
+});
+
 describe('who does not belong', () => {
   it(
     'a member whose disk was wiped joins anew; its old identity is refused',

@@ -330,7 +330,11 @@ class Tcp implements TcpTransport {
     const { nodeId, name } = this.#options;
     const receiver = this.#receiver;
     if (receiver === null) {
-      this.#listener?.refuse(inbound, 'retry', `node ${name} (${nodeId}) is starting`);
+      const what =
+        this.#clusterId === null
+          ? 'waits to be let into a cluster itself: if there is none yet, start one node without --join'
+          : 'is starting';
+      this.#listener?.refuse(inbound, 'retry', `node ${name} (${nodeId}) ${what}`);
       return;
     }
     mayWait(JOIN_LIMIT_MS);

@@ -45,6 +45,8 @@ interface Hint {
 const ASK_TICKS = 80;
 /** A member that was silent for so long may lose its seat to one of the same name. */
 const SILENT_TICKS = 50;
+/** A member that was silent for so long is not counted on when another one is taken out. */
+const MISSED_TICKS = 10;
 /** A voter that was silent for so long is dropped once a new one has made the number even. */
 const DEAD_TICKS = 600;
 /** How often the leader looks around. */
@@ -193,7 +195,21 @@ export class Membership {
     if (!members(config.confState).includes(node)) {
       return { code: 'refused', message: `${node} is not a member` };
     }
+    const problem = this.#problemOfRemoving(node);
+    if (problem !== null) return { code: 'refused', message: problem };
     return this.#change([{ op: 'remove', node }], config.index);
+  }
+
+  /** A removal that commits, and then leaves nobody who could commit anything. */
+  #problemOfRemoving(node: NodeId): string | null {
+    const rest = this.#modules.raft().config.confState.voters.filter((voter) => voter !== node);
+    const living = rest.filter((voter) => this.#silentTicks(voter) < MISSED_TICKS);
+    if (rest.length === 0 || living.length > rest.length / 2) return null;
+    const dead = rest.filter((voter) => !living.includes(voter));
+    return (
+      `${living.length} of the ${rest.length} voters that stay would be alive, which is no majority: ` +
+      `the cluster would stand still. Start ${dead.join(' and ')} again, or remove them first.`
+    );
   }
 
   async #transfer(to: NodeId | null): Promise<MembershipAnswer> {
