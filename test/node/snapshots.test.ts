@@ -136,6 +136,17 @@ describe('a snapshot', () => {
     await world.wait('3h');
     expect(world.snapshots.indexes()).toEqual([4]);
   });
+
+  test('is taken soon by a node that had much to fold: killed again, it has not', async () => {
+    const rarely = { snapshotEntries: 1e6, snapshotMs: 3_600_000 };
+    const world = await new World({ ...BUSY, ...rarely }).start();
+    for (let i = 0; i < 1_100; i++) await world.reading('servers.a.cpu', i % 50);
+    expect(world.snapshots.indexes()).toEqual([]);
+
+    await world.kill().start();
+    await world.wait('6s');
+    expect(world.snapshots.indexes()[0]).toBeGreaterThan(1_000);
+  });
 });
 
 describe('the history', () => {

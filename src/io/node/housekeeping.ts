@@ -48,6 +48,12 @@ interface Point extends View {
 const SNAPSHOTS_KEPT = 48;
 /** How often retention and compression look around. */
 const ROUND_MS = 60_000;
+/**
+ * A node that begins with so many entries to fold takes its first snapshot soon: if it were killed
+ * again and again before it takes one, it would have more to fold each time, and never be done.
+ */
+const FOLDED_MAX = 1_000;
+const FIRST_ROUND_MS = 5_000;
 
 export class Housekeeping {
   readonly #options: HousekeepingOptions;
@@ -62,18 +68,12 @@ export class Housekeeping {
     this.#options = options;
     this.#modules = modules;
     this.#snapshotIndex = snapshotIndex;
-    this.#snapshotAt = modules.clock.monotonicMs();
+    const isFarBehind = modules.log.lastIndex - snapshotIndex > FOLDED_MAX;
+    this.#snapshotAt = isFarBehind ? -Infinity : modules.clock.monotonicMs();
   }
 
   start(): void {
-    this.#cancelRound = this.#modules.clock.after(ROUND_MS, () => {
-      this.#run(async () => {
-        if (this.#isSnapshotOld()) await this.#snapshot(this.#point());
-        await this.#compact();
-        await this.#retain();
-      });
-      if (!this.#stopped) this.start();
-    });
+    this.#nextRound(FIRST_ROUND_MS);
   }
 
   /**
@@ -103,6 +103,17 @@ export class Housekeeping {
     this.halt();
     await this.#running;
     if (this.#modules.log.failure === undefined) await this.#snapshot(this.#point());
+  }
+
+  #nextRound(delayMs: number): void {
+    this.#cancelRound = this.#modules.clock.after(delayMs, () => {
+      this.#run(async () => {
+        if (this.#isSnapshotOld()) await this.#snapshot(this.#point());
+        await this.#compact();
+        await this.#retain();
+      });
+      if (!this.#stopped) this.#nextRound(ROUND_MS);
+    });
   }
 
   #run(task: () => Promise<void>): void {
@@ -180,9 +191,9 @@ export class Housekeeping {
     const closed = log.segments().filter((segment) => segment.closed);
     let bytes = log.segments().reduce((sum, segment) => sum + segment.bytes, 0);
     let keepFrom = log.firstIndex;
-    for (const segment of closed) {
+    for (const [i, segment] of closed.entries()) {
       if (segment.lastIndex >= this.#snapshotIndex) break;
-      const isOld = clock.now() - (await this.#endOf(segment)) > retentionMs;
+      const isOld = clock.now() - (await this.#endOf(closed.slice(i))) > retentionMs;
       if (!isOld && bytes <= retentionBytes) break;
       bytes -= segment.bytes;
       keepFrom = segment.lastIndex + 1;
@@ -190,14 +201,30 @@ export class Housekeeping {
     return keepFrom;
   }
 
-  /** The time of the newest command in a segment; now if it holds none. */
-  async #endOf(segment: SegmentInfo): Promise<number> {
-    const { clock, log } = this.#modules;
-    for (let index = segment.lastIndex; index >= segment.firstIndex; index--) {
+  /**
+   * The time of the newest command in the first of these segments, or of one after it when it holds
+   * none or has rotted: it is at least as old. Now if there is none at all.
+   */
+  async #endOf(segments: readonly SegmentInfo[]): Promise<number> {
+    for (const segment of segments) {
+      try {
+        const at = await this.#newestIn(segment);
+        if (at !== undefined) return at;
+      } catch (error) {
+        if (!(error instanceof LogDamaged)) throw error;
+        this.#modules.logger.error('history damaged', { problem: error.message });
+      }
+    }
+    return this.#modules.clock.now();
+  }
+
+  async #newestIn({ firstIndex, lastIndex }: SegmentInfo): Promise<number | undefined> {
+    const { log } = this.#modules;
+    for (let index = lastIndex; index >= firstIndex; index--) {
       for await (const entry of log.read(index, index)) {
         if (entryTypeOf(entry) === 'command') return decodeBatch(entry.data).at;
       }
     }
-    return clock.now();
+    return undefined;
   }
 }
