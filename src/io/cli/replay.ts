@@ -2,16 +2,20 @@
  * `tocsin replay DATA-DIR`: folds the recorded log and prints the time line of what happened, who
  * was told and why, and proves by the root hashes of the snapshots that this is what happened.
  *
+ * With `--against` it folds a second log, and prints what the two decided differently.
+ *
  * Promise: the directory is only read, also while a daemon runs on it; the time line goes to
  * stdout, everything else to stderr; the exit code says whether the replay can be believed.
  */
 
 import { Command, InvalidArgumentError, Option } from 'commander';
+import { parseDuration } from '../config/durations.ts';
 import type { Parsed } from '../config/parsed.ts';
 import { EXIT, type ExitCode } from '../daemon/exit.ts';
 import type { CommandIo, Terminals } from './command-io.ts';
 import { Output } from './render-output.ts';
 import { FORMATS, type Format } from './render-table.ts';
+import { replayAgainst } from './replay/against.ts';
 import type { Moment } from './replay/moment.ts';
 import { parsePoint, type Point } from './replay/point.ts';
 import { linesOf } from './replay/print.ts';
@@ -35,6 +39,8 @@ interface Flags {
   readonly from?: Point;
   readonly to?: Point;
   readonly alert?: Subject;
+  readonly against?: string;
+  readonly tolerance?: number;
   readonly output: Format;
   readonly color: boolean;
 }
@@ -42,7 +48,7 @@ interface Flags {
 export function replayCommand(io: CommandIo): Command {
   const now = Date.now();
   const point = (text: string): Point => valueOf(parsePoint(text, now));
-  return new Command('replay')
+  const command: Command = new Command('replay')
     .description('show what happened, from the recorded log alone, and prove it')
     .argument('<data-dir>', 'the directory of a node; it is only read, also while the node runs')
     .addOption(new Option('--from <point>', 'begin at an index, a time, or -2h').argParser(point))
@@ -53,18 +59,45 @@ export function replayCommand(io: CommandIo): Command {
         'the story of one alert: its name, matchers or fingerprint',
       ).argParser((text) => valueOf(parseSubject(text))),
     )
+    .option('--against <other-data-dir>', 'show only where its decisions differ from those there')
+    .addOption(
+      new Option(
+        '--tolerance <duration>',
+        'with --against: how far apart in time is the same (30s)',
+      ).argParser((text) => valueOf(parseDuration(text))),
+    )
     .addOption(
       new Option('-o, --output <format>', 'format of the time line')
         .choices(FORMATS)
         .default('table'),
     )
     .option('--no-color', 'no colours on a terminal; NO_COLOR does the same')
-    .addHelpText('after', HELP)
-    .action(async (directory: string, { from, to, alert, output, color }: Flags) => {
-      const args = { directory, from: from ?? null, to: to ?? null, alert: alert ?? null };
-      const isColored = color && (process.env['NO_COLOR'] ?? '') === '';
-      io.finish(await replay({ ...args, format: output, color: isColored }, io));
-    });
+    .addHelpText('after', HELP);
+  return command.action(async (directory: string, flags: Flags) => {
+    const { from = null, to = null, alert = null, against, output, color } = flags;
+    if (against !== undefined) {
+      const [first, last] = [timeOf(from), timeOf(to)];
+      if (first === 'index' || last === 'index') command.error(INDEXES_DIFFER);
+      const toleranceMs = flags.tolerance ?? TOLERANCE_MS;
+      const sides = { a: directory, b: against, from: first, to: last };
+      io.finish(await replayAgainst({ ...sides, alert, toleranceMs, format: output }, io));
+      return;
+    }
+    if (flags.tolerance !== undefined) command.error('error: --tolerance goes with --against');
+    const isColored = color && (process.env['NO_COLOR'] ?? '') === '';
+    const args = { directory, from, to, alert, format: output, color: isColored };
+    io.finish(await replay(args, io));
+  });
+}
+
+const TOLERANCE_MS = 30_000;
+
+const INDEXES_DIFFER =
+  'error: with --against, --from and --to take times: an index means nothing in another log';
+
+function timeOf(point: Point | null): number | null | 'index' {
+  if (point === null) return null;
+  return point.kind === 'time' ? point.at : 'index';
 }
 
 const HELP = `
@@ -75,13 +108,19 @@ Readings that cross a condition are shown, all others only counted. For each int
 there is a line "notify" or "withhold" with the reason. JSON has more fields than the table:
 docs/replay.md lists them.
 
-Exit codes: 0 the replay is what happened, as far as there are snapshots to compare with; 1 it
-differs from a snapshot, or cannot be done; 2 wrong usage; 5 stored data is damaged.
+With --against both logs are folded, and there is a line for each page that only one of them sent,
+with what the other decided instead, and for each that came later than the tolerance. DATA-DIR is A,
+the other is B.
+
+Exit codes: 0 the replay is what happened, as far as there are snapshots to compare with, and with
+--against both decided the same; 1 it differs from a snapshot or from the other log, or cannot be
+done; 2 wrong usage; 5 stored data is damaged.
 
 Examples:
   tocsin replay /var/lib/tocsin --from -2h
   tocsin replay /var/lib/tocsin --from 2026-01-05T03:00:00Z --to 2026-01-05T04:00:00Z
   tocsin replay /var/lib/tocsin --alert 'alertname=HighCpu,series=~"servers.web-1.*"'
+  tocsin replay /var/lib/tocsin --against /var/lib/tocsin-shadow --from -1d
   tocsin replay /var/lib/tocsin -o jsonl | jq 'select(.what == "withhold")'`;
 
 /** Replays a directory; gives back the exit code. */

@@ -31,12 +31,21 @@ export interface Tally {
   readings: number;
   firstIndex: number;
   lastIndex: number;
+  /** The time of the oldest entry that has one; 0 before it. */
+  firstAt: number;
   /** The time of the newest entry that has one; 0 before the first. */
   lastAt: number;
 }
 
 export class Fold {
-  readonly tally: Tally = { entries: 0, readings: 0, firstIndex: 0, lastIndex: 0, lastAt: 0 };
+  readonly tally: Tally = {
+    entries: 0,
+    readings: 0,
+    firstIndex: 0,
+    lastIndex: 0,
+    firstAt: 0,
+    lastAt: 0,
+  };
   /** The last index that is folded; the state is that after it. */
   #index = 0;
   #projection: Projection | null = new Projection(INITIAL_STATE);
@@ -79,6 +88,7 @@ export class Fold {
     const projection = this.#projection;
     this.#projection = null;
     const batch = decodeBatch(data);
+    if (this.tally.firstAt === 0) this.tally.firstAt = batch.at;
     this.tally.lastAt = batch.at;
     this.tally.readings += readingsIn(batch.commands);
     const transitions = projection?.apply(index, batch) ?? NONE;

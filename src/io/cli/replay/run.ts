@@ -48,6 +48,8 @@ export class Replay {
   /** The snapshot to take up when its index is reached, after entries were missing. */
   #ahead: Ahead | null = null;
   #chain: Uint8Array | null = null;
+  /** The time of the snapshot with which the replay began. */
+  #takenUpAt: number | null = null;
 
   constructor(recording: Recording, options: ReplayOptions) {
     this.#recording = recording;
@@ -58,6 +60,16 @@ export class Replay {
 
   get tally(): Tally {
     return this.#fold.tally;
+  }
+
+  /** Since when this replay knows of everything; 0 where there is nothing. */
+  get beganAt(): number {
+    return this.#takenUpAt ?? this.tally.firstAt;
+  }
+
+  /** The state after the last entry; null where it is not known. */
+  get state(): State | null {
+    return this.#fold.state;
   }
 
   /** Hex SHA-256 of the state after the last entry; null where the state is not known. */
@@ -118,6 +130,7 @@ export class Replay {
 
   #takeUp({ index, at }: ManifestHead, state: State): void {
     this.takenUp.push(index);
+    if (this.tally.entries === 0) this.#takenUpAt = at;
     this.#fold.takeUp(index, state);
     this.#timeLine.begin(state, at);
     this.proof.takeUp(index, state);
