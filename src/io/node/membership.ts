@@ -30,6 +30,11 @@ export interface MembershipModules {
   readonly setPeers: (peers: readonly PeerAddress[]) => void;
 }
 
+interface Self {
+  readonly nodeId: NodeId;
+  readonly incarnation: number;
+}
+
 interface Asked {
   readonly settle: (answer: MembershipAnswer) => void;
   readonly untilTick: number;
@@ -41,6 +46,7 @@ interface Hint {
   readonly instead: string;
 }
 
+const REFS_PER_LIFE = 2 ** 20;
 /** Patience with the leader. */
 const ASK_TICKS = 80;
 /** A member that was silent for so long may lose its seat to one of the same name. */
@@ -58,13 +64,15 @@ export class Membership {
   readonly #asked = new Map<number, Asked>();
   /** Where nodes said they are. A hint is good until the log says something new about its node. */
   readonly #hints = new Map<NodeId, Hint>();
-  #nextRef = 1;
+  /** Of what is asked; no two lives of this node ask under the same. */
+  #nextRef: number;
   #tick = 0;
   #isBusy = false;
   #peers = '';
 
-  constructor(id: NodeId, modules: MembershipModules) {
-    this.#id = id;
+  constructor({ nodeId, incarnation }: Self, modules: MembershipModules) {
+    this.#id = nodeId;
+    this.#nextRef = incarnation * REFS_PER_LIFE;
     this.#modules = modules;
   }
 

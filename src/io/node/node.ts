@@ -291,17 +291,21 @@ export class Node implements NodeHandle, PeerReceiver {
       appliedIndex: () => this.#appliedIndex,
       onFailure: (error) => this.#fail(error),
     });
-    this.#membership = new Membership(this.#id, {
-      ...modules,
-      state,
-      raft: () => this.#raft.status(),
-      isLeading: () => this.#isLeading(),
-      propose: (commands) => this.#proposeOwn(commands),
-      change: (changes, expectedIndex) => this.#changeConfig(changes, expectedIndex),
-      transfer: (to) => this.#transfer(to),
-      send: (to, frame) => this.#peers.send(to, frame, 'control'),
-      setPeers: (peers) => modules.transport.setPeers(peers),
-    });
+    const { nodeId } = log.identity;
+    this.#membership = new Membership(
+      { nodeId, incarnation: options.incarnation },
+      {
+        ...modules,
+        state,
+        raft: () => this.#raft.status(),
+        isLeading: () => this.#isLeading(),
+        propose: (commands) => this.#proposeOwn(commands),
+        change: (changes, expectedIndex) => this.#changeConfig(changes, expectedIndex),
+        transfer: (to) => this.#transfer(to),
+        send: (to, frame) => this.#peers.send(to, frame, 'control'),
+        setPeers: (peers) => modules.transport.setPeers(peers),
+      },
+    );
     for (const { nodeId, address } of start.hints) this.#membership.hint(nodeId, address);
     modules.transport.attach(this);
   }
@@ -651,7 +655,7 @@ export class Node implements NodeHandle, PeerReceiver {
   #onForward(from: NodeId, incarnation: number, frame: Extract<Frame, { kind: 'forward' }>): void {
     const { sequence, settledBelow, batch } = frame;
     if (!this.#isLeading() || this.#phase !== 'running') {
-      this.#answerForward(from, sequence, { result: 'not-leader' });
+      this.#answerForward({ from, incarnation, sequence }, { result: 'not-leader' });
       return;
     }
     try {
@@ -659,27 +663,28 @@ export class Node implements NodeHandle, PeerReceiver {
       const bytes = batch.length + CONTROL_BYTES_MAX;
       const guest = { from, incarnation, sequence, settledBelow, commands, bytes };
       if (this.#guests.add(guest)) this.#flushSoon();
-      else this.#answerForward(from, sequence, { result: 'busy' });
+      else this.#answerForward(guest, { result: 'busy' });
     } catch (error) {
       if (!(error instanceof MalformedCommand)) throw error;
-      this.#answerForward(from, sequence, { result: 'malformed', message: error.message });
+      const { message } = error;
+      this.#answerForward({ from, incarnation, sequence }, { result: 'malformed', message });
     }
   }
 
   #answerForward(
-    to: NodeId,
-    sequence: number,
+    { from: to, incarnation: life, sequence }: Pick<Guest, 'from' | 'incarnation' | 'sequence'>,
     { result, index = 0, at = 0, message = '' }: ForwardAnswer,
   ): void {
     const text = message.slice(0, ANSWER_CHARACTERS_MAX).toWellFormed();
-    const frame = { kind: 'forwarded', sequence, result, index, at, message: text } as const;
+    const frame = { kind: 'forwarded', life, sequence, result, index, at, message: text } as const;
     this.#peers.send(to, frame, 'control');
   }
 
   /** Follower: what became of a request. */
   #onForwarded(frame: Extract<Frame, { kind: 'forwarded' }>): void {
     const request = this.#requests.find(frame.sequence);
-    if (request === undefined) return;
+    // What an earlier life of this node asked has the same number, and is not the same request.
+    if (request === undefined || frame.life !== this.#options.incarnation) return;
     if (frame.result === 'ok') {
       this.#requests.commit(request, frame.index, frame.at);
       this.#requests.applied(this.#appliedIndex);
@@ -731,7 +736,7 @@ export class Node implements NodeHandle, PeerReceiver {
     }
     for (const guest of guests) {
       this.#guests.done(guest);
-      this.#answerForward(guest.from, guest.sequence, answer);
+      this.#answerForward(guest, answer);
     }
   }
 
@@ -907,7 +912,7 @@ export class Node implements NodeHandle, PeerReceiver {
     this.#decider.pause();
     for (const guest of this.#guests.takeAll()) {
       this.#guests.done(guest);
-      this.#answerForward(guest.from, guest.sequence, { result: 'not-leader' });
+      this.#answerForward(guest, { result: 'not-leader' });
     }
   }
 

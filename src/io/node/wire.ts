@@ -168,6 +168,8 @@ const FRAMES = {
   forwarded: [
     3,
     record({
+      /** The life of the one that asked: each of them counts its requests from one. */
+      life: number,
       sequence: number,
       result: oneOf(['ok', 'not-leader', 'busy', 'malformed', 'indeterminate']),
       index: number,
