@@ -1,6 +1,6 @@
 /**
- * `node scripts/bites.mjs`: puts every known bug into a copy of the core, one at a time, and prints
- * which test noticed. Fails if a bug went unnoticed.
+ * `node scripts/bites.mjs`: puts every known bug into a copy of the core, or of the node around it, one
+ * at a time, and prints which test noticed. Fails if a bug went unnoticed.
  */
 
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -12,10 +12,11 @@ await ensureInstalled();
 const folder = mkdtempSync(path.join(tmpdir(), 'tocsin-bites-'));
 const table = path.join(folder, 'table.tsv');
 try {
-  writeFileSync(table, 'bug\tchaos, within 200 seeds\tscenarios\tother tests\n');
+  writeFileSync(table, 'bug\tchaos or simulator, within 200 seeds\tscenarios\tother tests\n');
+  const tests = ['test/raft/bites', 'test/sim/bites'];
   const vitest = path.join(root, 'node_modules/vitest/vitest.mjs');
   const { code, output } = await run(
-    [process.execPath, vitest, 'run', 'test/raft/bites', ...process.argv.slice(2)],
+    [process.execPath, vitest, 'run', '--no-file-parallelism', ...tests, ...process.argv.slice(2)],
     { env: { ...process.env, BITES_TABLE: table } },
   );
   print(readFileSync(table, 'utf8').trimEnd().split('\n'));

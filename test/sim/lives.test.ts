@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Situations } from '../../src/io/sim/situations.ts';
 import { freezeStates } from '../../src/projections/transaction.ts';
 import { live } from './lives.ts';
+import { campaign } from './main.ts';
 import { reportOn } from './shortest.ts';
 
 /** Together they come into every situation of the table, into each by more than one of them. */
@@ -41,9 +42,14 @@ describe('a cluster beset by faults', () => {
   test('does so in lives that nobody has seen', { timeout: PATIENCE_MS }, async () => {
     const first = 1_000 + Math.floor(Math.random() * 1e9);
     console.log(`fresh lives: npm run sim -- --seed ${first} --seeds ${FRESH}`);
-    for (let seed = first; seed < first + FRESH; seed++) {
-      await expectClean(await live({ seed, faultyMs: FAULTY_MS }));
-    }
+    const lines: string[] = [];
+    const { broken } = await campaign({
+      firstSeed: first,
+      seeds: FRESH,
+      faultyMs: FAULTY_MS,
+      print: (line) => lines.push(line),
+    });
+    if (broken.length > 0) expect.fail(lines.join('\n'));
   });
 });
 

@@ -9,7 +9,7 @@ import {
 } from '../../src/io/sim/simulation.ts';
 import { check, config, route, span } from '../support/scenario-config.ts';
 
-const CONFIG = config({
+export const CONFIG = config({
   route: route({ by: ['group'], wait: '2s', interval: '5s', repeat: '1m' }),
   checks: [check({ series: 'servers.*.cpu', above: 90, recover: 80, for: '1s' })],
   resolveTimeoutMs: span('20s'),

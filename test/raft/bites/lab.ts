@@ -19,7 +19,7 @@ import {
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import ts from 'typescript';
+import { broken, compiled } from '../../support/broken-copy.ts';
 import type { Bug } from './bugs.ts';
 import type { Catch } from './trial.ts';
 
@@ -55,7 +55,7 @@ export function tryBug(bug: Bug | null, seeds: number): Verdict {
 function copySources(folder: string, bug: Bug | null): void {
   for (const file of readdirSync(path.join(ROOT, 'src/raft'))) {
     const text = readFileSync(path.join(ROOT, 'src/raft', file), 'utf8');
-    put(folder, `src/raft/${file}`, bug?.file === file ? broken(text, bug) : text);
+    put(folder, `src/raft/${file}`, bug?.file === file ? broken(text, bug.name, bug) : text);
   }
   for (const file of new Set([...CHAOS_FILES, ...TEST_FILES])) {
     put(folder, `test/raft/${file}`, readFileSync(path.join(ROOT, 'test/raft', file), 'utf8'));
@@ -67,28 +67,12 @@ function copySources(folder: string, bug: Bug | null): void {
   symlinkSync(path.join(ROOT, 'node_modules'), path.join(folder, 'node_modules'));
 }
 
-function broken(text: string, { name, was, becomes }: Bug): string {
-  const [before, after, more] = text.split(was);
-  if (before === undefined || after === undefined || more !== undefined) {
-    throw new Error(`bug "${name}": its text is not there exactly once; write the bug anew`);
-  }
-  return `${before}${becomes}${after}`;
-}
-
 /** The source as it is for the tests, and beside it what Node runs. */
 function put(folder: string, file: string, text: string): void {
   const target = path.join(folder, file);
   mkdirSync(path.dirname(target), { recursive: true });
   writeFileSync(target, text);
-  const { outputText } = ts.transpileModule(text, {
-    compilerOptions: {
-      target: ts.ScriptTarget.ES2023,
-      module: ts.ModuleKind.ESNext,
-      rewriteRelativeImportExtensions: true,
-      verbatimModuleSyntax: true,
-    },
-  });
-  writeFileSync(target.replace(/\.ts$/, '.js'), outputText);
+  writeFileSync(target.replace(/\.ts$/, '.js'), compiled(text));
 }
 
 function runTrial(folder: string, seeds: number): Pick<Verdict, 'chaos' | 'scenarios'> {

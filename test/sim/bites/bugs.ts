@@ -1,0 +1,210 @@
+/**
+ * Bugs of the node around the core: of its loop, its log, its sender, its fold. Only whole clusters
+ * can notice most of them, and whole clusters must.
+ */
+
+import type { Edit } from '../../support/broken-copy.ts';
+
+export interface Bug {
+  readonly name: string;
+  readonly edits: readonly (Edit & { readonly file: string })[];
+}
+
+const NODE = 'src/io/node/node.ts';
+const SENDER = 'src/io/node/sender.ts';
+
+export const BUGS: readonly Bug[] = [
+  {
+    name: 'what was appended counts as durable before its sync',
+    edits: [
+      {
+        file: NODE,
+        was: 'this.#lastPersist = log.append(append).then(',
+        becomes:
+          'void log.append(append).catch(() => undefined); this.#lastPersist = Promise.resolve().then(',
+      },
+    ],
+  },
+  {
+    name: 'the log acknowledges without a sync',
+    edits: [{ file: 'src/log/active-segment.ts', was: 'await this.#file.sync();', becomes: '' }],
+  },
+  {
+    name: 'term and vote are left out of an append',
+    edits: [{ file: NODE, was: '...(hardState === null ? {} : { hardState }),', becomes: '' }],
+  },
+  {
+    name: 'a client is answered when its entry is accepted, not when it is applied',
+    edits: [
+      {
+        file: NODE,
+        was: 'this.#byIndex.set(effect.index, { ...pending, term: effect.term });',
+        becomes: `this.#byIndex.set(effect.index, { ...pending, term: effect.term });
+          const early = { ok: true, index: effect.index, at: pending.at };
+          if (pending.request !== null) this.#requests.settle(pending.request, early);`,
+      },
+    ],
+  },
+  {
+    name: 'a client is told that it worked when leadership was lost',
+    edits: [
+      {
+        file: NODE,
+        was: `this.#close(pending, { type: 'unknown', message });`,
+        becomes: `this.#close(pending, { type: 'applied', index });`,
+      },
+    ],
+  },
+  {
+    name: 'the session of a request is not remembered',
+    edits: [
+      {
+        file: 'src/projections/requests.ts',
+        was: '  return isNew;\n',
+        becomes: '  return true;\n',
+      },
+    ],
+  },
+  {
+    name: 'a request of another member goes into the log without its name',
+    edits: [
+      {
+        file: NODE,
+        was: `commands.push({ kind: 'request', node: from, incarnation, sequence, settledBelow });`,
+        becomes: 'void [from, incarnation, sequence, settledBelow];',
+      },
+    ],
+  },
+  {
+    name: 'a page is sent when its attempt is decided, before it is committed',
+    edits: [
+      {
+        file: 'src/io/node/decider.ts',
+        was: 'const result = await propose([command]);',
+        becomes: `if (command.kind === 'attempt') sender.start(command);\nconst result = await propose([command]);`,
+      },
+      {
+        file: SENDER,
+        was: `if (notification?.status !== 'trying' || notification.tries !== attempt.try) return;`,
+        becomes:
+          'if (notification === undefined || this.#underWay.has(attemptKey(id, attempt.try))) return;',
+      },
+      {
+        file: SENDER,
+        was: 'try: notification.tries,\n      idempotencyKey',
+        becomes: 'try: notification.tries + 1,\n      idempotencyKey',
+      },
+    ],
+  },
+  {
+    name: 'every try of a page has a key of its own',
+    edits: [
+      {
+        file: SENDER,
+        was: '${keyOf(id, notification)}`,',
+        becomes: '${keyOf(id, notification)}/${notification.tries}`,',
+      },
+    ],
+  },
+  {
+    name: 'a page that may be a duplicate does not say so',
+    edits: [
+      {
+        file: 'src/projections/notifications.ts',
+        was: 'tryAgain(tx, id, { ...tried, uncertain: true }, command.result);',
+        becomes: 'tryAgain(tx, id, tried, command.result);',
+      },
+    ],
+  },
+  {
+    name: 'a new leader says nothing of the tries of a dead one',
+    edits: [{ file: NODE, was: '      ...this.#sender.orphans(),\n', becomes: '' }],
+  },
+  {
+    name: 'sends are known by their page, not by their try',
+    edits: [
+      { file: SENDER, was: 'return `${id}/${tries}`;', becomes: 'return tries < 0 ? `` : id;' },
+    ],
+  },
+  {
+    name: 'the state of a snapshot that arrived is not taken over',
+    edits: [
+      {
+        file: NODE,
+        was: '    this.#projection = new Projection(state);\n    this.#appliedIndex = index;',
+        becomes: '    void state;\n    this.#appliedIndex = index;',
+      },
+    ],
+  },
+  {
+    name: 'the fold asks the clock of its own machine',
+    edits: [
+      {
+        file: NODE,
+        was: 'this.#projection.fold(entry.index, decodeBatch(entry.data));',
+        becomes:
+          'this.#projection.fold(entry.index, { ...decodeBatch(entry.data), at: this.#modules.clock.now() });',
+      },
+    ],
+  },
+  {
+    name: 'messages that carry more than two entries are never sent',
+    edits: [
+      {
+        file: 'src/io/node/peers.ts',
+        was: 'if (isBulk(message)) {',
+        becomes: `if (message.type === 'append' && message.entries.length > 2) continue;\nif (isBulk(message)) {`,
+      },
+    ],
+  },
+  {
+    name: 'a node that has led once does not take the lead a second time',
+    edits: [
+      {
+        file: NODE,
+        was: 'if (this.#leadingTerm === this.#term) return;\n    this.#leadingTerm',
+        becomes: 'if (this.#leadingTerm !== 0) return;\n    this.#leadingTerm',
+      },
+    ],
+  },
+  {
+    name: 'a second vote is not written beside the log',
+    edits: [
+      {
+        file: 'src/log/segmented-log.ts',
+        was: 'await this.#writeBallot({ term, vote });\n    this.#vote',
+        becomes: 'this.#vote',
+      },
+    ],
+  },
+  {
+    name: 'a torn tail is taken for damage',
+    edits: [
+      {
+        file: 'src/log/recovery.ts',
+        was: 'const isTorn = !wasSynced && ',
+        becomes: 'const isTorn = wasSynced && ',
+      },
+    ],
+  },
+  {
+    name: 'a new member never says who and where it is',
+    edits: [
+      {
+        file: NODE,
+        was: 'if (this.#isIntroducing || this.#phase',
+        becomes: 'if (!this.#isIntroducing || this.#phase',
+      },
+    ],
+  },
+  {
+    name: 'a snapshot that came from the leader is put over a newer log at the next start',
+    edits: [
+      {
+        file: 'src/io/node/restore.ts',
+        was: 'if (index <= log.hardState.commit || (chain !== undefined && hex(chain) === manifest.chain))',
+        becomes: 'if (index < 0 && chain !== undefined)',
+      },
+    ],
+  },
+];
