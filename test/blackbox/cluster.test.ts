@@ -1,6 +1,6 @@
 /** Several real processes as one cluster: they find one another, fail over, resize, and come back. */
 
-import { cp, mkdir, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { describe, expect, it } from 'vitest';
 import { Etcd, hasEtcd } from '../discovery/etcd.ts';
 import type { TlsOptions } from '../../src/io/net/certificates.ts';
@@ -220,6 +220,30 @@ describe('a cluster of three', () => {
       await load;
       expect(failed).toBe(0);
       expect(pushed).toBeGreaterThan(0);
+    },
+    PATIENCE_MS,
+  );
+
+  it(
+    'a file is changed and one member is told to read it: all go by it, and it stays so',
+    async () => {
+      const site = await Site.open();
+      const daemons = await site.three();
+      const [, n2] = daemons;
+      const text = await readFile(site.config, 'utf8');
+      await writeFile(site.config, text.replace('group_interval: 1s', 'group_interval: 7s'));
+      const indexOf = async (daemon: Daemon): Promise<number> => {
+        return ((await daemon.get('/tocsin/v1/status')) as { appliedIndex: number }).appliedIndex;
+      };
+      const before = await indexOf(n2);
+      n2.process.kill('SIGHUP');
+      await until(() => n2.log.some((line) => line.includes('configuration applied')));
+      // n2 says in an entry of its own that its file is another one now; more must not come of it.
+      for (const daemon of daemons) {
+        await until(async () => (await indexOf(daemon)) >= before + 2);
+        const { config } = (await daemon.get('/api/v2/status')) as { config: { original: string } };
+        expect(config.original).toContain('group_interval: 7s');
+      }
     },
     PATIENCE_MS,
   );

@@ -331,7 +331,10 @@ class Daemon {
         incarnation: storage.file.facts.starts,
         configuration: {
           hash: () => configHash(this.#fileCommand ?? config),
-          commandFor: (state) => (isApplied(config, state) ? null : config),
+          commandFor: (state) => {
+            const said = this.#fileCommand ?? config;
+            return isApplied(said, state) ? null : said;
+          },
         },
       },
       {
