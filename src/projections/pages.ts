@@ -6,8 +6,6 @@
  * are equal pages whatever the history. Keys are small integers, which V8 keeps in arrays.
  */
 
-import type { Draft } from 'immer';
-
 export type Page<Row> = Readonly<Record<number, Row>>;
 export type Directory<Row> = Readonly<Record<number, Page<Row>>>;
 export type Pages<Row> = Readonly<Record<number, Directory<Row>>>;
@@ -23,24 +21,57 @@ export function rowAt<Row>(pages: Pages<Row>, id: number): Row | undefined {
   ];
 }
 
-export function setRow<Row>(draft: Draft<Pages<Row>>, id: number, row: Row): void {
-  const directories = draft as Record<number, Record<number, Record<number, Row>>>;
-  const directory = (directories[id >>> (PAGE_BITS + DIRECTORY_BITS)] ??= {});
-  const page = (directory[(id >>> PAGE_BITS) & PAGE_MASK] ??= {});
-  page[id & LOCAL_MASK] = row;
+/** The same rows but for these changes; `null` removes. The same pages when nothing changes. */
+export function changedPages<Row>(
+  pages: Pages<Row>,
+  changes: Iterable<readonly [id: number, row: Row | null]>,
+): Pages<Row> {
+  const copies = new Map<number, Record<number, Row>>();
+  for (const [id, row] of changes) {
+    const place = id >>> PAGE_BITS;
+    const local = id & LOCAL_MASK;
+    let page = copies.get(place);
+    const before = page === undefined ? rowAt(pages, id) : page[local];
+    if (before === (row ?? undefined)) continue;
+    if (page === undefined) {
+      page = { ...pages[place >>> DIRECTORY_BITS]?.[place & PAGE_MASK] };
+      copies.set(place, page);
+    }
+    if (row === null) delete page[local];
+    else page[local] = row;
+  }
+  return withPages(pages, copies);
 }
 
-export function removeRow<Row>(draft: Draft<Pages<Row>>, id: number): void {
-  const directories = draft as Record<number, Record<number, Record<number, Row>>>;
-  const high = id >>> (PAGE_BITS + DIRECTORY_BITS);
-  const middle = (id >>> PAGE_BITS) & PAGE_MASK;
-  const directory = directories[high];
-  const page = directory?.[middle];
-  if (directory === undefined || page === undefined) return;
-  delete page[id & LOCAL_MASK];
-  if (!isEmpty(page)) return;
-  delete directory[middle];
-  if (isEmpty(directory)) delete directories[high];
+/**
+ * Directories with these pages in their places, of which the lowest bits say where in its directory
+ * a page stands. A page without rows goes, and so does a directory without pages.
+ *
+ * All is copied by hand: a draft of Immer would ask for the keys of a whole page to find out
+ * whether it is empty, and look through every page of a directory that it is handed.
+ */
+export function withPages<AnyPage extends object>(
+  directories: Readonly<Record<number, Readonly<Record<number, AnyPage>>>>,
+  pages: ReadonlyMap<number, AnyPage>,
+): Readonly<Record<number, Readonly<Record<number, AnyPage>>>> {
+  if (pages.size === 0) return directories;
+  const copies = new Map<number, Record<number, AnyPage>>();
+  for (const [place, page] of pages) {
+    const high = place >>> DIRECTORY_BITS;
+    let directory = copies.get(high);
+    if (directory === undefined) {
+      directory = { ...directories[high] };
+      copies.set(high, directory);
+    }
+    if (isEmpty(page)) delete directory[place & PAGE_MASK];
+    else directory[place & PAGE_MASK] = page;
+  }
+  const all: Record<number, Readonly<Record<number, AnyPage>>> = { ...directories };
+  for (const [high, directory] of copies) {
+    if (isEmpty(directory)) delete all[high];
+    else all[high] = directory;
+  }
+  return all;
 }
 
 /** All rows in the order of their ids. */

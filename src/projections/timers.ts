@@ -6,9 +6,8 @@
  * the row again, so a deadline that only moves later need not move its timer.
  */
 
-import type { Draft } from 'immer';
 import { isEmpty } from './pages.ts';
-import { entries, get, putIn, removeIn, type Directories } from './table.ts';
+import { entries, Rewrite, type Directories } from './table.ts';
 
 /** By minute of the epoch, then by a hash of the key: key → time in epoch milliseconds. */
 export type Timers = Readonly<Record<number, Directories<number>>>;
@@ -19,20 +18,35 @@ export interface Timer {
 }
 
 const MINUTE_MS = 60_000;
+const NONE: Directories<number> = {};
 
-export function setTimer(draft: Draft<Timers>, key: string, at: number): void {
-  const timers = draft as Record<number, Draft<Directories<number>>>;
-  putIn((timers[Math.floor(at / MINUTE_MS)] ??= {}), key, at);
+/** A timer that is set or cleared; `at` is the time that it is set to, which is how it is found. */
+export interface TimerChange extends Timer {
+  readonly set: boolean;
 }
 
-/** Removes a timer; `at` is the time it was set to, which is how it is found. */
-export function clearTimer(draft: Draft<Timers>, key: string, at: number): void {
-  const timers = draft as Record<number, Draft<Directories<number>>>;
-  const slot = Math.floor(at / MINUTE_MS);
-  const minute = timers[slot];
-  if (minute === undefined || get({ size: 0, directories: minute }, key) !== at) return;
-  removeIn(minute, key);
-  if (isEmpty(minute)) delete timers[slot];
+/** The same timers but for these changes, in their order. */
+export function changedTimers(timers: Timers, changes: Iterable<TimerChange>): Timers {
+  const minutes = new Map<number, Rewrite<number>>();
+  for (const { key, at, set } of changes) {
+    const slot = Math.floor(at / MINUTE_MS);
+    let minute = minutes.get(slot);
+    if (minute === undefined) {
+      minute = new Rewrite(timers[slot] ?? NONE);
+      minutes.set(slot, minute);
+    }
+    minute.change(key, (before) => (set ? at : before === at ? undefined : before));
+  }
+  const all: Record<number, Directories<number>> = { ...timers };
+  let isChanged = false;
+  for (const [slot, minute] of minutes) {
+    const directories = minute.finish();
+    if (directories === (timers[slot] ?? NONE)) continue;
+    isChanged = true;
+    if (isEmpty(directories)) delete all[slot];
+    else all[slot] = directories;
+  }
+  return isChanged ? all : timers;
 }
 
 /** Timers with `at <= now`, earliest first and then by key, at most `countMax` of them. */

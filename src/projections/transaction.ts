@@ -10,10 +10,10 @@ import { produce, setAutoFreeze, type Draft } from 'immer';
 import type { Outcome } from '../commands/delivery.ts';
 import type { Labels } from '../commands/labels.ts';
 import type { Checks, Watchers } from './checks.ts';
-import { removeRow, rowAt, rowsOf, setRow, type Pages } from './pages.ts';
+import { changedPages, rowAt, rowsOf, type Pages } from './pages.ts';
 import type { AppliedConfig, Facts, State } from './state.ts';
-import { bare, entries, get, put, remove, type Table } from './table.ts';
-import { clearTimer, dueTimers, setTimer } from './timers.ts';
+import { bare, changedTable, entries, get, type Table } from './table.ts';
+import { changedTimers, dueTimers, type TimerChange } from './timers.ts';
 
 /** What happened in the fold, for time lines and streams. Never an input of anything. */
 export type Transition =
@@ -50,19 +50,18 @@ export type Transition =
     }
   | { readonly kind: 'ignored'; readonly command: string; readonly why: string };
 
-type TableName = 'alerts' | 'groups' | 'silences' | 'notifications' | 'members' | 'requests';
-type PagesName = 'series' | 'breaches' | 'seen';
-export type TimersName = 'foldTimers' | 'flushTimers' | 'attemptTimers';
+const TABLES = ['alerts', 'groups', 'silences', 'notifications', 'members', 'requests'] as const;
+const PAGES = ['series', 'breaches', 'seen'] as const;
+const TIMERS = ['foldTimers', 'flushTimers', 'attemptTimers'] as const;
+
+type TableName = (typeof TABLES)[number];
+type PagesName = (typeof PAGES)[number];
+export type TimersName = (typeof TIMERS)[number];
+/** The draft of a state, of which whole tables are replaced and none is looked into. */
+type Writable = { -readonly [Name in keyof State]: State[Name] };
 
 type RowOf<Name extends TableName> = State[Name] extends Table<infer Row> ? Row : never;
 type PageRowOf<Name extends PagesName> = State[Name] extends Pages<infer Row> ? Row : never;
-
-interface TimerChange {
-  readonly timers: TimersName;
-  readonly key: string;
-  readonly at: number;
-  readonly set: boolean;
-}
 
 /** What is derived from `state.series` and kept beside it, because every reading needs it. */
 export interface SeriesIndex {
@@ -75,15 +74,7 @@ export interface SeriesIndex {
  * where it must not, and costs as much as the fold; it is on unless somebody turns it off for speed.
  */
 export function freezeStates(isOn: boolean): void {
-  isFreezing = isOn;
   setAutoFreeze(isOn);
-}
-
-let isFreezing = true;
-
-/** Immer looks through all that is written for drafts, unless it is frozen; rows never hold any. */
-function sealed<Row>(row: Row): Row {
-  return isFreezing ? row : Object.freeze(row);
 }
 
 export class Transaction {
@@ -107,7 +98,11 @@ export class Transaction {
     breaches: new Map<number, PageRowOf<'breaches'> | null>(),
     seen: new Map<number, PageRowOf<'seen'> | null>(),
   };
-  readonly #timers: TimerChange[] = [];
+  readonly #timers: Readonly<Record<TimersName, TimerChange[]>> = {
+    foldTimers: [],
+    flushTimers: [],
+    attemptTimers: [],
+  };
   readonly #owned = new WeakSet<object>();
   #notifications = 0;
   #config: AppliedConfig | null;
@@ -202,17 +197,17 @@ export class Transaction {
   }
 
   setTimer(timers: TimersName, key: string, at: number): void {
-    this.#timers.push({ timers, key, at, set: true });
+    this.#timers[timers].push({ key, at, set: true });
   }
 
   clearTimer(timers: TimersName, key: string, at: number): void {
-    this.#timers.push({ timers, key, at, set: false });
+    this.#timers[timers].push({ key, at, set: false });
   }
 
   /** Clears every timer whose key starts with `prefix`, those that this entry has set as well. */
   clearTimersOf(timers: TimersName, prefix: string): void {
     const stored = dueTimers(this.base[timers], Infinity, Infinity);
-    const own = this.#timers.filter((change) => change.timers === timers && change.set);
+    const own = this.#timers[timers].filter(({ set }) => set);
     for (const { key, at } of [...stored, ...own]) {
       if (key.startsWith(prefix)) this.clearTimer(timers, key, at);
     }
@@ -245,19 +240,11 @@ export class Transaction {
       if (this.#config !== this.base.config) draft.config = this.#config as Draft<AppliedConfig>;
       if (this.#facts !== this.base.facts) draft.facts = this.#facts;
       if (this.#reducers !== this.base.reducers) draft.reducers = this.#reducers;
-      writeTable(draft.alerts, this.#tables.alerts);
-      writeTable(draft.groups, this.#tables.groups);
-      writeTable(draft.silences, this.#tables.silences);
-      writeTable(draft.notifications, this.#tables.notifications);
-      writeTable(draft.members, this.#tables.members);
-      writeTable(draft.requests, this.#tables.requests);
-      writePages(draft.series, this.#pages.series);
-      writePages(draft.breaches, this.#pages.breaches);
-      writePages(draft.seen, this.#pages.seen);
-      for (const { timers, key, at, set } of this.#timers) {
-        if (set) setTimer(draft[timers], key, at);
-        else clearTimer(draft[timers], key, at);
-      }
+      // Whole tables, made apart: Immer would look through one that is written to draft by draft.
+      const written = draft as Writable;
+      for (const name of TABLES) this.#writeTable(written, name);
+      for (const name of PAGES) this.#writePages(written, name);
+      for (const name of TIMERS) written[name] = changedTimers(this.base[name], this.#timers[name]);
     });
   }
 
@@ -266,7 +253,7 @@ export class Transaction {
       this.#config !== this.base.config ||
       this.#facts !== this.base.facts ||
       this.#reducers !== this.base.reducers ||
-      this.#timers.length > 0 ||
+      Object.values(this.#timers).some((changes) => changes.length > 0) ||
       Object.values(this.#tables).some((written) => written.size > 0) ||
       Object.values(this.#pages).some((changed) => changed.size > 0)
     );
@@ -279,18 +266,14 @@ export class Transaction {
   #changed<Name extends PagesName>(pages: Name): Map<number, PageRowOf<Name> | null> {
     return this.#pages[pages] as Map<number, PageRowOf<Name> | null>;
   }
-}
 
-function writeTable<Row>(draft: Draft<Table<Row>>, written: ReadonlyMap<string, Row | null>): void {
-  for (const [key, row] of written) {
-    if (row === null) remove(draft, key);
-    else put(draft, key, sealed(row));
+  #writeTable<Name extends TableName>(written: Writable, name: Name): void {
+    const table = changedTable(this.base[name] as Table<RowOf<Name>>, this.#written(name));
+    written[name] = table as Writable[Name];
   }
-}
 
-function writePages<Row>(draft: Draft<Pages<Row>>, changed: ReadonlyMap<number, Row | null>): void {
-  for (const [id, row] of changed) {
-    if (row === null) removeRow(draft, id);
-    else setRow(draft, id, sealed(row));
+  #writePages<Name extends PagesName>(written: Writable, name: Name): void {
+    const pages = changedPages(this.base[name] as Pages<PageRowOf<Name>>, this.#changed(name));
+    written[name] = pages as Writable[Name];
   }
 }

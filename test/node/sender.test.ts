@@ -6,7 +6,7 @@ import { VirtualTime } from '../../src/io/sim/virtual-time.ts';
 import { Sender } from '../../src/io/node/sender.ts';
 import { INITIAL_STATE } from '../../src/projections/initial.ts';
 import type { Notification, State } from '../../src/projections/state.ts';
-import { emptyTable, put } from '../../src/projections/table.ts';
+import { changedTable, emptyTable } from '../../src/projections/table.ts';
 
 const TRYING: Notification = {
   group: 'g',
@@ -52,8 +52,7 @@ test('a node that leads again answers for the try of a dead leader, though its o
 });
 
 function stateWith(notification: Notification): State {
-  const notifications = { ...emptyTable<Notification>(), directories: {} };
-  put(notifications, '7.0', notification);
+  const notifications = changedTable(emptyTable<Notification>(), [['7.0', notification]]);
   return { ...INITIAL_STATE, notifications };
 }
 

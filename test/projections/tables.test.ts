@@ -1,10 +1,9 @@
 /** Tables and pages against a plain map, and the promise that equal rows are equal pages. */
 
 import fc from 'fast-check';
-import { produce, type Draft } from 'immer';
 import { describe, expect, it } from 'vitest';
-import { removeRow, rowAt, rowsOf, setRow, type Pages } from '../../src/projections/pages.ts';
-import { emptyTable, entries, get, put, remove, type Table } from '../../src/projections/table.ts';
+import { changedPages, rowAt, rowsOf, type Pages } from '../../src/projections/pages.ts';
+import { changedTable, emptyTable, entries, get, type Table } from '../../src/projections/table.ts';
 
 /** `null` removes. */
 const change = fc.option(fc.nat(9));
@@ -16,22 +15,23 @@ const key = fc.oneof(
 /** In one page, in the next one, and in another directory. */
 const id = fc.oneof(fc.nat(3), fc.constantFrom(1_023, 1_024, 65_535, 65_536, 2_147_483_647));
 
-function tableOf(changes: readonly (readonly [string, number | null])[]): Table<number> {
-  return produce(emptyTable<number>(), (draft: Draft<Table<number>>) => {
-    for (const [name, row] of changes) {
-      if (row === null) remove(draft, name);
-      else put(draft, name, row);
-    }
-  });
+/** Changes come in entries of one, or all in one: it makes no difference. */
+const together = fc.boolean();
+
+function tableOf(
+  changes: readonly (readonly [string, number | null])[],
+  inOne = true,
+): Table<number> {
+  if (inOne) return changedTable(emptyTable<number>(), changes);
+  return changes.reduce((table, each) => changedTable(table, [each]), emptyTable<number>());
 }
 
-function pagesFrom(changes: readonly (readonly [number, number | null])[]): Pages<number> {
-  return produce({} as Pages<number>, (draft: Draft<Pages<number>>) => {
-    for (const [at, row] of changes) {
-      if (row === null) removeRow(draft, at);
-      else setRow(draft, at, row);
-    }
-  });
+function pagesFrom(
+  changes: readonly (readonly [number, number | null])[],
+  inOne = true,
+): Pages<number> {
+  if (inOne) return changedPages({}, changes);
+  return changes.reduce<Pages<number>>((pages, each) => changedPages(pages, [each]), {});
 }
 
 /** What is left after all changes, by key. */
@@ -47,8 +47,8 @@ function leftOf<Key>(changes: readonly (readonly [Key, number | null])[]): Map<K
 describe('a table', () => {
   it('holds what a map holds, whatever the keys are called', () => {
     fc.assert(
-      fc.property(fc.array(fc.tuple(key, change)), key, (changes, other) => {
-        const table = tableOf(changes);
+      fc.property(fc.array(fc.tuple(key, change)), key, together, (changes, other, inOne) => {
+        const table = tableOf(changes, inOne);
         const left = leftOf(changes);
         expect(table.size).toBe(left.size);
         expect(new Map(entries(table))).toEqual(left);
@@ -67,10 +67,20 @@ describe('a table', () => {
     );
   });
 
+  it('is the very same table when nothing changes', () => {
+    const table = tableOf([['a', 1]]);
+    expect(
+      changedTable(table, [
+        ['a', 1],
+        ['b', null],
+      ]),
+    ).toBe(table);
+  });
+
   it('copies one page and one directory for a write', () => {
     const keys = Array.from({ length: 5_000 }, (_, i) => `alert-${i}`);
     const before = tableOf(keys.map((name) => [name, 1]));
-    const after = produce(before, (draft: Draft<Table<number>>) => put(draft, 'alert-77', 2));
+    const after = changedTable(before, [['alert-77', 2]]);
     const copied = Object.entries(after.directories).flatMap(([high, directory]) =>
       Object.entries(directory).filter(
         ([low, page]) => page !== before.directories[Number(high)]?.[Number(low)],
@@ -83,13 +93,24 @@ describe('a table', () => {
 describe('pages', () => {
   it('hold what a map holds, in the order of ids', () => {
     fc.assert(
-      fc.property(fc.array(fc.tuple(id, change)), id, (changes, other) => {
-        const pages = pagesFrom(changes);
+      fc.property(fc.array(fc.tuple(id, change)), id, together, (changes, other, inOne) => {
+        const pages = pagesFrom(changes, inOne);
         const left = leftOf(changes);
         expect([...rowsOf(pages)]).toEqual([...left].sort(([a], [b]) => a - b));
         for (const at of [...left.keys(), other]) expect(rowAt(pages, at)).toBe(left.get(at));
       }),
     );
+  });
+
+  it('are the very same pages when nothing changes', () => {
+    const pages = pagesFrom([[7, 1]]);
+    expect(
+      changedPages(pages, [
+        [7, 1],
+        [8, null],
+        [70_000, null],
+      ]),
+    ).toBe(pages);
   });
 
   it('are the same pages when the same rows came another way', () => {

@@ -1,13 +1,11 @@
 /** The index of "what is due next?" against a list that is sorted anew for every question. */
 
 import fc from 'fast-check';
-import { produce } from 'immer';
 import { expect, it } from 'vitest';
 import {
-  clearTimer,
+  changedTimers,
   dueTimers,
   nextTimer,
-  setTimer,
   type Timer,
   type Timers,
 } from '../../src/projections/timers.ts';
@@ -23,14 +21,12 @@ it('answers as a sorted list does, in any order of setting and clearing', () => 
       let timers: Timers = {};
       let list: readonly Timer[] = [];
       for (const { set, key: name, at: time } of steps) {
-        timers = produce(timers, (draft) => {
-          if (set) setTimer(draft, name, time);
-          else clearTimer(draft, name, time);
-        });
+        timers = changedTimers(timers, [{ set, key: name, at: time }]);
         list = set ? withTimer(list, name, time) : withoutTimer(list, name, time);
         expect(nextTimer(timers)).toBe(Math.min(Infinity, ...list.map((timer) => timer.at)));
       }
       expect(dueTimers(timers, Infinity, Infinity)).toEqual(sorted(list));
+      expect(changedTimers({}, steps)).toEqual(timers);
       const due = sorted(list).filter((timer) => timer.at <= now);
       expect(dueTimers(timers, now, countMax)).toEqual(due.slice(0, countMax));
     }),
@@ -40,10 +36,8 @@ it('answers as a sorted list does, in any order of setting and clearing', () => 
 it('is empty again when everything is cleared', () => {
   fc.assert(
     fc.property(fc.array(fc.tuple(key, at)), (pairs) => {
-      const empty = produce({} as Timers, (draft) => {
-        for (const [name, time] of pairs) setTimer(draft, name, time);
-        for (const [name, time] of pairs) clearTimer(draft, name, time);
-      });
+      const all = (set: boolean) => pairs.map(([name, time]) => ({ set, key: name, at: time }));
+      const empty = changedTimers(changedTimers({}, all(true)), all(false));
       // Within one minute a key stands once, so the last of its times is the one that counts.
       const left = dueTimers(empty, Infinity, Infinity);
       expect(left).toEqual([]);
