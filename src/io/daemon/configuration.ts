@@ -39,9 +39,16 @@ export function isApplied(command: ApplyConfig, state: State): boolean {
   return applied.length === wanted.length && applied.every((byte, i) => byte === wanted[i]);
 }
 
+const hashes = new WeakMap<ApplyConfig, string>();
+
 /** Hex SHA-256 of what a file says: equal for equal configurations. */
 export function configHash(command: ApplyConfig): string {
-  return createHash('sha256').update(bytesOf(command)).digest('hex');
+  // The node asks with every tick, and a file may be long.
+  const known = hashes.get(command);
+  if (known !== undefined) return known;
+  const hash = createHash('sha256').update(bytesOf(command)).digest('hex');
+  hashes.set(command, hash);
+  return hash;
 }
 
 function bytesOf(command: ApplyConfig): Uint8Array {
