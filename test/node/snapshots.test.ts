@@ -161,6 +161,20 @@ describe('the history', () => {
     expect(world.node.status()).toMatchObject({ firstIndex, role: 'leader' });
   });
 
+  test('is told to have rotted below the snapshot, and ends no process', async () => {
+    const world = await new World({ ...BUSY, retentionMs: 120_000 }).start();
+    await work(world, 60);
+    world.kill();
+    const [oldest = ''] = [...world.disk.files().keys()].filter((name) => name.endsWith('.log'));
+    world.disk.flipBit(oldest, 1_000, 0);
+    await world.start();
+    await world.wait('1m');
+    expect(world.process.failures).toEqual([]);
+    await world.wait('5m');
+    expect(world.process.failures).toEqual([]);
+    expect(world.node.status().firstIndex).toBeGreaterThan(1);
+  });
+
   test('is kept whole while there is no snapshot', async () => {
     const world = await new World({ ...BUSY, snapshotEntries: 1e6, retentionMs: 1_000 }).start();
     await work(world, 60);
