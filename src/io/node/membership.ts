@@ -46,7 +46,8 @@ interface Hint {
   readonly instead: string;
 }
 
-const REFS_PER_LIFE = 2 ** 20;
+/** An incarnation counts from a time in milliseconds, and their product must stay a whole number. */
+const REFS_PER_LIFE = 2 ** 10;
 /** Patience with the leader. */
 const ASK_TICKS = 80;
 /** A member that was silent for so long may lose its seat to one of the same name. */
@@ -65,14 +66,15 @@ export class Membership {
   /** Where nodes said they are. A hint is good until the log says something new about its node. */
   readonly #hints = new Map<NodeId, Hint>();
   /** Of what is asked; no two lives of this node ask under the same. */
-  #nextRef: number;
+  readonly #firstRef: number;
+  #askedCount = 0;
   #tick = 0;
   #isBusy = false;
   #peers = '';
 
   constructor({ nodeId, incarnation }: Self, modules: MembershipModules) {
     this.#id = nodeId;
-    this.#nextRef = incarnation * REFS_PER_LIFE;
+    this.#firstRef = incarnation * REFS_PER_LIFE;
     this.#modules = modules;
   }
 
@@ -83,7 +85,7 @@ export class Membership {
     const { leader } = raft();
     if (leader === null || leader === this.#id) return retry('the cluster has no leader just now');
     return new Promise((settle) => {
-      const ref = this.#nextRef++;
+      const ref = this.#firstRef + (this.#askedCount++ % REFS_PER_LIFE);
       this.#asked.set(ref, { settle, untilTick: this.#tick + ASK_TICKS });
       send(leader, { kind: 'ask', ref, request });
     });
