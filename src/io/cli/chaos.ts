@@ -13,6 +13,7 @@ import path from 'node:path';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { parseDuration } from '../config/durations.ts';
 import { EXIT, type ExitCode } from '../daemon/exit.ts';
+import { FAULT_KINDS, type FaultKind } from './chaos/faults.ts';
 import { runChaos, type ChaosOptions } from './chaos/run.ts';
 import { exitOf } from './chaos/verdict.ts';
 import { verdictLines } from './chaos/print.ts';
@@ -25,6 +26,7 @@ interface Flags {
   readonly nodes: number;
   readonly for: number;
   readonly every: number;
+  readonly faults: readonly FaultKind[];
   readonly seed?: number;
   readonly dir?: string;
   readonly keep: boolean;
@@ -53,6 +55,11 @@ export function chaosCommand(io: CommandIo): Command {
       env(new Option('--every <duration>', 'a fault about so often'))
         .default(8_000, '8s')
         .argParser(duration),
+    )
+    .addOption(
+      env(new Option('--faults <kinds>', `some of ${FAULT_KINDS.join(',')}`))
+        .default(FAULT_KINDS, 'all')
+        .argParser(faultKinds),
     )
     .addOption(
       env(new Option('--seed <number>', 'repeats the faults of another run'))
@@ -105,6 +112,7 @@ up, or not to rest in time, and nothing worse was seen.
 Examples:
   tocsin chaos
   tocsin chaos --nodes 3 --for 10m
+  tocsin chaos --for 5m --faults kill,kill-leader
   tocsin chaos --nodes 5 --for 1h --every 5s --alerts 50 -o json
   tocsin chaos --for 2m --seed 42 --dir /tmp/chaos --keep`;
 
@@ -121,6 +129,7 @@ async function chaos(flags: Flags, { stdout, stderr }: Terminals): Promise<ExitC
     nodes: flags.nodes,
     forMs: flags.for,
     everyMs: flags.every,
+    kinds: flags.faults,
     seed: flags.seed ?? Math.floor(Math.random() * SEED_MAX),
     alertsPerSecond: flags.alerts,
     readingsPerSecond: flags.readings,
@@ -185,6 +194,13 @@ function duration(text: string): number {
   const parsed = parseDuration(text);
   if (parsed.ok && parsed.value > 0) return parsed.value;
   throw new InvalidArgumentError('write for example 8s or 10m.');
+}
+
+function faultKinds(text: string): readonly FaultKind[] {
+  const wanted = new Set(text.split(',').map((part) => part.trim()));
+  const kinds = FAULT_KINDS.filter((kind) => wanted.has(kind));
+  if (kinds.length === wanted.size) return kinds;
+  throw new InvalidArgumentError(`write some of ${FAULT_KINDS.join(',')}.`);
 }
 
 function wholeNumber(text: string, min: number, max: number): number {

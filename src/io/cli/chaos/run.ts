@@ -10,7 +10,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { SeededRandom } from '../../sim/seeded-random.ts';
 import { Cluster } from './cluster.ts';
 import { ALERT_LABEL, configText } from './config.ts';
-import { FAULT_KINDS, FaultMaker, nextFault, nextPauseMs, type FaultKind } from './faults.ts';
+import { FaultMaker, nextFault, nextPauseMs, type FaultKind } from './faults.ts';
 import { Inbox } from './inbox.ts';
 import { Load } from './load.ts';
 import { clockText, type Run } from './print.ts';
@@ -22,6 +22,7 @@ export interface ChaosOptions {
   readonly nodes: number;
   readonly forMs: number;
   readonly everyMs: number;
+  readonly kinds: readonly FaultKind[];
   readonly seed: number;
   readonly alertsPerSecond: number;
   readonly readingsPerSecond: number;
@@ -149,7 +150,7 @@ class ChaosRun {
 
   /** Goes on until the time is over; gives back how many there were of each kind. */
   async #faults(load: Load): Promise<ReadonlyMap<FaultKind, number>> {
-    const { everyMs, forMs, nodes, seed } = this.#options;
+    const { everyMs, forMs, kinds: wanted, nodes, seed } = this.#options;
     const random = new SeededRandom(seed);
     const untilMs = performance.now() + forMs;
     // Not AbortSignal.timeout: Node 20 forgets one that only AbortSignal.any still refers to.
@@ -162,7 +163,7 @@ class ChaosRun {
     const tell = (line: string): void =>
       this.#say(`${line}  (${load.acknowledged} of ${load.pushes.length} acknowledged)`);
     const maker = new FaultMaker(this.#cluster, tell, over);
-    const kinds = FAULT_KINDS.filter((kind) => this.#isPossible(kind));
+    const kinds = wanted.filter((kind) => this.#isPossible(kind));
     while (!over.aborted) {
       const pauseMs = Math.min(nextPauseMs(random, everyMs), untilMs - performance.now());
       await sleep(Math.max(0, pauseMs), undefined, { signal: over }).catch(() => undefined);
