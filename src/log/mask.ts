@@ -14,15 +14,17 @@ export const SECTOR_BYTES = 512;
 
 const MASK = xorshift32(0x746f6373, SECTOR_BYTES);
 const MASK_WORDS = new Uint32Array(MASK.buffer);
+/** They are a power of two, so that a place is found without a division. */
+const LAST_WORD = MASK_WORDS.length - 1;
 
 /** Masks or unmasks `bytes` in place; they stand at `fileOffset`, a multiple of 4. */
 export function applyMask(bytes: Uint8Array, fileOffset: number): void {
   const aligned = bytes.byteOffset % 4 === 0 ? bytes.length - (bytes.length % 4) : 0;
   const words = new Uint32Array(bytes.buffer, aligned === 0 ? 0 : bytes.byteOffset, aligned / 4);
-  let at = (fileOffset % SECTOR_BYTES) / 4;
+  const first = (fileOffset % SECTOR_BYTES) / 4;
+  // Every byte of the log comes by here, so nothing in the loop may cost more than a load.
   for (let i = 0; i < words.length; i++) {
-    words[i] = (words[i] ?? 0) ^ (MASK_WORDS[at] ?? 0);
-    at = (at + 1) % MASK_WORDS.length;
+    words[i] = (words[i] as number) ^ (MASK_WORDS[(first + i) & LAST_WORD] as number);
   }
   for (let i = aligned; i < bytes.length; i++) bytes[i] = (bytes[i] ?? 0) ^ maskAt(fileOffset + i);
 }
