@@ -96,7 +96,7 @@ function judge(
   value: number,
   watching: readonly CompiledCheck[],
 ): void {
-  const breaches = tx.rowAt('breaches', id);
+  const breaches = tx.breachesAt(id);
   for (const compiled of watching) {
     const breach = breaches?.[compiled.id];
     const condition = compiled.check.condition;

@@ -93,9 +93,10 @@ export class Transaction {
     members: new Map<string, RowOf<'members'> | null>(),
     requests: new Map<string, RowOf<'requests'> | null>(),
   };
+  readonly #breaches = new Map<number, PageRowOf<'breaches'> | null>();
   readonly #pages = {
     series: new Map<number, PageRowOf<'series'> | null>(),
-    breaches: new Map<number, PageRowOf<'breaches'> | null>(),
+    breaches: this.#breaches,
     seen: new Map<number, PageRowOf<'seen'> | null>(),
   };
   readonly #timers: Readonly<Record<TimersName, TimerChange[]>> = {
@@ -175,6 +176,15 @@ export class Transaction {
       if (written !== undefined) return written ?? undefined;
     }
     return rowAt(this.base[pages] as Pages<PageRowOf<Name>>, id);
+  }
+
+  /** As `rowAt` for breaches, which every reading asks for: without a look-up by name. */
+  breachesAt(id: number): PageRowOf<'breaches'> | undefined {
+    if (this.#breaches.size > 0) {
+      const written = this.#breaches.get(id);
+      if (written !== undefined) return written ?? undefined;
+    }
+    return rowAt(this.base.breaches, id);
   }
 
   setRow<Name extends PagesName>(pages: Name, id: number, row: PageRowOf<Name>): void {
