@@ -24,7 +24,8 @@ export interface Allowance {
  * bound measures how fast a node throws readings away.
  */
 const WINDOW = 400_000;
-const LOOK_EVERY_MS = 50;
+/** Each look costs every member some milliseconds, so there are few of them. */
+const LOOK_EVERY_MS = 100;
 
 export class CarbonSenders {
   readonly #cluster: Cluster;
