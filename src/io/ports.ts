@@ -9,7 +9,7 @@ import type { Batch, Command } from '../commands/command.ts';
 import type { Observe } from '../commands/observe.ts';
 import type { Notification, State } from '../projections/state.ts';
 import type { Transition } from '../projections/transaction.ts';
-import type { ConfigAt, Effect, NodeId } from '../raft/types.ts';
+import type { ConfigAt, Effect } from '../raft/types.ts';
 
 /** Wall time for stamps, monotonic time for durations, timers for both. */
 export interface Clock {
@@ -144,11 +144,11 @@ export interface NodeObserver {
   /** What consensus has asked for, before the node does it. */
   carriedOut?(effect: Effect): void;
   /**
-   * Who else belongs to the cluster, as far as this node knows: told when it starts, and again when
-   * that changes. Not told while the node knows of no configuration, or may have lost the newest.
+   * Who else belongs to the cluster, and where, as far as this node knows: told when it starts, and
+   * again when that changes; an address that is not known is empty. Not told while the node knows of no configuration, or may have lost the newest.
    * To be remembered outside of the log: it says whether others can bring back what is lost.
    */
-  membersChanged?(others: readonly NodeId[]): void;
+  membersChanged?(others: readonly PeerAddress[]): void;
 }
 
 /** One try at telling one integration, handed to its sender. */

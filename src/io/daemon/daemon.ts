@@ -26,7 +26,7 @@ import { Node, StateDiffers } from '../node/node.ts';
 import { isShadowCluster, noClusterYet } from '../node/shadow.ts';
 import { createNotifiers, type Notifiers } from '../notify/registry.ts';
 import { NewerFold } from '../../projections/reducers.ts';
-import type { Applicant, AppliedEntry, Logger, NodeHandle, Transport } from '../ports.ts';
+import type { Applicant, AppliedEntry, Logger, NodeHandle, PeerAddress } from '../ports.ts';
 import { createStatusPage } from '../ui/page.ts';
 import { Cleanups } from './cleanups.ts';
 import {
@@ -343,7 +343,7 @@ class Daemon {
         logger: this.#logger,
         log,
         snapshots: storage.snapshots,
-        transport: remembering(transport, storage, () => log.isHealing, this.#logger),
+        transport,
         notifiers: this.#notifiers.byType,
         localTimeIn,
         observer: {
@@ -353,6 +353,7 @@ class Daemon {
             this.#metrics.applied(entry);
             this.#warnOfFailures(entry);
           },
+          membersChanged: (others) => this.#remember(storage, others),
         },
         onFailure: (error) => this.#fail(error),
       },
@@ -363,6 +364,13 @@ class Daemon {
     transport.enterCluster(clusterId);
     node.start();
     return node;
+  }
+
+  /** Who the others are must be known on the day when the log is damaged. */
+  #remember({ file }: Storage, others: readonly PeerAddress[]): void {
+    file.remember(others).catch((error: unknown) => {
+      this.#logger.warn('node.json not written', { error: String(error) });
+    });
   }
 
   /** Has the others find this node, and this node the others, wherever they are. */
@@ -494,27 +502,6 @@ interface NodeParts {
   readonly config: ApplyConfig;
   readonly storage: Storage;
   readonly transport: TcpTransport;
-}
-
-/** Keeps in the data directory who the others are, for the day when the log is damaged. */
-function remembering(
-  transport: Transport,
-  { file }: Storage,
-  isHealing: () => boolean,
-  logger: Logger,
-): Transport {
-  return {
-    attach: (receiver) => transport.attach(receiver),
-    send: (to, frame, channel) => transport.send(to, frame, channel),
-    setPeers: (peers) => {
-      transport.setPeers(peers);
-      // A log that lost its entries knows of nobody, and is the reason for remembering.
-      if (peers.length === 0 && isHealing()) return;
-      file.remember(peers).catch((error: unknown) => {
-        logger.warn('node.json not written', { error: String(error) });
-      });
-    },
-  };
 }
 
 function exitOf(error: Error): ExitCode {

@@ -132,7 +132,7 @@ export class Entrance {
     const announced = (await this.#modules.discovery?.addresses().catch(() => [])) ?? [];
     const others = announced.filter(({ nodeId }) => nodeId !== own.nodeId);
     const all = [...join, ...others.map(({ peerAddress }) => peerAddress), ...remembered];
-    return [...new Set(all)].filter((address) => address !== own.peerAddress);
+    return [...new Set(all)].filter((address) => address !== '' && address !== own.peerAddress);
   }
 
   /** The cluster that lets this node in, or null when nobody does just now. */

@@ -22,8 +22,8 @@ const schema = z.object({
   starts: z.int().positive(),
   /** Whether this node begins the cluster itself. */
   founds: z.boolean(),
-  /** The other members, and where they were. */
-  others: z.array(z.object({ nodeId: z.string().min(1), address: z.string().min(1) })),
+  /** The other members, and where they were; empty where that was never known. */
+  others: z.array(z.object({ nodeId: z.string().min(1), address: z.string() })),
   /** Whether the flag --standalone has done its work and was not taken away since. */
   isStandalone: z.boolean(),
 });

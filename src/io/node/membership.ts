@@ -28,6 +28,8 @@ export interface MembershipModules {
   readonly transfer: (to: NodeId | null) => Promise<boolean>;
   readonly send: (to: NodeId, frame: Frame) => void;
   readonly setPeers: (peers: readonly PeerAddress[]) => void;
+  /** The others, or their addresses, may have changed. */
+  readonly onOthers: () => void;
 }
 
 interface Self {
@@ -108,17 +110,22 @@ export class Membership {
 
   /** Call whenever the configuration or the table of members may have changed. */
   refreshPeers(): void {
-    const { raft, setPeers } = this.#modules;
-    const peers = members(raft().config.confState)
-      .filter((node) => node !== this.#id)
-      .map((nodeId) => ({ nodeId, address: this.#addressOf(nodeId) }))
-      .filter(({ address }) => address !== '');
+    const { onOthers, setPeers } = this.#modules;
+    const others = this.others();
     // Who was removed may be connected still, and is let go when the transport is told.
     const removed = [...entries(this.#modules.state().members)].filter(([, row]) => row.removed);
-    const text = JSON.stringify([peers, removed.map(([node]) => node)]);
+    const text = JSON.stringify([others, removed.map(([node]) => node)]);
     if (text === this.#peers) return;
     this.#peers = text;
-    setPeers(peers);
+    setPeers(others.filter(({ address }) => address !== ''));
+    onOthers();
+  }
+
+  /** The other members; an address that is not known is empty. */
+  others(): readonly PeerAddress[] {
+    return members(this.#modules.raft().config.confState)
+      .filter((node) => node !== this.#id)
+      .map((nodeId) => ({ nodeId, address: this.#addressOf(nodeId) }));
   }
 
   #addressOf(node: NodeId): string {

@@ -304,6 +304,7 @@ export class Node implements NodeHandle, PeerReceiver {
         transfer: (to) => this.#transfer(to),
         send: (to, frame) => this.#peers.send(to, frame, 'control'),
         setPeers: (peers) => modules.transport.setPeers(peers),
+        onOthers: () => this.#tellMembers(),
       },
     );
     for (const { nodeId, address } of start.hints) this.#membership.hint(nodeId, address);
@@ -313,7 +314,6 @@ export class Node implements NodeHandle, PeerReceiver {
   /** Starts ticking. Returns at once: no leader is waited for. */
   start(): void {
     this.#membership.refreshPeers();
-    this.#tellMembers();
     this.#housekeeping.start();
     this.#tick();
   }
@@ -870,7 +870,6 @@ export class Node implements NodeHandle, PeerReceiver {
         // A learner that became a voter has another role, and no election said so.
         if (this.#role !== 'leader') this.#role = roleIn(this.#raft.status(), this.#id);
         this.#membership.refreshPeers();
-        this.#tellMembers();
         return;
       case 'transferEnded':
         this.#transfers.get(effect.ref)?.(effect.moved);
@@ -1183,9 +1182,9 @@ export class Node implements NodeHandle, PeerReceiver {
   /** Tells who else belongs. A damaged log may end before the others came: then it says nothing. */
   #tellMembers(): void {
     const { config, damaged } = this.#raft.status();
-    const others = this.#others();
+    const others = this.#membership.others();
     if (members(config.confState).length === 0 || (damaged && others.length === 0)) return;
-    const text = others.join(' ');
+    const text = JSON.stringify(others);
     if (text === this.#othersTold) return;
     this.#othersTold = text;
     this.#modules.observer.membersChanged?.(others);
