@@ -17,6 +17,7 @@ import {
   becomePreCandidate,
   isSoleVoter,
   mayCampaign,
+  settleTransfer,
 } from './roles.ts';
 import { config } from './state.ts';
 import type { RaftState } from './state.ts';
@@ -132,6 +133,8 @@ function lead(state: RaftState): void {
   state.leader = state.id;
   state.electionElapsed = 0;
   state.heartbeatElapsed = 0;
+  // Leadership that this node once handed over has come back: it serves from here on.
+  settleTransfer(state, state.id);
   state.peers = new Map();
   syncPeers(state);
   appendNoop(state);

@@ -1078,6 +1078,11 @@ export class Node implements NodeHandle, PeerReceiver {
   #takeLead(): void {
     if (this.#leadingTerm === this.#term) return;
     this.#leadingTerm = this.#term;
+    this.#sayLead();
+  }
+
+  /** Whatever a leader does begins with this entry: it is said again until it is taken. */
+  #sayLead(): void {
     this.#absentSince = null;
     const term = this.#term;
     const commands: readonly Command[] = [
@@ -1093,7 +1098,13 @@ export class Node implements NodeHandle, PeerReceiver {
     if (!result.ok && result.code === 'malformed') {
       this.#fail(new Error(`the first entry of a leader was refused: ${result.message}`));
     }
-    if (!result.ok || term !== this.#term || !this.#isLeading()) return;
+    if (term !== this.#term || !this.#isLeading()) return;
+    if (!result.ok) {
+      this.#modules.clock.after(this.#options.tickMs, () => {
+        if (term === this.#term && this.leads()) this.#sayLead();
+      });
+      return;
+    }
     this.#decider.start(this.#options.startDelayMs);
     this.#markLed();
   }

@@ -28,13 +28,20 @@ interface Acknowledged {
   readonly name: string;
 }
 
+/** What was folded at an index, by whoever was first. */
+interface Folded {
+  readonly term: number;
+  readonly digest: string;
+  /** It was committed in this term at the latest. */
+  readonly committedBy: number;
+}
+
 export class Checker {
   readonly #digest: Digest;
   readonly #leaders = new Map<number, string>();
   /** Digest of each entry that any log was given, by term and index. */
   readonly #written = new Map<string, string>();
-  /** Digest of what was folded at each index, and the term there. */
-  readonly #folded = new Map<number, { readonly term: number; readonly digest: string }>();
+  readonly #folded = new Map<number, Folded>();
   /** `id/try` of every attempt that is in the folded log. */
   readonly #attempts = new Set<string>();
   /** How often each client command took effect, by the name it carries. */
@@ -112,16 +119,20 @@ export class Checker {
     if (before !== undefined && before !== host.nodeId) {
       throw new LawBroken('election safety', `${before} and ${host.nodeId} lead in term ${term}`);
     }
-    const last = this.#folded.get(this.#foldedUpTo);
+    // A leader that froze on its way to office answers for what was committed before its term alone;
+    // an entry of an earlier term may have been committed by a leader of a later one.
+    let index = this.#foldedUpTo;
+    while ((this.#folded.get(index)?.committedBy ?? 0) >= term) index--;
+    const last = this.#folded.get(index);
     const { log } = host.process ?? {};
     if (last === undefined || log === undefined) return;
-    const own = log.termAt(this.#foldedUpTo);
-    const hasIt = log.lastIndex >= this.#foldedUpTo && (own === undefined || own === last.term);
+    const own = log.termAt(index);
+    const hasIt = log.lastIndex >= index && (own === undefined || own === last.term);
     if (!hasIt) {
       throw new LawBroken(
         'leader completeness',
         `${host.nodeId} leads in term ${term}, and its log ends at ${log.lastIndex} ` +
-          `(term ${String(own)}), but ${this.#foldedUpTo} of term ${last.term} is committed`,
+          `(term ${String(own)}), but ${index} of term ${last.term} is committed`,
       );
     }
   }
@@ -144,7 +155,8 @@ export class Checker {
     const digest = this.#digestOf(entry);
     const before = this.#folded.get(index);
     if (before === undefined) {
-      this.#folded.set(index, { term, digest });
+      const committedBy = host.process?.node.raftStatus().term ?? Infinity;
+      this.#folded.set(index, { term, digest, committedBy });
       this.#foldedUpTo = Math.max(this.#foldedUpTo, index);
     } else if (before.digest !== digest || before.term !== term) {
       throw new LawBroken('state machine safety', `${host.nodeId} folds another entry at ${index}`);
