@@ -6,7 +6,7 @@ import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { Gauge, type Registry } from 'prom-client';
 
 /** How often the event loop is looked at: finer than any stall that matters here. */
-const LOOP_RESOLUTION_MS = 10;
+const LOOP_RESOLUTION_MS = 50;
 
 /** Watches until `disable` is called. */
 export function eventLoopLag(registers: Registry[]): { disable: () => void } {
