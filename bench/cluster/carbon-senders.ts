@@ -23,7 +23,7 @@ export interface Allowance {
  * Readings that may be under way. Nothing slows a carbon sender down, so a sender without such a
  * bound measures how fast a node throws readings away.
  */
-const WINDOW = 400_000;
+const WINDOW = 1_000_000;
 /** Each look costs every member some milliseconds, so there are few of them. */
 const LOOK_EVERY_MS = 100;
 
@@ -71,7 +71,7 @@ export class CarbonSenders {
   async teach(): Promise<void> {
     const readings = this.#endedBefore + Math.max(3 * this.#series, 20_000);
     // Names are long, so fewer may be under way.
-    await this.#flow((now) => now < readings, WINDOW / 8);
+    await this.#flow((now) => now < readings, WINDOW / 20);
   }
 
   /** Sends as fast as all members apply, for so long. */
