@@ -77,7 +77,7 @@ export interface Host {
   process: Process | null;
   isStarting: boolean;
   trouble: DiskTrouble;
-  /** Starts so far: the incarnation of the next process is one more. */
+  /** Starts so far; incarnations count them. */
   starts: number;
   /** Whether its node was one of several members when it last spoke of them; outlives its disk. */
   hasOthers: boolean;
@@ -174,7 +174,8 @@ export class SimulatedCluster {
         identity: { clusterId: CLUSTER_ID, nodeId },
         founds: isFounder,
         hasOthers,
-        incarnation: ++host.starts,
+        // As large as those of real nodes, which begin to count at the wall clock.
+        incarnation: EPOCH_MS + ++host.starts,
         tickMs: TICK_MS,
         startDelayMs: 0,
         snapshotEntries,
