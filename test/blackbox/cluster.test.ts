@@ -7,22 +7,20 @@ import type { TlsOptions } from '../../src/io/net/certificates.ts';
 import { ONE, STRANGER, TWO } from '../net/certificates.ts';
 import {
   configFile,
+  isReady,
+  members,
   Receiver,
   refused,
   scratch,
   start,
   tocsin,
+  together,
   until,
   type Daemon,
+  type Member,
 } from './program.ts';
 
 const PATIENCE_MS = 60_000;
-
-interface Member {
-  readonly name: string;
-  readonly peerAddress: string;
-  readonly role: string;
-}
 
 /** A folder with a configuration, and daemons that start in it by their names. */
 class Site {
@@ -68,25 +66,6 @@ receivers: [{name: team, webhook_configs: [{url: '${receiver.url}'}]}]
     const n3 = await this.start('n3', '--join', n1.addresses.peer);
     await together([n1, n2, n3]);
     return [n1, n2, n3];
-  }
-}
-
-async function members(daemon: Daemon): Promise<readonly Member[]> {
-  return (await daemon.get('/tocsin/v1/members')) as readonly Member[];
-}
-
-async function isReady(daemon: Daemon): Promise<boolean> {
-  return (await fetch(daemon.url('/-/ready'))).status === 200;
-}
-
-/** Waits until each of them is ready, shows them all, and all of them vote. */
-async function together(daemons: readonly Daemon[]): Promise<void> {
-  for (const daemon of daemons) {
-    await until(async () => {
-      const seen = await members(daemon);
-      const votes = seen.every(({ role }) => role === 'leader' || role === 'follower');
-      return seen.length === daemons.length && votes && (await isReady(daemon));
-    });
   }
 }
 

@@ -224,6 +224,32 @@ export async function until(holds: () => boolean | Promise<boolean>): Promise<vo
   while (!(await holds())) await new Promise((resolve) => setTimeout(resolve, 25));
 }
 
+/** A member of a cluster as another one shows it. */
+export interface Member {
+  readonly name: string;
+  readonly peerAddress: string;
+  readonly role: string;
+}
+
+export async function members(daemon: Daemon): Promise<readonly Member[]> {
+  return (await daemon.get('/tocsin/v1/members')) as readonly Member[];
+}
+
+export async function isReady(daemon: Daemon): Promise<boolean> {
+  return (await fetch(daemon.url('/-/ready'))).status === 200;
+}
+
+/** Waits until each of them is ready, shows them all, and all of them vote. */
+export async function together(daemons: readonly Daemon[]): Promise<void> {
+  for (const daemon of daemons) {
+    await until(async () => {
+      const seen = await members(daemon);
+      const votes = seen.every(({ role }) => role === 'leader' || role === 'follower');
+      return seen.length === daemons.length && votes && (await isReady(daemon));
+    });
+  }
+}
+
 /** Whether a program of somebody else is there; `npm test` fetches what it can. */
 export async function has(program: string): Promise<boolean> {
   return (await command('sh', '-c', `command -v ${program}`)).code === 0;

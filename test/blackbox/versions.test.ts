@@ -8,6 +8,7 @@ import {
   scratch,
   start,
   tocsin,
+  together,
   until,
   type Daemon,
 } from './program.ts';
@@ -56,14 +57,4 @@ it('a cluster is upgraded and down-graded one member at a time, and changes its 
 async function alertsAfterPush([daemon]: readonly Daemon[], alertname: string): Promise<number> {
   const answer = await daemon?.post('/api/v2/alerts', [{ labels: { alertname } }]);
   return answer?.status ?? 0;
-}
-
-async function together(daemons: readonly Daemon[]): Promise<void> {
-  for (const daemon of daemons) {
-    await until(async () => {
-      const members = (await daemon.get('/tocsin/v1/members')) as { role: string }[];
-      const votes = members.filter(({ role }) => role === 'leader' || role === 'follower');
-      return votes.length === daemons.length && (await fetch(daemon.url('/-/ready'))).ok;
-    });
-  }
 }
