@@ -315,5 +315,12 @@ export interface MembershipAnswer {
 
 export type JoinAnswer =
   | { readonly ok: true; readonly clusterId: string }
-  /** `retry`: nothing is wrong with the candidate, but nobody can admit it just now. */
-  | { readonly ok: false; readonly code: 'retry' | 'refused'; readonly message: string };
+  /**
+   * `retry`: nothing is wrong with the candidate, but nobody can admit it just now. `superseded`: its
+   * cluster was recovered elsewhere, and goes on without its data.
+   */
+  | {
+      readonly ok: false;
+      readonly code: 'retry' | 'refused' | 'superseded';
+      readonly message: string;
+    };

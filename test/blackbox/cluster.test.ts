@@ -397,10 +397,10 @@ describe('--standalone', () => {
       const again = await site.start('n3', '--standalone', '--peer', n3.addresses.peer);
       await until(() => isReady(again));
 
-      const old = await site.start('n1', '--join', again.addresses.peer);
-      await until(() => old.log.some((line) => line.includes('data of cluster')));
-      expect(await isReady(old)).toBe(false);
-      await old.kill('SIGKILL');
+      // It remembers where the survivor was, and is told what has become of its cluster.
+      const old = await refused(site.options('n1'));
+      expect(old.code).toBe(1);
+      expect(old.stderr).toContain('start it with an empty data directory and --join');
       await rm(site.dataDir('n1'), { recursive: true });
       const back = await site.start('n1', '--join', again.addresses.peer);
       await together([again, back]);

@@ -233,15 +233,11 @@ function parseJoin(text: string): readonly string[] {
     .split(',')
     .map((part) => part.trim())
     .filter((part) => part !== '');
-  for (const address of addresses) {
-    const { host, port } = parseAddress(address);
-    if (address.startsWith(':') || host === '' || port === 0) {
-      throw new InvalidArgumentError(
-        `${address} is no address of a member. Write HOST:PORT, as --peer of that member has it.`,
-      );
-    }
-  }
-  return addresses;
+  const wrong = addresses.find((address) => !/^(?:\[[^\]]+\]|[^:]+):[1-9]\d{0,4}$/.test(address));
+  if (wrong === undefined) return addresses;
+  throw new InvalidArgumentError(
+    `${wrong} is no address of a member. Write HOST:PORT, as --peer of that member has it: 10.0.0.7:9094.`,
+  );
 }
 
 /** An unset variable of a shell must not become a path or a name. */

@@ -161,7 +161,10 @@ class Daemon {
       stop.addEventListener('abort', () => resolve(EXIT.ok));
       if (stop.aborted) resolve(EXIT.ok);
       this.#fail = (error) => {
-        this.#logger.error('failed', { error: error.stack ?? error.message });
+        const isRefusal = error instanceof Refusal;
+        this.#logger.error('failed', {
+          error: isRefusal ? error.message : (error.stack ?? error.message),
+        });
         resolve(exitOf(error));
       };
     });
@@ -380,7 +383,8 @@ class Daemon {
     entrance.announce(node, advertised);
     for (const search of [entrance.register(clusterId, signal), entrance.reunite(node, signal)]) {
       search.catch((error: unknown) => {
-        if (!signal.aborted) this.#logger.error('search failed', { error: String(error) });
+        if (error instanceof Refusal) this.#fail(error);
+        else if (!signal.aborted) this.#logger.error('search failed', { error: String(error) });
       });
     }
   }

@@ -13,6 +13,7 @@ import type { TcpTransport } from '../net/transport.ts';
 import type { Node } from '../node/node.ts';
 import { newClusterId } from '../node/shadow.ts';
 import type { Applicant, Clock, Logger, Random } from '../ports.ts';
+import { Refusal } from './refusal.ts';
 
 export interface EntranceOptions {
   /** From `--join`. */
@@ -50,6 +51,8 @@ export class Entrance {
   readonly #options: EntranceOptions;
   readonly #modules: EntranceModules;
   readonly #toldAtMs = new Map<string, number>();
+  /** What a member of a later epoch has said. */
+  #superseded: string | null = null;
 
   constructor(options: EntranceOptions, modules: EntranceModules) {
     this.#options = options;
@@ -90,13 +93,18 @@ export class Entrance {
 
   /**
    * For a node with data: tells the others where it is now, until somebody leads. Both sides may have
-   * moved while they were apart, and then only these addresses bring them together.
+   * moved while they were apart, and then only these addresses bring them together. Rejects with a
+   * {@link Refusal} when the cluster was recovered elsewhere: members of before that met again would
+   * be a second cluster, and page.
    */
   async reunite(node: Pick<Node, 'status'>, signal: AbortSignal): Promise<void> {
     while (node.status().leader === null && !signal.aborted) {
-      const addresses = await this.#addresses();
+      // The log may know better than what was remembered when this process began.
+      const logged = node.status().members.map(({ peerAddress }) => peerAddress);
+      const addresses = await this.#addresses(logged);
       if (addresses.length > 0) await this.#askAll(addresses);
       else if (this.isAlone) return;
+      if (this.#superseded !== null) throw new Refusal(this.#superseded);
       await pause(ROUND_MS, signal, this.#modules.clock).catch(() => undefined);
     }
   }
@@ -126,12 +134,12 @@ export class Entrance {
     if (!restated.ok) logger.error('etcd names another cluster', { problem: restated.message });
   }
 
-  async #addresses(): Promise<readonly string[]> {
+  async #addresses(more: readonly string[] = []): Promise<readonly string[]> {
     const { join, remembered, self } = this.#options;
     const own = self();
     const announced = (await this.#modules.discovery?.addresses().catch(() => [])) ?? [];
     const others = announced.filter(({ nodeId }) => nodeId !== own.nodeId);
-    const all = [...join, ...others.map(({ peerAddress }) => peerAddress), ...remembered];
+    const all = [...join, ...others.map(({ peerAddress }) => peerAddress), ...remembered, ...more];
     return [...new Set(all)].filter((address) => address !== '' && address !== own.peerAddress);
   }
 
@@ -141,6 +149,7 @@ export class Entrance {
     const asked = addresses.map(async (address) => {
       const answer = await transport.askToJoin(address, this.#options.self());
       if (answer.ok) return answer.clusterId;
+      if (answer.code === 'superseded') this.#superseded = answer.message;
       this.#tell(address, answer.code, answer.message);
       throw new Error(answer.message);
     });
@@ -148,7 +157,7 @@ export class Entrance {
     return Promise.any(asked).catch(() => null);
   }
 
-  #tell(address: string, code: 'retry' | 'refused', problem: string): void {
+  #tell(address: string, code: 'retry' | 'refused' | 'superseded', problem: string): void {
     const { clock, logger } = this.#modules;
     const nowMs = clock.monotonicMs();
     const key = `${address} ${problem}`;
@@ -156,7 +165,7 @@ export class Entrance {
     // What others say can change with every round; only the newest is worth remembering.
     if (this.#toldAtMs.size >= TOLD_MAX) this.#toldAtMs.clear();
     this.#toldAtMs.set(key, nowMs);
-    if (code === 'refused') logger.error('not let into the cluster', { address, problem });
-    else logger.info('waiting for the cluster', { address, problem });
+    if (code !== 'retry') logger.error('not let into the cluster', { address, problem });
+    else logger.warn('waiting for the cluster', { address, problem });
   }
 }

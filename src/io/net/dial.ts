@@ -169,6 +169,7 @@ class Greeting {
 }
 
 function strangerProblem({ kind }: BlockProblem): string {
-  if (kind === 'tag') return 'what listens there does not speak the protocol of Tocsin members';
+  if (kind === 'tag')
+    return 'what listens there does not speak the protocol of Tocsin members, who meet at their --peer addresses';
   return kind === 'size' ? 'its answer is too long' : 'its answer has a wrong checksum';
 }

@@ -82,9 +82,12 @@ export function decodeHello(payload: Uint8Array): Hello {
   throw new MalformedCommand('hello', 'is of no known kind');
 }
 
-/** `retry`: not yet. `refused`: never like this. */
+/** `retry`: not yet. `refused`: never like this. `superseded`: its cluster goes on without its data. */
 const ANSWERS = {
-  refused: [1, record({ code: oneOf(['retry', 'refused']), message: text(MESSAGE_LENGTH_MAX) })],
+  refused: [
+    1,
+    record({ code: oneOf(['retry', 'refused', 'superseded']), message: text(MESSAGE_LENGTH_MAX) }),
+  ],
   welcome: [2, record({ nodeId: mintedId, name })],
   joined: [3, record({ nodeId: mintedId, name, clusterId })],
 } as const satisfies Readonly<Record<string, readonly [number, Schema<unknown>]>>;
@@ -111,7 +114,7 @@ export function decodeAnswer(payload: Uint8Array): Answer {
 }
 
 /** A refusal whose sentence fits, whoever wrote it. */
-export function refused(code: 'retry' | 'refused', message: string): Answer {
+export function refused(code: 'retry' | 'refused' | 'superseded', message: string): Answer {
   return { kind: 'refused', code, message: message.slice(0, MESSAGE_LENGTH_MAX).toWellFormed() };
 }
 

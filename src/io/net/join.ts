@@ -19,7 +19,7 @@ export async function askToJoin(
 ): Promise<JoinAnswer> {
   const dialled = await dialWith({ kind: 'join', applicant });
   if (!dialled.ok) {
-    const code = dialled.code === 'refused' ? 'refused' : 'retry';
+    const code = dialled.code === 'unreachable' ? 'retry' : dialled.code;
     return { ok: false, code, message: dialled.problem };
   }
   dialled.socket.destroy();

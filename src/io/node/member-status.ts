@@ -34,13 +34,20 @@ export function memberStatuses(
       peerAddress: isSelf ? self.peer : (row?.peer ?? ''),
       httpAddress: isSelf ? self.http : (row?.http ?? ''),
       role: roleIn(raft, nodeId),
-      lag: peer === undefined ? null : Math.max(0, raft.lastIndex - peer.match),
+      lag: peer === undefined || isUnknown(peer) ? null : Math.max(0, raft.lastIndex - peer.match),
       silentMs: peer === undefined ? null : peer.ticksSinceContact * self.tickMs,
       clockOffsetMs: isSelf ? 0 : self.clockOffsetMs(nodeId),
     };
   });
   return statuses.toSorted((a, b) => compare(a.name, b.name) || compare(a.nodeId, b.nodeId));
 }
+
+/** A leader that has not heard a word from a member does not know what that one holds. */
+function isUnknown({ match, ticksSinceContact }: RaftStatus['peers'][NodeId]): boolean {
+  return match === 0 && ticksSinceContact > SILENT_TICKS;
+}
+
+const SILENT_TICKS = 10;
 
 /** A node's part in the cluster, as this core knows it. */
 export function roleIn({ config, id, leader, role }: RaftStatus, nodeId: NodeId): Role {

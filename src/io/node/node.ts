@@ -56,6 +56,7 @@ import { CatchUp } from './catch-up.ts';
 import { ClockCheck } from './clock-check.ts';
 import { Decider } from './decider.ts';
 import { fromLogEntry, toLogEntry } from './entries.ts';
+import { isEarlierEpoch } from './epoch.ts';
 import { Guests, type Guest } from './guests.ts';
 import { Housekeeping, type HousekeepingOptions } from './housekeeping.ts';
 import { LogClock } from './log-clock.ts';
@@ -484,7 +485,10 @@ export class Node implements NodeHandle, PeerReceiver {
   async onJoin({ clusterId: theirs, ...candidate }: Applicant): Promise<JoinAnswer> {
     const { clusterId } = this.#modules.log.identity;
     const problem = strangerProblem(candidate.name, theirs, clusterId);
-    if (problem !== null) return { ok: false, code: 'refused', message: problem };
+    if (problem !== null) {
+      const isOld = theirs !== '' && isEarlierEpoch(theirs, clusterId);
+      return { ok: false, code: isOld ? 'superseded' : 'refused', message: problem };
+    }
     this.hint(candidate.nodeId, candidate.peerAddress);
     const answer = await this.#membership.ask({ op: 'join', ...candidate });
     if (answer.code === 'ok') return { ok: true, clusterId };
