@@ -228,10 +228,17 @@ describe('a cluster of three', () => {
   );
 
   it(
-    "grows to five and shrinks to three under a person's hand",
+    "grows to five and shrinks to three under load and a person's hand: nothing acknowledged is lost",
     async () => {
       const site = await Site.open();
       const three = await site.three();
+      const pushed: string[] = [];
+      let isDone = false;
+      const load = (async () => {
+        for (; !isDone; pushed.push(`Load${pushed.length}`)) {
+          await push([three[2]], `Load${pushed.length}`);
+        }
+      })();
       const join = ['--join', three[1].addresses.peer];
       const n4 = await site.start('n4', ...join);
       const n5 = await site.start('n5', ...join);
@@ -248,6 +255,15 @@ describe('a cluster of three', () => {
       const moved = await tocsin('members', 'transfer', 'n4', '--url', n5.url(''));
       expect(moved).toMatchObject({ code: 0 });
       expect(await leaderOf([n4])).toBe(n4);
+      isDone = true;
+      await load;
+      expect(pushed.length).toBeGreaterThan(0);
+      for (const daemon of [three[2], n4, n5]) {
+        await until(async () => {
+          const names = new Set(await alertNames(daemon));
+          return pushed.every((name) => names.has(name));
+        });
+      }
     },
     PATIENCE_MS,
   );
