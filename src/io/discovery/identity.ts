@@ -6,6 +6,7 @@
  */
 
 import { z } from 'zod';
+import { isLaterEpoch } from '../../log/epoch.ts';
 import type { Clock, Logger } from '../ports.ts';
 import type { EtcdCalls } from './etcd-calls.ts';
 import { problemOf } from './outage.ts';
@@ -112,13 +113,6 @@ function jsonOf(text: string): unknown {
   } catch {
     return undefined;
   }
-}
-
-/** `<uuid>~2` is a later epoch of `<uuid>~1` and of `<uuid>`. */
-function isLaterEpoch(clusterId: string, old: string): boolean {
-  const [base, epoch = '0'] = clusterId.split('~');
-  const [oldBase, oldEpoch = '0'] = old.split('~');
-  return base === oldBase && Number(epoch) > Number(oldEpoch);
 }
 
 function conflict(key: string, old: string, founder: string, clusterId: string): string {

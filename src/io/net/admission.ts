@@ -4,6 +4,7 @@
  * Promise: pure; each refusal is a sentence that makes sense on both sides, and says what to do.
  */
 
+import { epochOf } from '../../log/epoch.ts';
 import type { PeerHello } from './hello.ts';
 
 /** Who asks the questions. */
@@ -52,10 +53,4 @@ function otherCluster(hello: PeerHello, host: Host): string {
   }
   const old = theirs.epoch < ours.epoch ? hello : host;
   return `cluster ${ours.origin} was recovered with --standalone, and node ${old.name} (${old.nodeId}) has the data of before: ${START_EMPTY}`;
-}
-
-/** A recovery puts `~1`, `~2` … behind the id of the cluster. */
-function epochOf(clusterId: string): { readonly origin: string; readonly epoch: number } {
-  const [, origin = clusterId, epoch = '0'] = /^(.*)~(\d+)$/.exec(clusterId) ?? [];
-  return { origin, epoch: Number(epoch) };
 }

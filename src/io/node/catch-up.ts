@@ -6,10 +6,10 @@
  * however often it breaks off; nothing is installed before every chunk is verified and durable.
  */
 
+import { isLaterEpoch } from '../../log/epoch.ts';
 import type { State } from '../../projections/state.ts';
 import type { Input } from '../../raft/types.ts';
 import type { IncomingSnapshot, Logger, Manifest, SnapshotStore } from '../ports.ts';
-import { isEarlierEpoch } from './epoch.ts';
 import type { Frame } from './wire.ts';
 
 export interface CatchUpModules {
@@ -112,7 +112,7 @@ export class CatchUp {
     const { appliedIndex, clusterId, logger, send, snapshots } = this.#modules;
     if (this.#arriving?.isBusy === true) return;
     const taken = await snapshots.takeIn(manifestBytes);
-    if (!taken.ok || !isEarlierEpoch(taken.incoming.manifest.clusterId, clusterId)) {
+    if (!taken.ok || !isOurs(taken.incoming.manifest, clusterId)) {
       const problem = taken.ok ? 'it is of another cluster' : taken.problem;
       logger.warn('snapshot not taken', { from, problem });
       return;
@@ -190,4 +190,9 @@ export class CatchUp {
     logger.info('snapshot received', { from, index: manifest.index });
     send(from, { kind: 'have', index: manifest.index });
   }
+}
+
+/** A snapshot of an earlier epoch is a part of the history of this cluster. */
+function isOurs({ clusterId: its }: Manifest, clusterId: string): boolean {
+  return its === clusterId || isLaterEpoch(clusterId, its);
 }

@@ -6,6 +6,7 @@
  */
 
 import { decodeBatch } from '../../log/codec.ts';
+import { nextEpoch } from '../../log/epoch.ts';
 import type { Log } from '../../log/log.ts';
 import { EMPTY_CONFIG, encodeConfState } from '../../raft/confchange.ts';
 import { entryTypeOf, toLogEntry } from './entries.ts';
@@ -36,23 +37,6 @@ export async function recoverAlone(log: Log): Promise<Recovered> {
     entries: [toLogEntry(first)],
   });
   return recovered;
-}
-
-/** `<id>` becomes `<id>~1`, and that `<id>~2`. */
-export function nextEpoch(clusterId: string): string {
-  const { epoch, origin } = epochOf(clusterId);
-  return `${origin}~${epoch + 1}`;
-}
-
-/** Whether what belongs to `clusterId` is part of the history of `later`. */
-export function isEarlierEpoch(clusterId: string, later: string): boolean {
-  const [before, after] = [epochOf(clusterId), epochOf(later)];
-  return before.origin === after.origin && before.epoch <= after.epoch;
-}
-
-function epochOf(clusterId: string): { readonly origin: string; readonly epoch: number } {
-  const [, origin = clusterId, epoch = '0'] = /^(.*)~(\d+)$/.exec(clusterId) ?? [];
-  return { origin, epoch: Number(epoch) };
 }
 
 async function lastTime(log: Log): Promise<number | null> {

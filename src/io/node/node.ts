@@ -15,6 +15,7 @@ import type { Observe } from '../../commands/observe.ts';
 import { MalformedCommand } from '../../commands/schema.ts';
 import { decodeBatch, encodeBatch } from '../../log/codec.ts';
 import { ENTRY_BYTES_MAX, type HardState } from '../../log/entry.ts';
+import { isLaterEpoch } from '../../log/epoch.ts';
 import type { Log } from '../../log/log.ts';
 import type { LocalTimeIn } from '../../projections/muting.ts';
 import { Projection } from '../../projections/projection.ts';
@@ -56,7 +57,6 @@ import { CatchUp } from './catch-up.ts';
 import { ClockCheck } from './clock-check.ts';
 import { Decider } from './decider.ts';
 import { fromLogEntry, toLogEntry } from './entries.ts';
-import { isEarlierEpoch } from './epoch.ts';
 import { Guests, type Guest } from './guests.ts';
 import { Housekeeping, type HousekeepingOptions } from './housekeeping.ts';
 import { LogClock } from './log-clock.ts';
@@ -486,8 +486,8 @@ export class Node implements NodeHandle, PeerReceiver {
     const { clusterId } = this.#modules.log.identity;
     const problem = strangerProblem(candidate.name, theirs, clusterId);
     if (problem !== null) {
-      const isOld = theirs !== '' && isEarlierEpoch(theirs, clusterId);
-      return { ok: false, code: isOld ? 'superseded' : 'refused', message: problem };
+      const code = isLaterEpoch(clusterId, theirs) ? 'superseded' : 'refused';
+      return { ok: false, code, message: problem };
     }
     this.hint(candidate.nodeId, candidate.peerAddress);
     const answer = await this.#membership.ask({ op: 'join', ...candidate });
