@@ -12,13 +12,13 @@ import path from 'node:path';
 import { Writable } from 'node:stream';
 import { crc32 } from 'node:zlib';
 import type { Command } from '../src/commands/command.ts';
-import { labelsFrom } from '../src/commands/labels.ts';
 import { replay } from '../src/io/cli/replay.ts';
 import { brotliCompressor } from '../src/io/disk/compressor.ts';
 import { nodeDigest } from '../src/io/disk/digest.ts';
 import { createRealDisk } from '../src/io/disk/real-disk.ts';
 import { encodeBatch } from '../src/log/codec.ts';
 import { openLog, type Log } from '../src/log/log.ts';
+import { check, config, route } from '../test/support/scenario-config.ts';
 
 const SERIES = 100_000;
 /** Readings in one entry, as a busy node batches them. */
@@ -129,43 +129,12 @@ function readingsOf(
 
 /** One check over all series; `for` is long, so that breaches begin and end without a page. */
 function configuration(): Command {
-  const none = { low: 0, high: THRESHOLD, recoverLow: 0, recoverHigh: THRESHOLD, missingMs: 0 };
-  return {
-    kind: 'config',
-    origin: 'bench.yml',
-    source: '',
-    externalUrl: null,
-    config: {
-      resolveTimeoutMs: 300_000,
-      route: {
-        receiver: 'nobody',
-        matchers: [],
-        groupBy: ['alertname'],
-        groupByAll: false,
-        groupWaitMs: 30_000,
-        groupIntervalMs: 300_000,
-        repeatIntervalMs: 14_400_000,
-        continue: false,
-        muteIntervals: [],
-        activeIntervals: [],
-        routes: [],
-      },
-      receivers: [{ name: 'nobody', integrations: [] }],
-      inhibitRules: [],
-      timeIntervals: [],
-      checks: [
-        {
-          name: 'HighCpu',
-          series: 'servers.*.cpu.user',
-          condition: { kind: 'above', ...none },
-          forMs: 3_600_000,
-          labels: labelsFrom([['alertname', 'HighCpu']]),
-          annotations: [],
-        },
-      ],
-      monitors: [],
-    },
-  };
+  const model = config({
+    route: route({ to: 'nobody' }),
+    receivers: [{ name: 'nobody', integrations: [] }],
+    checks: [check({ series: 'servers.*.cpu.user', above: THRESHOLD, for: '1h' })],
+  });
+  return { kind: 'config', origin: 'bench.yml', source: '', externalUrl: null, config: model };
 }
 
 async function replayAll(directory: string): Promise<void> {

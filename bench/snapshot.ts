@@ -20,6 +20,7 @@ import type { SnapshotStore, SnapshotWritten } from '../src/io/ports.ts';
 import { INITIAL_STATE } from '../src/projections/initial.ts';
 import { Projection } from '../src/projections/projection.ts';
 import { REDUCER_VERSION } from '../src/projections/state.ts';
+import { check, config } from '../test/support/scenario-config.ts';
 
 const SERIES = Number(process.env['SERIES'] ?? 1_000_000);
 const CHANGED = SERIES / 100;
@@ -35,7 +36,13 @@ const CASES: readonly (readonly [name: string, series: (i: number) => number])[]
 
 const base = new Projection(INITIAL_STATE);
 let index = 0;
-apply(base, { kind: 'config', origin: 'bench', source: '', externalUrl: null, config: config() });
+apply(base, {
+  kind: 'config',
+  origin: 'bench',
+  source: '',
+  externalUrl: null,
+  config: configuration(),
+});
 for (let from = 0; from < SERIES; from += BATCH) apply(base, firstReadings(from));
 
 for (const [name, series] of CASES) {
@@ -154,42 +161,9 @@ function nameOf(i: number): string {
   return `servers.web-${Math.floor(i / 100)}.cpu.core${i % 100}.user`;
 }
 
-function config(): Config {
-  return {
-    resolveTimeoutMs: 300_000,
-    route: {
-      receiver: 'team',
-      matchers: [],
-      groupBy: ['alertname'],
-      groupByAll: false,
-      groupWaitMs: 30_000,
-      groupIntervalMs: 300_000,
-      repeatIntervalMs: 14_400_000,
-      continue: false,
-      muteIntervals: [],
-      activeIntervals: [],
-      routes: [],
-    },
+function configuration(): Config {
+  return config({
     receivers: [{ name: 'team', integrations: [] }],
-    inhibitRules: [],
-    timeIntervals: [],
-    checks: [
-      {
-        name: 'HighCpu',
-        series: 'servers.*.cpu.*.user',
-        condition: {
-          kind: 'above',
-          low: 0,
-          high: 90,
-          recoverLow: 0,
-          recoverHigh: 90,
-          missingMs: 0,
-        },
-        forMs: 300_000,
-        labels: ['alertname', 'HighCpu'],
-        annotations: [],
-      },
-    ],
-    monitors: [],
-  };
+    checks: [check({ series: 'servers.*.cpu.*.user', for: '5m' })],
+  });
 }

@@ -21,6 +21,7 @@ import { GENESIS } from '../../src/log/entry.ts';
 import { encodeGroup } from '../../src/log/group.ts';
 import { INITIAL_STATE } from '../../src/projections/initial.ts';
 import { Projection } from '../../src/projections/projection.ts';
+import { check, config, route } from '../../test/support/scenario-config.ts';
 
 const SERIES = 100_000;
 const BATCH = 4_096;
@@ -199,46 +200,14 @@ function ourFold(batches: readonly Observe[]): () => void {
   };
 }
 
+/** Breaches begin and end without a page. */
 function configuration(): Command {
-  const route = {
-    receiver: 'nobody',
-    matchers: [],
-    groupBy: ['alertname'],
-    groupByAll: false,
-    groupWaitMs: 30_000,
-    groupIntervalMs: 300_000,
-    repeatIntervalMs: 14_400_000,
-    continue: false,
-    muteIntervals: [],
-    activeIntervals: [],
-    routes: [],
-  };
-  const condition = {
-    kind: 'above',
-    low: 0,
-    high: 90,
-    recoverLow: 0,
-    recoverHigh: 90,
-    missingMs: 0,
-  } as const;
-  const check = {
-    name: 'High',
-    series: 'servers.*.cpu.*',
-    condition,
-    forMs: 3_600_000,
-    labels: ['alertname', 'High'],
-    annotations: [],
-  };
-  const config = {
-    resolveTimeoutMs: 300_000,
-    route,
+  const model = config({
+    route: route({ to: 'nobody' }),
     receivers: [{ name: 'nobody', integrations: [] }],
-    inhibitRules: [],
-    timeIntervals: [],
-    checks: [check],
-    monitors: [],
-  };
-  return { kind: 'config', origin: 'bench.yml', source: '', externalUrl: null, config };
+    checks: [check({ name: 'High', series: 'servers.*.cpu.*', for: '1h' })],
+  });
+  return { kind: 'config', origin: 'bench.yml', source: '', externalUrl: null, config: model };
 }
 
 /** The bytes of a batch, appended and synced in a bare loop. */
