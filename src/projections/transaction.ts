@@ -252,9 +252,12 @@ export class Transaction {
       if (this.#reducers !== this.base.reducers) draft.reducers = this.#reducers;
       // Whole tables, made apart: Immer would look through one that is written to draft by draft.
       const written = draft as Writable;
-      for (const name of TABLES) this.#writeTable(written, name);
-      for (const name of PAGES) this.#writePages(written, name);
-      for (const name of TIMERS) written[name] = changedTimers(this.base[name], this.#timers[name]);
+      for (const name of TABLES) if (this.#tables[name].size > 0) this.#writeTable(written, name);
+      for (const name of PAGES) if (this.#pages[name].size > 0) this.#writePages(written, name);
+      for (const name of TIMERS) {
+        const changes = this.#timers[name];
+        if (changes.length > 0) written[name] = changedTimers(this.base[name], changes);
+      }
     });
   }
 
