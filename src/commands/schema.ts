@@ -130,24 +130,20 @@ type RecordOf<F> = { readonly [K in keyof F]: TypeOf<F[K]> };
 
 /** A record, written as an array of its fields in the order in which they are declared here. */
 export function record<const F extends Fields>(fields: F): Schema<RecordOf<F>> {
-  const names = Object.keys(fields);
-  const schemas = Object.values(fields);
+  const all = Object.entries(fields).map(([name, schema]) => ({ name, dotted: `.${name}`, schema }));
   return {
     encode: (value, where) => {
       const source = value as Readonly<Record<string, unknown>>;
-      return schemas.map((schema, i) => {
-        const name = names[i] ?? '';
-        return schema.encode(source[name], `${where}.${name}`);
-      });
+      return all.map(({ name, dotted, schema }) => schema.encode(source[name], where + dotted));
     },
     decode: (wire, where) => {
-      if (!Array.isArray(wire) || wire.length !== names.length) {
-        throw new MalformedCommand(where, `is not a list of ${names.length} fields`);
+      if (!Array.isArray(wire) || wire.length !== all.length) {
+        throw new MalformedCommand(where, `is not a list of ${all.length} fields`);
       }
       const result: Record<string, unknown> = {};
-      for (let i = 0; i < names.length; i++) {
-        const name = names[i] ?? '';
-        result[name] = schemas[i]?.decode(wire[i], `${where}.${name}`);
+      let at = 0;
+      for (const { name, dotted, schema } of all) {
+        result[name] = schema.decode(wire[at++], where + dotted);
       }
       return result as RecordOf<F>;
     },

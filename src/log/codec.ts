@@ -6,10 +6,10 @@
  * in a fixed order, pages are maps with sorted keys. Knows no file and no hash.
  */
 
-import { Packr } from 'msgpackr/pack';
+import { Packr, RESET_BUFFER_MODE } from 'msgpackr/pack';
 import { batchFromWire, batchToWire, type Batch } from '../commands/command.ts';
 import { LIMITS } from '../commands/limits.ts';
-import { MalformedCommand } from '../commands/schema.ts';
+import { MalformedCommand, type Wire } from '../commands/schema.ts';
 import { tokenProblem } from './tokens.ts';
 
 const packr = new Packr({
@@ -39,6 +39,11 @@ export function decodeBatch(bytes: Uint8Array): Batch {
   return batchFromWire(unpack(bytes));
 }
 
+/** Encodes what a schema wrote: nothing in it has keys, so nothing has to be sorted. */
+export function encodeWire(wire: Wire): Uint8Array {
+  return pack(wire);
+}
+
 /** Encodes plain data (maps, arrays, text, numbers) so that equal data gives equal bytes. */
 export function encodeCanonical(value: unknown): Uint8Array {
   return pack(sorted(value));
@@ -49,9 +54,9 @@ export function decodeCanonical(bytes: Uint8Array): unknown {
   return unpack(bytes);
 }
 
-/** Copies the result out of msgpackr's pool, where the next call would write over it. */
+/** Copies the result out of msgpackr's buffer, which begins anew with every call. */
 function pack(value: unknown): Uint8Array {
-  return new Uint8Array(packr.pack(value));
+  return new Uint8Array(packr.pack(value, RESET_BUFFER_MODE));
 }
 
 function unpack(bytes: Uint8Array): unknown {

@@ -19,7 +19,7 @@ import {
   type Schema,
   type TypeOf,
 } from '../../commands/schema.ts';
-import { decodeCanonical, encodeCanonical } from '../../log/codec.ts';
+import { decodeCanonical, encodeWire } from '../../log/codec.ts';
 import { ENTRY_BYTES_MAX } from '../../log/entry.ts';
 import { decodeConfState, encodeConfState } from '../../raft/confchange.ts';
 import type { ConfState, Message } from '../../raft/types.ts';
@@ -236,7 +236,7 @@ export function encodeFrame(sender: Sender, to: string, sentAt: number, frame: F
           FRAMES[frame.kind][0],
           (FRAMES[frame.kind][1] as Schema<unknown>).encode(frame, frame.kind),
         ];
-  return encodeCanonical([WIRE_VERSION, clusterId, nodeId, incarnation, to, sentAt, kind, body]);
+  return encodeWire([WIRE_VERSION, clusterId, nodeId, incarnation, to, sentAt, kind, body]);
 }
 
 /** Reads a frame for the node `self` of its cluster. Throws {@link MalformedCommand}. */
