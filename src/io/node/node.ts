@@ -20,7 +20,7 @@ import type { Log } from '../../log/log.ts';
 import type { LocalTimeIn } from '../../projections/muting.ts';
 import { Projection } from '../../projections/projection.ts';
 import { REDUCERS_MAX } from '../../projections/reducers.ts';
-import type { State } from '../../projections/state.ts';
+import type { Member, State } from '../../projections/state.ts';
 import { get } from '../../projections/table.ts';
 import { members } from '../../raft/confchange.ts';
 import { createRaft } from '../../raft/core.ts';
@@ -119,6 +119,8 @@ const ABSENCE_MS = 10_000;
 /** Whoever waits for a proposal is answered within this, whatever the cluster does. */
 const PATIENCE_MS = 10_000;
 const ELECTION_TICKS = 10;
+/** A leader that is not heard of for this long has missed one sign of life of five. */
+const HEARTBEAT_TICKS = 2;
 /** Bytes of entries in the batch of a request that may travel as a control frame. */
 const CONTROL_BYTES_MAX = 4_096;
 
@@ -239,7 +241,7 @@ export class Node implements NodeHandle, PeerReceiver {
       {
         id: this.#id,
         electionTicks: ELECTION_TICKS,
-        heartbeatTicks: 1,
+        heartbeatTicks: HEARTBEAT_TICKS,
         seed: Math.floor(modules.random.next() * 2 ** 32),
         // The codec's limit is the one that people meet.
         limits: { entryBytesMax: ENTRY_BYTES_MAX },
@@ -1160,12 +1162,9 @@ export class Node implements NodeHandle, PeerReceiver {
     const { state } = this.#projection;
     const { configuration } = this.#options;
     const facts = this.#facts();
-    const { node, kind: _kind, ...said } = facts;
-    const row = get(state.members, node);
-    const isKnown =
-      row !== undefined &&
-      Object.entries(said).every(([field, value]) => row[field as keyof typeof said] === value);
-    const isTouched = row !== undefined && row.configHash !== said.configHash;
+    const row = get(state.members, facts.node);
+    const isKnown = row !== undefined && isSaidIn(row, facts);
+    const isTouched = row !== undefined && row.configHash !== facts.configHash;
     const config = state.config === null || isTouched ? configuration.commandFor(state) : null;
     return [...(config === null ? [] : [config]), ...(isKnown ? [] : [facts])];
   }
@@ -1265,4 +1264,14 @@ function answerOf(fate: Fate, at: number): ForwardAnswer {
     case 'unknown':
       return { result: 'indeterminate', message: fate.message };
   }
+}
+
+/** Whether the row of a node says all that the node says of itself. Asked with every tick. */
+function isSaidIn(row: Member, facts: SetMember): boolean {
+  for (const field in facts) {
+    if (field === 'kind' || field === 'node') continue;
+    const said = field as Exclude<keyof SetMember, 'kind' | 'node'>;
+    if (row[said] !== facts[said]) return false;
+  }
+  return true;
 }
