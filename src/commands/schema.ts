@@ -130,7 +130,11 @@ type RecordOf<F> = { readonly [K in keyof F]: TypeOf<F[K]> };
 
 /** A record, written as an array of its fields in the order in which they are declared here. */
 export function record<const F extends Fields>(fields: F): Schema<RecordOf<F>> {
-  const all = Object.entries(fields).map(([name, schema]) => ({ name, dotted: `.${name}`, schema }));
+  const all = Object.entries(fields).map(([name, schema]) => ({
+    name,
+    dotted: `.${name}`,
+    schema,
+  }));
   return {
     encode: (value, where) => {
       const source = value as Readonly<Record<string, unknown>>;
