@@ -6,14 +6,17 @@ import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { ensureInstalled, root, run } from './prepare.mjs';
 
-/** Calls `use` with the module of `source`, such as `test/sim/main.ts`; cleans up afterwards. */
+/**
+ * Calls `use` with the module of `source`, such as `test/sim/main.ts`, and with the address from which
+ * another thread can import it; cleans up afterwards.
+ */
 export async function withProgram(source, use) {
   await ensureInstalled();
   const folder = mkdtempSync(path.join(tmpdir(), 'tocsin-program-'));
   try {
     await compile(source, folder);
-    const program = path.join(folder, source.replace(/\.ts$/, '.js'));
-    return await use(await import(pathToFileURL(program)));
+    const program = pathToFileURL(path.join(folder, source.replace(/\.ts$/, '.js'))).href;
+    return await use(await import(program), program);
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }

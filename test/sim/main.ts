@@ -16,8 +16,6 @@ export interface CampaignOptions {
   readonly seeds: number;
   readonly faultyMs: number;
   readonly print: (line: string) => void;
-  /** Called after each life. */
-  readonly progress?: (done: number, broken: number) => void;
 }
 
 export interface CampaignResult {
@@ -30,7 +28,7 @@ export interface CampaignResult {
 const TWICE_EVERY = 10;
 
 export async function campaign(options: CampaignOptions): Promise<CampaignResult> {
-  const { faultyMs, firstSeed, print, progress, seeds } = options;
+  const { faultyMs, firstSeed, print, seeds } = options;
   const situations = new Situations();
   const broken: number[] = [];
   let simulatedMs = 0;
@@ -44,7 +42,6 @@ export async function campaign(options: CampaignOptions): Promise<CampaignResult
       broken.push(seed);
       for (const line of await reportOn(life, problem, faultyMs)) print(line);
     }
-    progress?.(seed - firstSeed + 1, broken.length);
   }
   return { broken, situations, simulatedMs };
 }
