@@ -12,8 +12,7 @@
 import type { Command } from '../../commands/command.ts';
 import type { SetMember } from '../../commands/membership.ts';
 import type { Observe } from '../../commands/observe.ts';
-import { MalformedCommand } from '../../commands/schema.ts';
-import { decodeBatch, encodeBatch } from '../../log/codec.ts';
+import { decodeBatch } from '../../log/codec.ts';
 import { ENTRY_BYTES_MAX, type HardState } from '../../log/entry.ts';
 import { isLaterEpoch } from '../../log/epoch.ts';
 import type { Log } from '../../log/log.ts';
@@ -25,7 +24,6 @@ import { get } from '../../projections/table.ts';
 import { members } from '../../raft/confchange.ts';
 import { createRaft } from '../../raft/core.ts';
 import type {
-  ConfChange,
   ConfigAt,
   Effect,
   Entry,
@@ -53,23 +51,21 @@ import type {
   Transport,
   View,
 } from '../ports.ts';
+import { Attendance } from './attendance.ts';
 import { CatchUp } from './catch-up.ts';
 import { ClockCheck } from './clock-check.ts';
 import { Decider } from './decider.ts';
 import { fromLogEntry, toLogEntry } from './entries.ts';
-import { Guests, type Guest } from './guests.ts';
 import { Housekeeping, type HousekeepingOptions } from './housekeeping.ts';
 import { LogClock } from './log-clock.ts';
 import { memberStatuses, roleIn } from './member-status.ts';
 import { Membership } from './membership.ts';
 import { Peers } from './peers.ts';
-import { ENTRY_BYTES, ProposalQueue, type Proposal } from './proposals.ts';
-import { Requests, type Request } from './requests.ts';
+import { Proposer } from './proposer.ts';
 import { bytesOfHex, type StartPoint } from './restore.ts';
 import { RootComparison } from './roots.ts';
 import { Sender } from './sender.ts';
 import { isShadowCluster, strangerProblem } from './shadow.ts';
-import type { Frame } from './wire.ts';
 
 /** The configuration file of this process. */
 export interface NodeConfiguration {
@@ -110,46 +106,11 @@ export interface NodeModules {
   readonly onFailure: (error: Error) => void;
 }
 
-/** Entries of this node that may await their commit: one is written while the next is filled. */
-const ENTRIES_IN_FLIGHT_MAX = 2;
 /** How long a stop waits for sends that are under way, and for the disk. */
 const DRAIN_MS = 3_000;
-/** A leader that was not there for longer than this says so: the fold ignores shorter gaps. */
-const ABSENCE_MS = 10_000;
-/** Whoever waits for a proposal is answered within this, whatever the cluster does. */
-const PATIENCE_MS = 10_000;
 const ELECTION_TICKS = 10;
 /** A leader that is not heard of for this long has missed one sign of life of five. */
 const HEARTBEAT_TICKS = 2;
-/** Bytes of entries in the batch of a request that may travel as a control frame. */
-const CONTROL_BYTES_MAX = 4_096;
-
-/** An entry that this node has proposed and that is not applied yet. */
-interface Pending {
-  readonly own: readonly Proposal[];
-  readonly request: Request | null;
-  /** Whether the request is named in the entry, so that it may be proposed again. */
-  readonly isNamed: boolean;
-  readonly guests: readonly Guest[];
-  readonly at: number;
-}
-
-/** What became of an entry. */
-type Fate =
-  | { readonly type: 'applied'; readonly index: number }
-  | {
-      readonly type: 'refused';
-      readonly code: 'not-leader' | 'busy' | 'malformed';
-      message: string;
-    }
-  | { readonly type: 'unknown'; readonly message: string };
-
-type ForwardedFrame = Extract<Frame, { kind: 'forwarded' }>;
-type ForwardAnswer = Pick<ForwardedFrame, 'result'> &
-  Partial<Pick<ForwardedFrame, 'index' | 'at' | 'message'>>;
-
-const ANSWER_CHARACTERS_MAX = 4_096;
-
 export class Node implements NodeHandle, PeerReceiver {
   readonly #options: NodeOptions;
   readonly #modules: NodeModules;
@@ -170,17 +131,10 @@ export class Node implements NodeHandle, PeerReceiver {
   #isStepping = false;
   #cancelTick: () => void = () => undefined;
   #ticks = 0;
-  #refusedAtTick = -1;
   #tickedAtMs: number;
 
-  readonly #queue = new ProposalQueue();
-  readonly #requests = new Requests(this.#queue);
-  readonly #guests = new Guests();
-  /** Proposed entries by the ref under which the core knows them, until it gives them an index. */
-  readonly #byRef = new Map<number, Pending>();
-  readonly #byIndex = new Map<number, Pending & { readonly term: number }>();
+  readonly #proposer: Proposer;
   #nextRef = 1;
-  #isFlushScheduled = false;
   #isIntroducing = false;
 
   readonly #reads = new Map<number, (confirmed: boolean) => void>();
@@ -193,10 +147,7 @@ export class Node implements NodeHandle, PeerReceiver {
   #appliedTerm: number;
   #appliedAt: number;
   readonly #logClock: LogClock;
-  /** Log time when this node last did anything; a tick at the latest. */
-  #awakeAt: number;
-  /** Set when it had done nothing for long, until an entry has said so. */
-  #absentSince: number | null = null;
+  readonly #attendance: Attendance;
   #role: Role = 'follower';
   #term = 0;
   #leader: string | null = null;
@@ -230,7 +181,7 @@ export class Node implements NodeHandle, PeerReceiver {
     this.#appliedTerm = start.restored.snapshot?.term ?? 0;
     this.#appliedAt = start.appliedAt;
     this.#logClock = new LogClock(clock, start.appliedAt);
-    this.#awakeAt = this.#logClock.now();
+    this.#attendance = new Attendance(options.name, this.#logClock);
     this.#tickedAtMs = clock.monotonicMs();
     this.#snapshot = snapshot;
     this.#startedAt = clock.now();
@@ -250,6 +201,21 @@ export class Node implements NodeHandle, PeerReceiver {
     );
     const self = { ...log.identity, incarnation: options.incarnation };
     this.#peers = new Peers(self, modules);
+    this.#proposer = new Proposer(self, {
+      clock,
+      attendance: this.#attendance,
+      standing: {
+        refusal: () => this.#refusal(),
+        isLeader: () => this.#role === 'leader',
+        isLeading: () => this.#isLeading(),
+        leader: () => this.#leader,
+        isCluster: () => this.#isCluster(),
+        tick: () => this.#ticks,
+      },
+      step: (input) => this.#step(input),
+      newRef: () => this.#nextRef++,
+      send: (to, frame, channel) => this.#peers.send(to, frame, channel),
+    });
     this.#clockCheck = new ClockCheck({ ...modules, step: (input) => this.#step(input) });
     const state = (): State => this.#projection.state;
     this.#sender = new Sender(
@@ -272,7 +238,7 @@ export class Node implements NodeHandle, PeerReceiver {
         state,
         sender: this.#sender,
         now: () => this.#logClock.now(),
-        propose: (commands) => this.#proposeOwn(commands),
+        propose: (commands) => this.#proposer.proposeOwn(commands),
       },
     );
     this.#housekeeping = new Housekeeping(
@@ -302,8 +268,8 @@ export class Node implements NodeHandle, PeerReceiver {
         state,
         raft: () => this.#raft.status(),
         isLeading: () => this.#isLeading(),
-        propose: (commands) => this.#proposeOwn(commands),
-        change: (changes, expectedIndex) => this.#changeConfig(changes, expectedIndex),
+        propose: (commands) => this.#proposer.proposeOwn(commands),
+        change: (changes, expectedIndex) => this.#proposer.changeConfig(changes, expectedIndex),
         transfer: (to) => this.#transfer(to),
         send: (to, frame) => this.#peers.send(to, frame, 'control'),
         setPeers: (peers) => modules.transport.setPeers(peers),
@@ -355,31 +321,11 @@ export class Node implements NodeHandle, PeerReceiver {
   }
 
   propose(commands: readonly Command[]): Promise<Proposed> {
-    return new Promise((resolve) => {
-      const refusal = this.#refusal();
-      if (refusal !== null) resolve(refusal);
-      else if (this.#queue.add(commands, this.#nowMs(), resolve)) this.#flushSoon();
-      else resolve({ ok: false, code: 'busy', message: 'too much waits for the disk: try again' });
-    });
-  }
-
-  /** For what the node itself must say as leader; whoever leads next says it anew. */
-  #proposeOwn(commands: readonly Command[]): Promise<Proposed> {
-    return new Promise((resolve) => {
-      const refusal = this.#refusal();
-      if (refusal !== null) {
-        resolve(refusal);
-      } else {
-        this.#queue.addOwn(commands, this.#nowMs(), resolve);
-        this.#flushSoon();
-      }
-    });
+    return this.#proposer.propose(commands);
   }
 
   offer(readings: Observe): boolean {
-    if (this.#refusal() !== null || !this.#queue.add([readings], this.#nowMs())) return false;
-    this.#flushSoon();
-    return true;
+    return this.#proposer.offer(readings);
   }
 
   view(): View {
@@ -463,10 +409,10 @@ export class Node implements NodeHandle, PeerReceiver {
         for (const message of frame.messages) this.#step({ type: 'message', message });
         return;
       case 'forward':
-        this.#onForward(from, incarnation, frame);
+        this.#proposer.onForward(from, incarnation, frame);
         return;
       case 'forwarded':
-        this.#onForwarded(frame);
+        this.#proposer.onForwarded(frame);
         return;
       case 'root':
         this.#judge(this.#roots.other(from, frame.index, frame.root, this.#leader));
@@ -499,7 +445,7 @@ export class Node implements NodeHandle, PeerReceiver {
   }
 
   // -------------------------------------------------------------------------------------------
-  // Proposals
+  // What this node itself has to say and to ask
 
   #refusal(): Extract<Proposed, { ok: false }> | null {
     switch (this.#phase) {
@@ -512,243 +458,23 @@ export class Node implements NodeHandle, PeerReceiver {
     }
   }
 
-  /** Waits for the end of the current task, so that all it proposes shares one entry. */
-  #flushSoon(): void {
-    if (this.#isFlushScheduled) return;
-    this.#isFlushScheduled = true;
-    queueMicrotask(() => {
-      this.#isFlushScheduled = false;
-      this.#flush();
-    });
-  }
-
-  #flush(): void {
-    if (this.#phase === 'failed') return;
-    if (this.#isLeading()) this.#fillEntries();
-    else if (this.#role !== 'leader') this.#forwardRequests();
-  }
-
-  /** Leader: makes entries of all that waits here. */
-  #fillEntries(): void {
-    while (this.#mayPropose()) {
-      const own = this.#queue.takeOwn();
-      let room = ENTRY_BYTES - own.reduce((sum, { bytes }) => sum + bytes, 0);
-      const request = room > 0 ? this.#requests.next(room) : null;
-      room -= request?.bytes ?? 0;
-      const isAlone = own.length === 0 && request === null;
-      const guests = room > 0 ? this.#guests.take(room, isAlone) : [];
-      if (isAlone && guests.length === 0) return;
-      this.#submit(own, request, guests);
-    }
-  }
-
-  /** Consensus that takes no proposal just now is asked again with the next tick. */
-  #mayPropose(): boolean {
-    if (this.#refusedAtTick === this.#ticks) return false;
-    return this.#isLeading() && this.#inFlight() < ENTRIES_IN_FLIGHT_MAX;
-  }
-
   #isLeading(): boolean {
     return this.#role === 'leader' && this.#leadingTerm === this.#term;
-  }
-
-  #inFlight(): number {
-    return this.#byRef.size + this.#byIndex.size;
-  }
-
-  /** Makes one entry; a part that cannot be encoded does not spoil the others. */
-  #submit(own: readonly Proposal[], request: Request | null, guests: readonly Guest[]): void {
-    const at = this.#awake();
-    const isNamed = request !== null && this.#isCluster();
-    const pending: Pending = { own, request, isNamed, guests, at };
-    if (request !== null) this.#requests.markSent(request, this.#id, this.#ticks);
-    try {
-      const data = encodeBatch({
-        at,
-        commands: [...this.#absence(), ...this.#commandsOf(pending)],
-      });
-      this.#absentSince = null;
-      this.#propose(pending, (ref) => ({ type: 'propose', ref, data }));
-    } catch (error) {
-      if (!(error instanceof MalformedCommand)) throw error;
-      this.#submitApart(pending, error.message);
-    }
-  }
-
-  #propose(pending: Pending, inputFor: (ref: number) => Input): void {
-    const ref = this.#nextRef++;
-    this.#byRef.set(ref, pending);
-    this.#step(inputFor(ref));
-  }
-
-  /** What the node itself says, then its own request, then those of others under their names. */
-  #commandsOf({ own, request, isNamed, guests }: Pending): readonly Command[] {
-    const commands = own.flatMap((proposal) => proposal.commands);
-    if (request !== null) {
-      if (isNamed) {
-        const { incarnation } = this.#options;
-        const { sequence } = request;
-        const { settledBelow } = this.#requests;
-        commands.push({ kind: 'request', node: this.#id, incarnation, sequence, settledBelow });
-      }
-      for (const command of request.commands) commands.push(command);
-    }
-    for (const { from, incarnation, sequence, settledBelow, ...guest } of guests) {
-      commands.push({ kind: 'request', node: from, incarnation, sequence, settledBelow });
-      for (const command of guest.commands) commands.push(command);
-    }
-    return commands;
-  }
-
-  #submitApart(pending: Pending, problem: string): void {
-    const { own, request, guests } = pending;
-    const parts = own.length + (request === null ? 0 : 1) + guests.length;
-    if (parts > 1) {
-      for (const proposal of own) this.#submit([proposal], null, []);
-      if (request !== null) this.#submit([], request, []);
-      for (const guest of guests) this.#submit([], null, [guest]);
-    } else if (request !== null && request.proposals.length > 1) {
-      this.#requests.split(request);
-      this.#flushSoon();
-    } else {
-      this.#close(pending, { type: 'refused', code: 'malformed', message: problem });
-    }
-  }
-
-  /** Follower: hands requests to the leader. */
-  #forwardRequests(): void {
-    const notLeading = {
-      ok: false,
-      code: 'not-leader',
-      message: 'this node does not lead',
-    } as const;
-    for (;;) {
-      const own = this.#queue.takeOwn();
-      if (own.length === 0) break;
-      for (const { settle } of own) settle?.(notLeading);
-    }
-    const to = this.#leader;
-    if (to === null || to === this.#id) return;
-    while (this.#requests.hasRoom()) {
-      const request = this.#requests.next(ENTRY_BYTES);
-      if (request === null) return;
-      this.#forward(request, to);
-    }
-  }
-
-  #forward(request: Request, to: NodeId): void {
-    try {
-      const batch = encodeBatch({ at: 0, commands: request.commands });
-      this.#requests.markSent(request, to, this.#ticks);
-      const { sequence } = request;
-      const { settledBelow } = this.#requests;
-      const channel = batch.length > CONTROL_BYTES_MAX ? 'bulk' : 'control';
-      this.#peers.send(to, { kind: 'forward', sequence, settledBelow, batch }, channel);
-    } catch (error) {
-      if (!(error instanceof MalformedCommand)) throw error;
-      this.#refuseRequest(request, error.message);
-    }
-  }
-
-  /** One of its proposals makes no sense: they are tried one by one. */
-  #refuseRequest(request: Request, message: string): void {
-    if (request.proposals.length > 1) this.#requests.split(request);
-    else this.#requests.settle(request, { ok: false, code: 'malformed', message });
-    this.#flushSoon();
-  }
-
-  /** Leader: a member hands over a request of its own. */
-  #onForward(from: NodeId, incarnation: number, frame: Extract<Frame, { kind: 'forward' }>): void {
-    const { sequence, settledBelow, batch } = frame;
-    if (!this.#isLeading() || this.#phase !== 'running') {
-      this.#answerForward({ from, incarnation, sequence }, { result: 'not-leader' });
-      return;
-    }
-    try {
-      const { commands } = decodeBatch(batch);
-      const bytes = batch.length + CONTROL_BYTES_MAX;
-      const guest = { from, incarnation, sequence, settledBelow, commands, bytes };
-      if (this.#guests.add(guest)) this.#flushSoon();
-      else this.#answerForward(guest, { result: 'busy' });
-    } catch (error) {
-      if (!(error instanceof MalformedCommand)) throw error;
-      const { message } = error;
-      this.#answerForward({ from, incarnation, sequence }, { result: 'malformed', message });
-    }
-  }
-
-  #answerForward(
-    { from: to, incarnation: life, sequence }: Pick<Guest, 'from' | 'incarnation' | 'sequence'>,
-    { result, index = 0, at = 0, message = '' }: ForwardAnswer,
-  ): void {
-    const text = message.slice(0, ANSWER_CHARACTERS_MAX).toWellFormed();
-    const frame = { kind: 'forwarded', life, sequence, result, index, at, message: text } as const;
-    this.#peers.send(to, frame, 'control');
-  }
-
-  /** Follower: what became of a request. */
-  #onForwarded(frame: Extract<Frame, { kind: 'forwarded' }>): void {
-    const request = this.#requests.find(frame.sequence);
-    // What an earlier life of this node asked has the same number, and is not the same request.
-    if (request === undefined || frame.life !== this.#options.incarnation) return;
-    if (frame.result === 'ok') {
-      this.#requests.commit(request, frame.index, frame.at);
-      this.#requests.applied(this.#appliedIndex);
-      this.#flushSoon();
-    } else if (frame.result === 'malformed') {
-      this.#refuseRequest(request, frame.message);
-    } else {
-      // At once would be a storm.
-      this.#requests.retryNextTick(request, this.#ticks);
-    }
-  }
-
-  /**
-   * Notes that this node is there, and gives the time of the log. Time that has leapt was not lived
-   * through: the machine was suspended, the process was stopped, or the wall clock was set forward.
-   */
-  #awake(): number {
-    const now = this.#logClock.now();
-    if (now - this.#awakeAt > ABSENCE_MS) this.#absentSince ??= this.#awakeAt;
-    this.#awakeAt = now;
-    return now;
-  }
-
-  /** What an entry must say first after such a time: nobody listened. */
-  #absence(): readonly Command[] {
-    if (this.#absentSince === null) return [];
-    return [{ kind: 'lead', node: this.#options.name, previousAt: this.#absentSince }];
   }
 
   /** Resolves when everything that was proposed is applied or refused, or after a while. */
   async #settled(): Promise<void> {
     const { clock } = this.#modules;
     const until = clock.monotonicMs() + DRAIN_MS;
-    while (this.#inFlight() > 0 || !this.#queue.isEmpty || !this.#requests.isEmpty) {
+    while (!this.#proposer.isIdle) {
       if (this.#hasFailed() || clock.monotonicMs() > until) return;
       await new Promise<void>((resolve) => clock.after(5, resolve));
     }
   }
 
-  /** Tells everyone who had a part in an entry what became of it. */
-  #close({ own, request, isNamed, guests, at }: Pending, fate: Fate): void {
-    const result = proposedOf(fate, at);
-    const answer = answerOf(fate, at);
-    for (const { settle } of own) settle?.(result);
-    if (request !== null) {
-      const isFinal = result.ok || result.code === 'malformed';
-      if (isFinal || (fate.type === 'unknown' && !isNamed)) this.#requests.settle(request, result);
-      else this.#requests.retry(request);
-    }
-    for (const guest of guests) {
-      this.#guests.done(guest);
-      this.#answerForward(guest, answer);
-    }
-  }
-
   /** Records what became of a try, here or through whoever leads by now. */
   async #report(outcome: Command): Promise<void> {
-    const result = await this.#proposeOwn([outcome]);
+    const result = await this.#proposer.proposeOwn([outcome]);
     if (!result.ok && result.code !== 'stopping') await this.propose([outcome]);
   }
 
@@ -764,15 +490,6 @@ export class Node implements NodeHandle, PeerReceiver {
         resolve(isConfirmed && isFresh && this.#role === 'leader' && this.#term === term);
       });
       this.#step({ type: 'readIndex', ref });
-    });
-  }
-
-  #changeConfig(changes: readonly ConfChange[], expectedIndex: number): Promise<Proposed> {
-    return new Promise((settle) => {
-      const own = [{ commands: [], bytes: 0, since: this.#nowMs(), settle }];
-      const at = this.#logClock.now();
-      const pending = { own, request: null, isNamed: false, guests: [], at };
-      this.#propose(pending, (ref) => ({ type: 'confChange', ref, changes, expectedIndex }));
     });
   }
 
@@ -792,7 +509,7 @@ export class Node implements NodeHandle, PeerReceiver {
     const wasAway = nowMs - this.#tickedAtMs > ELECTION_TICKS * this.#options.tickMs;
     this.#tickedAtMs = nowMs;
     this.#ticks++;
-    this.#awake();
+    this.#attendance.now();
     // Another may lead by now, and what this node would say as leader is of the past.
     if (wasAway && this.#role === 'leader') {
       this.#step({ type: 'stalled' });
@@ -800,13 +517,11 @@ export class Node implements NodeHandle, PeerReceiver {
     }
     this.#step({ type: 'tick' });
     if (this.#hasFailed()) return;
-    this.#requests.retryUnanswered(this.#leader, this.#ticks);
-    this.#requests.expire(nowMs - PATIENCE_MS);
+    this.#proposer.tick();
     this.#catchUp.tick();
     this.#membership.tick();
     this.#checkClock();
     this.#introduce();
-    this.#flushSoon();
     this.#cancelTick = this.#modules.clock.after(this.#options.tickMs, () => this.#tick());
   }
 
@@ -855,19 +570,14 @@ export class Node implements NodeHandle, PeerReceiver {
       case 'readReady':
         this.#resolveRead(effect.ref, true);
         return;
-      case 'accepted': {
-        const pending = this.#byRef.get(effect.ref);
-        this.#byRef.delete(effect.ref);
-        if (pending !== undefined) {
-          this.#byIndex.set(effect.index, { ...pending, term: effect.term });
-        }
+      case 'accepted':
+        this.#proposer.accepted(effect);
         return;
-      }
       case 'rejected':
         this.#rejected(effect);
         return;
       case 'indeterminate':
-        this.#lost(effect.index);
+        this.#proposer.lost(effect.index);
         return;
       case 'roleChanged':
         this.#onRole(effect);
@@ -910,15 +620,12 @@ export class Node implements NodeHandle, PeerReceiver {
     });
     if (hadLead && this.#role !== 'leader') this.#loseLead();
     if (this.#role === 'leader') this.#checkClock();
-    this.#flushSoon();
+    this.#proposer.flushSoon();
   }
 
   #loseLead(): void {
     this.#decider.pause();
-    for (const guest of this.#guests.takeAll()) {
-      this.#guests.done(guest);
-      this.#answerForward(guest, { result: 'not-leader' });
-    }
+    this.#proposer.loseLead();
   }
 
   /** One group commit; the core is told when it is durable, in the order of the ids. */
@@ -975,7 +682,7 @@ export class Node implements NodeHandle, PeerReceiver {
       if (entry.type === 'command') this.#fold(entry);
       this.#appliedIndex = index;
       this.#appliedTerm = term;
-      this.#answer(index, term);
+      this.#proposer.folded(index, term);
       if (this.#role === 'leader' && term === this.#term) this.#takeLead();
       this.#housekeeping.applied(index);
     }
@@ -986,10 +693,9 @@ export class Node implements NodeHandle, PeerReceiver {
   }
 
   #afterApply(): void {
-    this.#requests.applied(this.#appliedIndex);
+    this.#proposer.appliedUpTo(this.#appliedIndex);
     const view = this.view();
     for (const listener of this.#listeners) listener(view);
-    this.#flushSoon();
     if (this.#isLeading()) this.#decider.wake();
   }
 
@@ -1059,27 +765,6 @@ export class Node implements NodeHandle, PeerReceiver {
     this.#tellMembers();
   }
 
-  /** Tells whoever had a part in the entry at `index`; another entry there means theirs was lost. */
-  #answer(index: number, term: number): void {
-    const pending = this.#byIndex.get(index);
-    if (pending === undefined) return;
-    this.#byIndex.delete(index);
-    this.#close(
-      pending,
-      pending.term === term
-        ? { type: 'applied', index }
-        : { type: 'unknown', message: 'another entry took the place of this one' },
-    );
-  }
-
-  #lost(index: number): void {
-    const pending = this.#byIndex.get(index);
-    this.#byIndex.delete(index);
-    if (pending === undefined) return;
-    const message = 'leadership was lost before the commit was known: it may have happened';
-    this.#close(pending, { type: 'unknown', message });
-  }
-
   /** The first entry of this node's term is applied: from here on it decides. */
   #takeLead(): void {
     if (this.#leadingTerm === this.#term) return;
@@ -1089,15 +774,14 @@ export class Node implements NodeHandle, PeerReceiver {
 
   /** Whatever a leader does begins with this entry: it is said again until it is taken. */
   #sayLead(): void {
-    this.#absentSince = null;
+    this.#attendance.said();
     const term = this.#term;
     const commands: readonly Command[] = [
       { kind: 'lead', node: this.#options.name, previousAt: this.#appliedAt },
       ...this.#introduction(),
       ...this.#sender.orphans(),
     ];
-    const settle = (result: Proposed): void => this.#onLead(result, term);
-    this.#submit([{ commands, bytes: 0, since: this.#nowMs(), settle }], null, []);
+    this.#proposer.proposeFirst(commands, (result) => this.#onLead(result, term));
   }
 
   #onLead(result: Proposed, term: number): void {
@@ -1116,22 +800,15 @@ export class Node implements NodeHandle, PeerReceiver {
   }
 
   #rejected(effect: Extract<Effect, { type: 'rejected' }>): void {
-    const { ref, reason, detail } = effect;
-    if (this.#reads.has(ref)) return this.#resolveRead(ref, false);
-    const transfer = this.#transfers.get(ref);
-    if (transfer !== undefined) {
+    const { ref } = effect;
+    if (this.#reads.has(ref)) {
+      this.#resolveRead(ref, false);
+    } else if (this.#transfers.has(ref)) {
+      this.#transfers.get(ref)?.(false);
       this.#transfers.delete(ref);
-      transfer(false);
-      return;
+    } else {
+      this.#proposer.rejected(effect);
     }
-    const pending = this.#byRef.get(ref);
-    this.#byRef.delete(ref);
-    if (pending === undefined) return;
-    this.#refusedAtTick = this.#ticks;
-    const code =
-      reason === 'config-invalid' ? 'malformed' : reason === 'overloaded' ? 'busy' : 'not-leader';
-    const message = detail ?? `not taken: ${reason}`;
-    this.#close(pending, { type: 'refused', code, message });
   }
 
   #resolveRead(ref: number, confirmed: boolean): void {
@@ -1223,12 +900,7 @@ export class Node implements NodeHandle, PeerReceiver {
     this.#decider.stop();
     this.#housekeeping.halt();
     this.#cancelTick();
-    const lost: Proposed = { ok: false, code: 'indeterminate', message: error.message };
-    for (const { own } of [...this.#byRef.values(), ...this.#byIndex.values()]) {
-      for (const { settle } of own) settle?.(lost);
-    }
-    this.#requests.abandon({ ...lost, code: 'failed' });
-    for (const { settle } of this.#queue.takeAll()) settle?.({ ...lost, code: 'failed' });
+    this.#proposer.fail(error);
     this.#modules.onFailure(error);
   }
 
@@ -1241,29 +913,6 @@ export class Node implements NodeHandle, PeerReceiver {
 /** This node's state is not that of the others: it must not go on, and never lead. */
 export class StateDiffers extends Error {
   readonly code = 'state-differs';
-}
-
-function proposedOf(fate: Fate, at: number): Proposed {
-  switch (fate.type) {
-    case 'applied':
-      return { ok: true, index: fate.index, at };
-    case 'refused':
-      return { ok: false, code: fate.code, message: fate.message };
-    case 'unknown':
-      return { ok: false, code: 'indeterminate', message: fate.message };
-  }
-}
-
-/** The same for the member that handed it over. */
-function answerOf(fate: Fate, at: number): ForwardAnswer {
-  switch (fate.type) {
-    case 'applied':
-      return { result: 'ok', index: fate.index, at };
-    case 'refused':
-      return { result: fate.code, message: fate.message };
-    case 'unknown':
-      return { result: 'indeterminate', message: fate.message };
-  }
 }
 
 /** Whether the row of a node says all that the node says of itself. Asked with every tick. */

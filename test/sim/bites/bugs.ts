@@ -11,6 +11,7 @@ export interface Bug {
 }
 
 const NODE = 'src/io/node/node.ts';
+const PROPOSER = 'src/io/node/proposer.ts';
 const SENDER = 'src/io/node/sender.ts';
 
 export const BUGS: readonly Bug[] = [
@@ -37,11 +38,11 @@ export const BUGS: readonly Bug[] = [
     name: 'a client is answered when its entry is accepted, not when it is applied',
     edits: [
       {
-        file: NODE,
-        was: 'this.#byIndex.set(effect.index, { ...pending, term: effect.term });',
-        becomes: `this.#byIndex.set(effect.index, { ...pending, term: effect.term });
-          const early = { ok: true, index: effect.index, at: pending.at };
-          if (pending.request !== null) this.#requests.settle(pending.request, early);`,
+        file: PROPOSER,
+        was: 'if (pending !== undefined) this.#byIndex.set(index, { ...pending, term });',
+        becomes: `if (pending !== undefined) this.#byIndex.set(index, { ...pending, term });
+          const early = { ok: true, index, at: pending?.at };
+          if (pending?.request) this.#requests.settle(pending.request, early);`,
       },
     ],
   },
@@ -49,7 +50,7 @@ export const BUGS: readonly Bug[] = [
     name: 'a client is told that it worked when leadership was lost',
     edits: [
       {
-        file: NODE,
+        file: PROPOSER,
         was: `this.#close(pending, { type: 'unknown', message });`,
         becomes: `this.#close(pending, { type: 'applied', index });`,
       },
@@ -69,7 +70,7 @@ export const BUGS: readonly Bug[] = [
     name: 'a request of another member goes into the log without its name',
     edits: [
       {
-        file: NODE,
+        file: PROPOSER,
         was: `commands.push({ kind: 'request', node: from, incarnation, sequence, settledBelow });`,
         becomes: 'void [from, incarnation, sequence, settledBelow];',
       },

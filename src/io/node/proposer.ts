@@ -1,0 +1,473 @@
+/**
+ * From what is asked to an entry of the log, and back to whoever asked.
+ *
+ * A node that leads makes entries of what waits here and of what other members have handed over; one
+ * that follows hands its own requests to the leader.
+ *
+ * Promise: whoever proposes is answered once; with `ok` only when the entry is folded here. Requests
+ * of a cluster go into the log under their names, so one that is tried again takes effect once. What
+ * cannot be encoded spoils nothing that waits beside it. Knows consensus by the inputs that it gives
+ * and the effects that it is told of.
+ */
+
+import type { Command } from '../../commands/command.ts';
+import type { Observe } from '../../commands/observe.ts';
+import { MalformedCommand } from '../../commands/schema.ts';
+import { decodeBatch, encodeBatch } from '../../log/codec.ts';
+import type { ConfChange, Effect, Input, NodeId } from '../../raft/types.ts';
+import type { Channel, Clock, Proposed } from '../ports.ts';
+import type { Attendance } from './attendance.ts';
+import { Guests, type Guest } from './guests.ts';
+import { ENTRY_BYTES, ProposalQueue, type Proposal } from './proposals.ts';
+import { Requests, type Request } from './requests.ts';
+import type { Frame } from './wire.ts';
+
+type Refusal = Extract<Proposed, { ok: false }>;
+
+/** What this node is just now. */
+export interface Standing {
+  /** Why it takes nothing, or null. */
+  readonly refusal: () => Refusal | null;
+  /** Consensus has made it the leader. */
+  readonly isLeader: () => boolean;
+  /** It has also said so in the log: only then it proposes what others wait for. */
+  readonly isLeading: () => boolean;
+  readonly leader: () => NodeId | null;
+  readonly isCluster: () => boolean;
+  /** Ticks since it was started. */
+  readonly tick: () => number;
+}
+
+export interface ProposerModules {
+  readonly clock: Clock;
+  readonly attendance: Attendance;
+  readonly standing: Standing;
+  /** Gives consensus an input. */
+  readonly step: (input: Input) => void;
+  /** A ref that nothing else given to consensus has. */
+  readonly newRef: () => number;
+  readonly send: (to: NodeId, frame: Frame, channel: Channel) => void;
+}
+
+/** This node, in this life. */
+export interface Self {
+  readonly nodeId: NodeId;
+  readonly incarnation: number;
+}
+
+/** Entries of this node that may await their commit: one is written while the next is filled. */
+const ENTRIES_IN_FLIGHT_MAX = 2;
+/** Whoever waits for a proposal is answered within this, whatever the cluster does. */
+const PATIENCE_MS = 10_000;
+/** Bytes of entries in the batch of a request that may travel as a control frame. */
+const CONTROL_BYTES_MAX = 4_096;
+const ANSWER_CHARACTERS_MAX = 4_096;
+
+/** An entry that this node has proposed and that is not applied yet. */
+interface Pending {
+  readonly own: readonly Proposal[];
+  readonly request: Request | null;
+  /** Whether the request is named in the entry, so that it may be proposed again. */
+  readonly isNamed: boolean;
+  readonly guests: readonly Guest[];
+  readonly at: number;
+}
+
+/** What became of an entry. */
+type Fate =
+  | { readonly type: 'applied'; readonly index: number }
+  | {
+      readonly type: 'refused';
+      readonly code: 'not-leader' | 'busy' | 'malformed';
+      readonly message: string;
+    }
+  | { readonly type: 'unknown'; readonly message: string };
+
+type ForwardFrame = Extract<Frame, { kind: 'forward' }>;
+type ForwardedFrame = Extract<Frame, { kind: 'forwarded' }>;
+type ForwardAnswer = Pick<ForwardedFrame, 'result'> &
+  Partial<Pick<ForwardedFrame, 'index' | 'at' | 'message'>>;
+
+export class Proposer {
+  readonly #self: Self;
+  readonly #modules: ProposerModules;
+  readonly #queue = new ProposalQueue();
+  readonly #requests = new Requests(this.#queue);
+  readonly #guests = new Guests();
+  /** Proposed entries by the ref under which consensus knows them, until it gives them an index. */
+  readonly #byRef = new Map<number, Pending>();
+  readonly #byIndex = new Map<number, Pending & { readonly term: number }>();
+  #isFlushScheduled = false;
+  #refusedAtTick = -1;
+  #appliedIndex = 0;
+
+  constructor(self: Self, modules: ProposerModules) {
+    this.#self = self;
+    this.#modules = modules;
+  }
+
+  /** Nothing waits, and nothing is on its way. */
+  get isIdle(): boolean {
+    return this.#inFlight() === 0 && this.#queue.isEmpty && this.#requests.isEmpty;
+  }
+
+  // -------------------------------------------------------------------------------------------
+  // What is asked
+
+  propose(commands: readonly Command[]): Promise<Proposed> {
+    return new Promise((resolve) => {
+      const refusal = this.#modules.standing.refusal();
+      if (refusal !== null) resolve(refusal);
+      else if (this.#queue.add(commands, this.#nowMs(), resolve)) this.flushSoon();
+      else resolve({ ok: false, code: 'busy', message: 'too much waits for the disk: try again' });
+    });
+  }
+
+  /** For what the node itself must say as leader; whoever leads next says it anew. */
+  proposeOwn(commands: readonly Command[]): Promise<Proposed> {
+    return new Promise((resolve) => {
+      const refusal = this.#modules.standing.refusal();
+      if (refusal !== null) {
+        resolve(refusal);
+      } else {
+        this.#queue.addOwn(commands, this.#nowMs(), resolve);
+        this.flushSoon();
+      }
+    });
+  }
+
+  /** Readings that nobody waits for; false when they are not taken. */
+  offer(readings: Observe): boolean {
+    const refusal = this.#modules.standing.refusal();
+    if (refusal !== null || !this.#queue.add([readings], this.#nowMs())) return false;
+    this.flushSoon();
+    return true;
+  }
+
+  /** Appends at once, before anything that waits: how a leader begins. */
+  proposeFirst(commands: readonly Command[], settle: (result: Proposed) => void): void {
+    this.#submit([{ commands, bytes: 0, since: this.#nowMs(), settle }], null, []);
+  }
+
+  changeConfig(changes: readonly ConfChange[], expectedIndex: number): Promise<Proposed> {
+    return new Promise((settle) => {
+      const own = [{ commands: [], bytes: 0, since: this.#nowMs(), settle }];
+      const at = this.#modules.attendance.now();
+      const pending = { own, request: null, isNamed: false, guests: [], at };
+      this.#propose(pending, (ref) => ({ type: 'confChange', ref, changes, expectedIndex }));
+    });
+  }
+
+  /** Leader: a member hands over a request of its own. */
+  onForward(from: NodeId, incarnation: number, frame: ForwardFrame): void {
+    const { sequence, settledBelow, batch } = frame;
+    const { standing } = this.#modules;
+    if (!standing.isLeading() || standing.refusal() !== null) {
+      this.#answerForward({ from, incarnation, sequence }, { result: 'not-leader' });
+      return;
+    }
+    try {
+      const { commands } = decodeBatch(batch);
+      const bytes = batch.length + CONTROL_BYTES_MAX;
+      const guest = { from, incarnation, sequence, settledBelow, commands, bytes };
+      if (this.#guests.add(guest)) this.flushSoon();
+      else this.#answerForward(guest, { result: 'busy' });
+    } catch (error) {
+      if (!(error instanceof MalformedCommand)) throw error;
+      const { message } = error;
+      this.#answerForward({ from, incarnation, sequence }, { result: 'malformed', message });
+    }
+  }
+
+  /** Follower: what became of a request. */
+  onForwarded(frame: ForwardedFrame): void {
+    const request = this.#requests.find(frame.sequence);
+    // What an earlier life of this node asked has the same number, and is not the same request.
+    if (request === undefined || frame.life !== this.#self.incarnation) return;
+    if (frame.result === 'ok') {
+      this.#requests.commit(request, frame.index, frame.at);
+      this.#requests.applied(this.#appliedIndex);
+      this.flushSoon();
+    } else if (frame.result === 'malformed') {
+      this.#refuseRequest(request, frame.message);
+    } else {
+      // At once would be a storm.
+      this.#requests.retryNextTick(request, this.#modules.standing.tick());
+    }
+  }
+
+  // -------------------------------------------------------------------------------------------
+  // What consensus and the fold tell
+
+  tick(): void {
+    const { leader, tick } = this.#modules.standing;
+    this.#requests.retryUnanswered(leader(), tick());
+    this.#requests.expire(this.#nowMs() - PATIENCE_MS);
+    this.flushSoon();
+  }
+
+  /** Consensus has given an entry its place. */
+  accepted({ ref, index, term }: Extract<Effect, { type: 'accepted' }>): void {
+    const pending = this.#byRef.get(ref);
+    this.#byRef.delete(ref);
+    if (pending !== undefined) this.#byIndex.set(index, { ...pending, term });
+  }
+
+  rejected({ ref, reason, detail }: Extract<Effect, { type: 'rejected' }>): void {
+    const pending = this.#byRef.get(ref);
+    this.#byRef.delete(ref);
+    if (pending === undefined) return;
+    this.#refusedAtTick = this.#modules.standing.tick();
+    const code =
+      reason === 'config-invalid' ? 'malformed' : reason === 'overloaded' ? 'busy' : 'not-leader';
+    const message = detail ?? `not taken: ${reason}`;
+    this.#close(pending, { type: 'refused', code, message });
+  }
+
+  /** Leadership was lost before the commit of the entry at `index` was known. */
+  lost(index: number): void {
+    const pending = this.#byIndex.get(index);
+    this.#byIndex.delete(index);
+    if (pending === undefined) return;
+    const message = 'leadership was lost before the commit was known: it may have happened';
+    this.#close(pending, { type: 'unknown', message });
+  }
+
+  /** Tells whoever had a part in the entry at `index`; another entry there means theirs was lost. */
+  folded(index: number, term: number): void {
+    const pending = this.#byIndex.get(index);
+    if (pending === undefined) return;
+    this.#byIndex.delete(index);
+    this.#close(
+      pending,
+      pending.term === term
+        ? { type: 'applied', index }
+        : { type: 'unknown', message: 'another entry took the place of this one' },
+    );
+  }
+
+  /** All entries up to `index` are folded, or a snapshot has taken their place. */
+  appliedUpTo(index: number): void {
+    this.#appliedIndex = index;
+    this.#requests.applied(index);
+    this.flushSoon();
+  }
+
+  /** This node leads no more: what others have handed over is not its business. */
+  loseLead(): void {
+    for (const guest of this.#guests.takeAll()) {
+      this.#guests.done(guest);
+      this.#answerForward(guest, { result: 'not-leader' });
+    }
+  }
+
+  /** For a node that will propose nothing more: answers everybody. */
+  fail({ message }: Error): void {
+    const lost: Refusal = { ok: false, code: 'indeterminate', message };
+    for (const { own } of [...this.#byRef.values(), ...this.#byIndex.values()]) {
+      for (const { settle } of own) settle?.(lost);
+    }
+    this.#requests.abandon({ ...lost, code: 'failed' });
+    for (const { settle } of this.#queue.takeAll()) settle?.({ ...lost, code: 'failed' });
+  }
+
+  // -------------------------------------------------------------------------------------------
+  // From the queue to consensus, or to the leader
+
+  /** Waits for the end of the current task, so that all it proposes shares one entry. */
+  flushSoon(): void {
+    if (this.#isFlushScheduled) return;
+    this.#isFlushScheduled = true;
+    queueMicrotask(() => {
+      this.#isFlushScheduled = false;
+      this.#flush();
+    });
+  }
+
+  #flush(): void {
+    const { standing } = this.#modules;
+    if (standing.refusal()?.code === 'failed') return;
+    if (standing.isLeading()) this.#fillEntries();
+    else if (!standing.isLeader()) this.#forwardRequests();
+  }
+
+  /** Leader: makes entries of all that waits here. */
+  #fillEntries(): void {
+    while (this.#mayPropose()) {
+      const own = this.#queue.takeOwn();
+      let room = ENTRY_BYTES - own.reduce((sum, { bytes }) => sum + bytes, 0);
+      const request = room > 0 ? this.#requests.next(room) : null;
+      room -= request?.bytes ?? 0;
+      const isAlone = own.length === 0 && request === null;
+      const guests = room > 0 ? this.#guests.take(room, isAlone) : [];
+      if (isAlone && guests.length === 0) return;
+      this.#submit(own, request, guests);
+    }
+  }
+
+  /** Consensus that takes no proposal just now is asked again with the next tick. */
+  #mayPropose(): boolean {
+    const { standing } = this.#modules;
+    if (this.#refusedAtTick === standing.tick()) return false;
+    return standing.isLeading() && this.#inFlight() < ENTRIES_IN_FLIGHT_MAX;
+  }
+
+  #inFlight(): number {
+    return this.#byRef.size + this.#byIndex.size;
+  }
+
+  /** Makes one entry; a part that cannot be encoded does not spoil the others. */
+  #submit(own: readonly Proposal[], request: Request | null, guests: readonly Guest[]): void {
+    const { attendance, standing } = this.#modules;
+    const at = attendance.now();
+    const isNamed = request !== null && standing.isCluster();
+    const pending: Pending = { own, request, isNamed, guests, at };
+    if (request !== null) this.#requests.markSent(request, this.#self.nodeId, standing.tick());
+    try {
+      const commands = [...attendance.absence(), ...this.#commandsOf(pending)];
+      const data = encodeBatch({ at, commands });
+      attendance.said();
+      this.#propose(pending, (ref) => ({ type: 'propose', ref, data }));
+    } catch (error) {
+      if (!(error instanceof MalformedCommand)) throw error;
+      this.#submitApart(pending, error.message);
+    }
+  }
+
+  #propose(pending: Pending, inputFor: (ref: number) => Input): void {
+    const ref = this.#modules.newRef();
+    this.#byRef.set(ref, pending);
+    this.#modules.step(inputFor(ref));
+  }
+
+  /** What the node itself says, then its own request, then those of others under their names. */
+  #commandsOf({ own, request, isNamed, guests }: Pending): readonly Command[] {
+    const commands = own.flatMap((proposal) => proposal.commands);
+    if (request !== null) {
+      if (isNamed) {
+        const { incarnation, nodeId: node } = this.#self;
+        const { sequence } = request;
+        const { settledBelow } = this.#requests;
+        commands.push({ kind: 'request', node, incarnation, sequence, settledBelow });
+      }
+      for (const command of request.commands) commands.push(command);
+    }
+    for (const { from, incarnation, sequence, settledBelow, ...guest } of guests) {
+      commands.push({ kind: 'request', node: from, incarnation, sequence, settledBelow });
+      for (const command of guest.commands) commands.push(command);
+    }
+    return commands;
+  }
+
+  #submitApart(pending: Pending, problem: string): void {
+    const { own, request, guests } = pending;
+    const parts = own.length + (request === null ? 0 : 1) + guests.length;
+    if (parts > 1) {
+      for (const proposal of own) this.#submit([proposal], null, []);
+      if (request !== null) this.#submit([], request, []);
+      for (const guest of guests) this.#submit([], null, [guest]);
+    } else if (request !== null && request.proposals.length > 1) {
+      this.#requests.split(request);
+      this.flushSoon();
+    } else {
+      this.#close(pending, { type: 'refused', code: 'malformed', message: problem });
+    }
+  }
+
+  /** Follower: hands requests to the leader. */
+  #forwardRequests(): void {
+    const notLeading = {
+      ok: false,
+      code: 'not-leader',
+      message: 'this node does not lead',
+    } as const;
+    for (;;) {
+      const own = this.#queue.takeOwn();
+      if (own.length === 0) break;
+      for (const { settle } of own) settle?.(notLeading);
+    }
+    const to = this.#modules.standing.leader();
+    if (to === null || to === this.#self.nodeId) return;
+    while (this.#requests.hasRoom()) {
+      const request = this.#requests.next(ENTRY_BYTES);
+      if (request === null) return;
+      this.#forward(request, to);
+    }
+  }
+
+  #forward(request: Request, to: NodeId): void {
+    try {
+      const batch = encodeBatch({ at: 0, commands: request.commands });
+      this.#requests.markSent(request, to, this.#modules.standing.tick());
+      const { sequence } = request;
+      const { settledBelow } = this.#requests;
+      const channel = batch.length > CONTROL_BYTES_MAX ? 'bulk' : 'control';
+      this.#modules.send(to, { kind: 'forward', sequence, settledBelow, batch }, channel);
+    } catch (error) {
+      if (!(error instanceof MalformedCommand)) throw error;
+      this.#refuseRequest(request, error.message);
+    }
+  }
+
+  // -------------------------------------------------------------------------------------------
+  // Answers
+
+  /** One of its proposals makes no sense: they are tried one by one. */
+  #refuseRequest(request: Request, message: string): void {
+    if (request.proposals.length > 1) this.#requests.split(request);
+    else this.#requests.settle(request, { ok: false, code: 'malformed', message });
+    this.flushSoon();
+  }
+
+  #answerForward(
+    { from: to, incarnation: life, sequence }: Pick<Guest, 'from' | 'incarnation' | 'sequence'>,
+    { result, index = 0, at = 0, message = '' }: ForwardAnswer,
+  ): void {
+    const text = message.slice(0, ANSWER_CHARACTERS_MAX).toWellFormed();
+    const frame = { kind: 'forwarded', life, sequence, result, index, at, message: text } as const;
+    this.#modules.send(to, frame, 'control');
+  }
+
+  /** Tells everyone who had a part in an entry what became of it. */
+  #close({ own, request, isNamed, guests, at }: Pending, fate: Fate): void {
+    const result = proposedOf(fate, at);
+    const answer = answerOf(fate, at);
+    for (const { settle } of own) settle?.(result);
+    if (request !== null) {
+      const isFinal = result.ok || result.code === 'malformed';
+      if (isFinal || (fate.type === 'unknown' && !isNamed)) this.#requests.settle(request, result);
+      else this.#requests.retry(request);
+    }
+    for (const guest of guests) {
+      this.#guests.done(guest);
+      this.#answerForward(guest, answer);
+    }
+  }
+
+  #nowMs(): number {
+    return this.#modules.clock.monotonicMs();
+  }
+}
+
+function proposedOf(fate: Fate, at: number): Proposed {
+  switch (fate.type) {
+    case 'applied':
+      return { ok: true, index: fate.index, at };
+    case 'refused':
+      return { ok: false, code: fate.code, message: fate.message };
+    case 'unknown':
+      return { ok: false, code: 'indeterminate', message: fate.message };
+  }
+}
+
+/** The same for the member that handed it over. */
+function answerOf(fate: Fate, at: number): ForwardAnswer {
+  switch (fate.type) {
+    case 'applied':
+      return { result: 'ok', index: fate.index, at };
+    case 'refused':
+      return { result: fate.code, message: fate.message };
+    case 'unknown':
+      return { result: 'indeterminate', message: fate.message };
+  }
+}
