@@ -23,15 +23,7 @@ import type { Member, State } from '../../projections/state.ts';
 import { get } from '../../projections/table.ts';
 import { members } from '../../raft/confchange.ts';
 import { createRaft } from '../../raft/core.ts';
-import type {
-  ConfigAt,
-  Effect,
-  Entry,
-  Input,
-  NodeId,
-  Raft,
-  RaftStatus,
-} from '../../raft/types.ts';
+import type { ConfigAt, Effect, Entry, Input, NodeId, Raft, RaftStatus } from '../../raft/types.ts';
 import type {
   Applicant,
   Clock,
