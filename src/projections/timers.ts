@@ -18,6 +18,8 @@ export interface Timer {
 }
 
 const MINUTE_MS = 60_000;
+/** The earliest time under a node, where it is known: the objects never change. */
+const earliest = new WeakMap<object, number>();
 const NONE: Directories<number> = {};
 
 /** A timer that is set or cleared; `at` is the time that it is set to, which is how it is found. */
@@ -28,6 +30,8 @@ export interface TimerChange extends Timer {
 /** The same timers but for these changes, in their order. */
 export function changedTimers(timers: Timers, changes: Iterable<TimerChange>): Timers {
   const minutes = new Map<number, Rewrite<number>>();
+  /** The earliest time; undefined once what was the earliest may be gone. */
+  let first = earliest.get(timers);
   for (const { key, at, set } of changes) {
     const slot = Math.floor(at / MINUTE_MS);
     let minute = minutes.get(slot);
@@ -35,7 +39,12 @@ export function changedTimers(timers: Timers, changes: Iterable<TimerChange>): T
       minute = new Rewrite(timers[slot] ?? NONE);
       minutes.set(slot, minute);
     }
-    minute.change(key, (before) => (set ? at : before === at ? undefined : before));
+    minute.change(key, (before) => {
+      const after = set ? at : before === at ? undefined : before;
+      if (before !== after && before === first) first = undefined;
+      if (set && first !== undefined) first = Math.min(first, at);
+      return after;
+    });
   }
   const all: Record<number, Directories<number>> = { ...timers };
   let isChanged = false;
@@ -46,7 +55,9 @@ export function changedTimers(timers: Timers, changes: Iterable<TimerChange>): T
     if (isEmpty(directories)) delete all[slot];
     else all[slot] = directories;
   }
-  return isChanged ? all : timers;
+  if (!isChanged) return timers;
+  if (first !== undefined) earliest.set(all, first);
+  return all;
 }
 
 /** Timers with `at <= now`, earliest first and then by key, at most `countMax` of them. */
@@ -73,9 +84,6 @@ export function nextTimer(timers: Timers): number {
   earliest.set(timers, next);
   return next;
 }
-
-/** Answers that are already known, by object identity: the objects never change. */
-const earliest = new WeakMap<object, number>();
 
 /** The earliest time under a node; only what has changed since the last question is walked. */
 function earliestIn(node: object): number {

@@ -33,6 +33,20 @@ it('answers as a sorted list does, in any order of setting and clearing', () => 
   );
 });
 
+it('knows what is due next after many changes at once', () => {
+  const steps = fc.array(step, { maxLength: 12 });
+  fc.assert(
+    fc.property(fc.array(steps, { maxLength: 8 }), (entries) => {
+      let timers: Timers = {};
+      for (const changes of entries) {
+        timers = changedTimers(timers, changes);
+        const [first] = dueTimers(timers, Infinity, Infinity);
+        expect(nextTimer(timers)).toBe(first?.at ?? Infinity);
+      }
+    }),
+  );
+});
+
 it('is empty again when everything is cleared', () => {
   fc.assert(
     fc.property(fc.array(fc.tuple(key, at)), (pairs) => {
