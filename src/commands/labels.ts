@@ -11,8 +11,23 @@ import { MalformedCommand, text, type Schema } from './schema.ts';
 
 export type Labels = readonly string[];
 
+type LabelPair = readonly [name: string, value: string];
+
 /** Makes a label set from pairs in any order; a later pair wins over an earlier one. */
-export function labelsFrom(pairs: Iterable<readonly [string, string]>): Labels {
+export function labelsFrom(pairs: Iterable<LabelPair>): Labels {
+  const list = Array.isArray(pairs) ? (pairs as readonly LabelPair[]) : [...pairs];
+  const labels: string[] = [];
+  let previous: string | null = null;
+  for (const [name, value] of list) {
+    // Most senders are written in Go, which writes maps in this very order.
+    if (previous !== null && byCodePoint(previous, name) >= 0) return sortedLabels(list);
+    if (value !== '') labels.push(name, value);
+    previous = name;
+  }
+  return labels;
+}
+
+function sortedLabels(pairs: readonly LabelPair[]): Labels {
   const byName = new Map(pairs);
   const names = [...byName.keys()].filter((name) => byName.get(name) !== '').sort(byCodePoint);
   return names.flatMap((name) => [name, byName.get(name) ?? '']);

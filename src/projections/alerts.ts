@@ -8,7 +8,7 @@
 
 import type { PushAlerts, PushedAlert } from '../commands/alerts.ts';
 import type { Check } from '../commands/config.ts';
-import { fingerprint } from '../commands/labels.ts';
+import { fingerprint, sameLabels } from '../commands/labels.ts';
 import { alertLabels, type CompiledCheck } from './checks.ts';
 import { joinGroups } from './groups.ts';
 import type { Alert } from './state.ts';
@@ -62,7 +62,16 @@ function rowOfPushed(tx: Transaction, pushed: PushedAlert): Alert {
  */
 function merged(before: Alert | undefined, pushed: Alert): Alert {
   if (before === undefined) return pushed;
-  const kept = { ...pushed, wakeAt: before.wakeAt, groups: before.groups };
+  const kept = {
+    ...pushed,
+    // Texts that are known are kept: what lives for long would otherwise be new with every push.
+    labels: sameLabels(before.labels, pushed.labels) ? before.labels : pushed.labels,
+    annotations: sameLabels(before.annotations, pushed.annotations)
+      ? before.annotations
+      : pushed.annotations,
+    wakeAt: before.wakeAt,
+    groups: before.groups,
+  };
   const beforeEnds = before.endsAt === 0 ? Infinity : before.endsAt;
   const overlap = pushed.startsAt <= beforeEnds && pushed.endsAt >= before.startsAt;
   if (!overlap) return kept;
