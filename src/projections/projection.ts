@@ -14,7 +14,7 @@ import { flush } from './flushes.ts';
 import { forgetMember, setMember } from './members.ts';
 import { attempt, notificationDue, outcome } from './notifications.ts';
 import { rowsOf } from './pages.ts';
-import { setReducers } from './reducers.ts';
+import { setReducers, THIS_BUILD, type Build } from './reducers.ts';
 import { beginRequest } from './requests.ts';
 import { missingDue, observe, pendingDue } from './series.ts';
 import { expireSilence, setSilence, silenceDue } from './silences.ts';
@@ -39,10 +39,12 @@ export interface Applied {
 /** The state as it grows, with the index of series that every input needs. */
 export class Projection {
   #state: State;
+  readonly #build: Build;
   readonly #series: SeriesIndex = { ids: new Map(), watchers: new WeakMap() };
 
-  constructor(state: State) {
+  constructor(state: State, build: Build = THIS_BUILD) {
     this.#state = state;
+    this.#build = build;
     for (const [id, name] of rowsOf(state.series)) this.#series.ids.set(name, id);
   }
 
@@ -66,9 +68,9 @@ export class Projection {
     const [first] = batch.commands;
     // A new leader first says whether anybody listened: only then may deadlines count silence.
     const leads = first?.kind === 'lead';
-    if (leads) reduce(tx, first);
+    if (leads) reduce(tx, first, this.#build);
     passTime(tx);
-    const commands = reduceFrom(leads ? 1 : 0, tx, batch.commands);
+    const commands = reduceFrom(leads ? 1 : 0, tx, batch.commands, this.#build);
     this.#state = tx.finish();
     const took = commands === batch.commands ? batch : { at: batch.at, commands };
     return { batch: took, transitions: tx.transitions };
@@ -83,13 +85,14 @@ function reduceFrom(
   first: number,
   tx: Transaction,
   commands: readonly Command[],
+  build: Build,
 ): readonly Command[] {
   let isRepetition = false;
   let kept: Command[] | null = null;
   for (const [i, command] of commands.entries()) {
     if (i < first) continue;
     if (command.kind === 'request') isRepetition = !beginRequest(tx, command);
-    else if (!isRepetition) reduce(tx, command);
+    else if (!isRepetition) reduce(tx, command, build);
     if (isRepetition) kept ??= commands.slice(0, i);
     else kept?.push(command);
   }
@@ -124,7 +127,7 @@ function passTime(tx: Transaction): void {
   }
 }
 
-function reduce(tx: Transaction, command: Exclude<Command, BeginRequest>): void {
+function reduce(tx: Transaction, command: Exclude<Command, BeginRequest>, build: Build): void {
   switch (command.kind) {
     case 'observe':
       observe(tx, command);
@@ -157,7 +160,7 @@ function reduce(tx: Transaction, command: Exclude<Command, BeginRequest>): void 
       forgetMember(tx, command);
       return;
     case 'reducers':
-      setReducers(tx, command);
+      setReducers(tx, command, build);
       return;
     case 'clock':
       return;

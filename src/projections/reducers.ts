@@ -20,15 +20,24 @@ export const REDUCERS_MAX: number = 1;
  */
 export const REDUCERS_WANTED: number = 1;
 
+/** What a build can run, and what it wants. The simulator runs several builds side by side. */
+export interface Build {
+  readonly reducersMax: number;
+  readonly reducersWanted: number;
+}
+
+/** The build that this code is. */
+export const THIS_BUILD: Build = { reducersMax: REDUCERS_MAX, reducersWanted: REDUCERS_WANTED };
+
 /** The log goes on by rules that this build does not have. */
 export class NewerFold extends Error {
   readonly code = 'newer-fold';
   readonly version: number;
 
-  constructor(index: number, version: number) {
+  constructor(index: number, version: number, { reducersMax }: Build) {
     super(
       `entry ${index} of the log switches to version ${version} of the fold, and this build has ` +
-        `version ${REDUCERS_MAX}: start a newer build of tocsin on this data`,
+        `version ${reducersMax}: start a newer build of tocsin on this data`,
     );
     this.name = 'NewerFold';
     this.version = version;
@@ -41,7 +50,7 @@ export function reducerVersionOf(state: State): number {
 }
 
 /** Folds the switch to another version. It only rises: what was folded stays folded. */
-export function setReducers(tx: Transaction, { version }: SetReducers): void {
-  if (version > REDUCERS_MAX) throw new NewerFold(tx.index, version);
+export function setReducers(tx: Transaction, { version }: SetReducers, build: Build): void {
+  if (version > build.reducersMax) throw new NewerFold(tx.index, version, build);
   if (version > tx.reducers.version) tx.reducers = { version };
 }

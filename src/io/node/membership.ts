@@ -10,7 +10,7 @@
 
 import type { Command } from '../../commands/command.ts';
 import type { State } from '../../projections/state.ts';
-import { REDUCERS_WANTED } from '../../projections/reducers.ts';
+import type { Build } from '../../projections/reducers.ts';
 import { entries, get } from '../../projections/table.ts';
 import { members } from '../../raft/confchange.ts';
 import type { ConfChange, NodeId, RaftStatus } from '../../raft/types.ts';
@@ -35,6 +35,7 @@ export interface MembershipModules {
 interface Self {
   readonly nodeId: NodeId;
   readonly incarnation: number;
+  readonly build: Build;
 }
 
 interface Asked {
@@ -63,6 +64,7 @@ const ROUND_TICKS = 10;
 
 export class Membership {
   readonly #id: NodeId;
+  readonly #build: Build;
   readonly #modules: MembershipModules;
   readonly #asked = new Map<number, Asked>();
   /** Where nodes said they are. A hint is good until the log says something new about its node. */
@@ -74,8 +76,9 @@ export class Membership {
   #isBusy = false;
   #peers = '';
 
-  constructor({ nodeId, incarnation }: Self, modules: MembershipModules) {
+  constructor({ build, incarnation, nodeId }: Self, modules: MembershipModules) {
     this.#id = nodeId;
+    this.#build = build;
     this.#firstRef = incarnation * REFS_PER_LIFE;
     this.#modules = modules;
   }
@@ -284,7 +287,7 @@ export class Membership {
     const runnable = members(raft().config.confState).map(
       (node) => get(table, node)?.reducersMax ?? reducers.version,
     );
-    const version = Math.min(REDUCERS_WANTED, ...runnable);
+    const version = Math.min(this.#build.reducersWanted, ...runnable);
     if (version <= reducers.version) return null;
     logger.info('fold switched to another version', { version, before: reducers.version });
     return propose([{ kind: 'reducers', version }]);

@@ -18,7 +18,7 @@ import { isLaterEpoch } from '../../log/epoch.ts';
 import type { Log } from '../../log/log.ts';
 import type { LocalTimeIn } from '../../projections/muting.ts';
 import { Projection } from '../../projections/projection.ts';
-import { REDUCERS_MAX } from '../../projections/reducers.ts';
+import { THIS_BUILD, type Build } from '../../projections/reducers.ts';
 import type { Member, State } from '../../projections/state.ts';
 import { get } from '../../projections/table.ts';
 import { members } from '../../raft/confchange.ts';
@@ -73,6 +73,8 @@ export interface NodeOptions extends HousekeepingOptions {
   readonly incarnation: number;
   /** Of the program, for people. */
   readonly version: string;
+  /** What it folds and wants to fold; the simulator runs several builds, everybody else this one. */
+  readonly build?: Build;
   /** Where this node is reached; asked late, since a port of 0 is known only once it is bound. */
   readonly addresses: () => { readonly http: string; readonly peer: string };
   /** What notifications call this cluster when the configuration has no external URL. */
@@ -107,6 +109,7 @@ export class Node implements NodeHandle, PeerReceiver {
   readonly #options: NodeOptions;
   readonly #modules: NodeModules;
   readonly #id: NodeId;
+  readonly #build: Build;
   readonly #raft: Raft;
   #projection: Projection;
   readonly #sender: Sender;
@@ -168,6 +171,7 @@ export class Node implements NodeHandle, PeerReceiver {
     this.#options = options;
     this.#modules = modules;
     this.#id = log.identity.nodeId;
+    this.#build = options.build ?? THIS_BUILD;
     this.#projection = start.projection;
     this.#appliedIndex = start.appliedIndex;
     this.#appliedTerm = start.restored.snapshot?.term ?? 0;
@@ -254,7 +258,7 @@ export class Node implements NodeHandle, PeerReceiver {
     });
     const { nodeId } = log.identity;
     this.#membership = new Membership(
-      { nodeId, incarnation: options.incarnation },
+      { nodeId, incarnation: options.incarnation, build: this.#build },
       {
         ...modules,
         state,
@@ -714,7 +718,7 @@ export class Node implements NodeHandle, PeerReceiver {
     const received = this.#catchUp.received(index);
     if (received === null) throw new Error(`snapshot ${index} is to be installed and is not here`);
     const { manifest, state } = received;
-    this.#projection = new Projection(state);
+    this.#projection = new Projection(state, this.#build);
     this.#appliedIndex = index;
     this.#appliedTerm = term;
     this.#appliedAt = manifest.at;
@@ -848,7 +852,7 @@ export class Node implements NodeHandle, PeerReceiver {
       peer,
       http,
       version,
-      reducersMax: REDUCERS_MAX,
+      reducersMax: this.#build.reducersMax,
       configHash: configuration.hash(),
     };
   }

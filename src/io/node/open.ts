@@ -12,6 +12,7 @@ import { openLog, type Log, type OpenLogResult } from '../../log/log.ts';
 import { readLogIdentity } from '../../log/recovery.ts';
 import { salvage } from '../../log/salvage.ts';
 import type { LoadedSnapshot, Logger, Manifest, SnapshotStore } from '../ports.ts';
+import type { Build } from '../../projections/reducers.ts';
 import { beginCluster, bytesOfHex, restore, type StartPoint } from './restore.ts';
 
 export interface OpenOptions {
@@ -22,6 +23,8 @@ export interface OpenOptions {
   /** There were other members when this node was last seen: they can bring back what is lost. */
   readonly hasOthers: boolean;
   readonly segmentBytesMax?: number;
+  /** The build that will go on from here, if it is not this one. */
+  readonly build?: Build;
 }
 
 export interface OpenModules {
@@ -66,7 +69,7 @@ export async function openData(
   // healed is empty for another reason.
   const isBlank = log.lastIndex === 0 && loaded.manifest === null && !log.isHealing;
   if (isBlank && options.founds) await beginCluster(log);
-  const restored = await restore(loaded, log);
+  const restored = await restore(loaded, log, options.build);
   if (restored.ok) return { ok: true, data: dataOf(log, restored.start, loaded, isNew) };
   await log.close();
   return salvaged(owner, loaded, restored.message, options, modules);
@@ -90,7 +93,7 @@ async function salvaged(
     return { ok: false, code: 'corrupt', message: `${problem} ${opened.refusal.message}` };
   }
   const { log } = opened;
-  const restored = await restore(loaded, log);
+  const restored = await restore(loaded, log, options.build);
   if (!restored.ok) return { ok: false, code: 'corrupt', message: restored.message };
   logger.error('log damaged: set aside; this node will not vote before the leader has healed it', {
     problem,

@@ -9,6 +9,7 @@
 import { decodeBatch } from '../../log/codec.ts';
 import type { Log } from '../../log/log.ts';
 import { Projection } from '../../projections/projection.ts';
+import type { Build } from '../../projections/reducers.ts';
 import { emptyDisk } from '../../raft/bootstrap.ts';
 import { decodeConfState, EMPTY_CONFIG, encodeConfState } from '../../raft/confchange.ts';
 import type { ConfigAt, Restored, TermRun } from '../../raft/types.ts';
@@ -42,7 +43,11 @@ export async function beginCluster(log: Log): Promise<void> {
 }
 
 /** Joins what the snapshot store and the log hold. */
-export async function restore(snapshot: LoadedSnapshot, log: Log): Promise<RestoreResult> {
+export async function restore(
+  snapshot: LoadedSnapshot,
+  log: Log,
+  build?: Build,
+): Promise<RestoreResult> {
   const { manifest, state } = snapshot;
   if (manifest !== null && snapshot.isReceived) await restartLogAfter(manifest, log);
   const problem =
@@ -64,7 +69,7 @@ export async function restore(snapshot: LoadedSnapshot, log: Log): Promise<Resto
     appliedIndex,
     damaged: log.isHealing,
   };
-  const projection = new Projection(state);
+  const projection = new Projection(state, build);
   const { hints } = tail;
   return {
     ok: true,

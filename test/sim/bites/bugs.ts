@@ -132,7 +132,7 @@ export const BUGS: readonly Bug[] = [
     edits: [
       {
         file: NODE,
-        was: '    this.#projection = new Projection(state);\n    this.#appliedIndex = index;',
+        was: '    this.#projection = new Projection(state, this.#build);\n    this.#appliedIndex = index;',
         becomes: '    void state;\n    this.#appliedIndex = index;',
       },
     ],
