@@ -5,18 +5,28 @@
 
 import path from 'node:path';
 import { nodeDigest } from '../../src/io/disk/digest.ts';
-import { chunkList, encodeManifest, rootOfList } from '../../src/io/disk/snapshot-format.ts';
+import type { LevelFolder } from '../../src/io/disk/level-open.ts';
+import {
+  chunkKey,
+  chunkList,
+  encodeManifest,
+  manifestKey,
+  rootOfList,
+} from '../../src/io/disk/snapshot-format.ts';
 import type { IncomingSnapshot, Manifest, SnapshotStore } from '../../src/io/ports.ts';
 import { MemorySnapshots } from '../../src/io/sim/memory-snapshots.ts';
 import { encodeCanonical } from '../../src/log/codec.ts';
-import { openStore, temporaryFolder } from './store.ts';
+import { flipped, inDatabase, openStore, temporaryFolder } from './store.ts';
 
 export interface Machine {
   /** The store of the process that runs. */
   readonly store: SnapshotStore;
-  /** The process ends, and the next one begins with what it left. */
-  restart(): Promise<void>;
+  /** The process ends, and the next one begins with what it left, less a bit that flipped meanwhile. */
+  restart(rot?: Rot): Promise<void>;
 }
+
+/** What rots: the manifest at an index, or the page of a hash. */
+export type Rot = { readonly manifest: number } | { readonly page: string };
 
 export interface Kind {
   /** A machine with an empty store; `whileStoring` is called when chunks are checked but not stored. */
@@ -48,8 +58,9 @@ const onLevel: Kind = {
       get store() {
         return store;
       },
-      restart: async () => {
+      restart: async (rot) => {
         await store.close();
+        if (rot !== undefined) await inDatabase(folder, (db) => flipIn(db, rot));
         store = await openStore(folder, { pace });
       },
     };
@@ -62,6 +73,11 @@ const onLevel: Kind = {
   },
 };
 
+async function flipIn(db: LevelFolder, rot: Rot): Promise<void> {
+  const key = 'page' in rot ? chunkKey(rot.page) : manifestKey(rot.manifest);
+  await db.put(key, flipped(await db.get(key)));
+}
+
 const inMemory: Kind = {
   machine: (whileStoring = () => undefined) => {
     const pace = () => {
@@ -73,15 +89,18 @@ const inMemory: Kind = {
       get store() {
         return store;
       },
-      restart: () => {
+      restart: async (rot) => {
+        await store.close();
+        if (rot !== undefined && 'page' in rot) store.flipBitOfPage(rot.page, 0);
+        if (rot !== undefined && 'manifest' in rot) store.flipBitOfManifest(rot.manifest, 300);
         store = store.reopened();
-        return Promise.resolve();
       },
     };
     return Promise.resolve(machine);
   },
   manifestBytes: (manifest) => {
-    const body = encodeCanonical(manifest);
+    const root = nodeDigest.sha256(encodeCanonical([manifest.reducerVersion, manifest.chunks]));
+    const body = encodeCanonical({ ...manifest, root: Buffer.from(root).toString('hex') });
     return Buffer.concat([nodeDigest.sha256(body), body]);
   },
 };

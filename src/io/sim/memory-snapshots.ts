@@ -1,16 +1,17 @@
 /**
  * The SnapshotStore port in memory: a shelf that outlives processes, and a store for each of them.
  *
- * Promise: pages are encoded and decoded for real and checked against their hash, and only what was
- * saved to the end is there for the next process. Like the real store it encodes a page once for as
- * long as it is the same object. Its manifests have bytes of their own kind, which the real store does not read.
+ * Promise: pages and manifests are encoded and decoded for real and checked against their hash, and only
+ * what was saved to the end is there for the next process. What the real store believes, refuses and
+ * writes again, this one does, too; like that one it encodes a page once for as long as it is the same
+ * object. Its manifests have bytes of their own kind, which the real store does not read.
  */
 
 import { MalformedCommand } from '../../commands/schema.ts';
 import { decodeCanonical, encodeCanonical } from '../../log/codec.ts';
 import type { Digest } from '../../log/disk.ts';
 import { INITIAL_STATE } from '../../projections/initial.ts';
-import { REDUCERS_MAX } from '../../projections/reducers.ts';
+import { THIS_BUILD, type Build } from '../../projections/reducers.ts';
 import {
   pagesOf,
   stateFrom,
@@ -36,6 +37,8 @@ export interface MemorySnapshotsModules {
    * pages as they come, its manifest. One that never resolves is a process that died.
    */
   readonly pace?: (write: 'pages' | 'manifest') => Promise<void>;
+  /** The build that uses the store, if it is not this one. */
+  readonly build?: Build;
 }
 
 /** The format of the manifests in here. */
@@ -44,14 +47,14 @@ const HASH_BYTES = 32;
 
 /** What lies on the shelf. */
 interface Shelf {
-  /** Manifests by index. */
-  readonly manifests: Map<number, Manifest>;
+  /** The bytes of manifests by index. */
+  readonly manifests: Map<number, Uint8Array>;
   /** The bytes of pages by their hash. */
   readonly pages: Map<string, Uint8Array>;
   /** The manifest of a snapshot on its way in. */
-  incoming: Manifest | null;
-  /** The last one that came from another member. */
-  received: Manifest | null;
+  incoming: Uint8Array | null;
+  /** The hash with which the manifest begins of the last one that came from another member. */
+  received: string | null;
   /** There may be pages that nothing needs. */
   isUntidy: boolean;
 }
@@ -62,8 +65,13 @@ interface Encoded {
   readonly hash: string;
 }
 
+type Decoded =
+  | { readonly ok: true; readonly manifest: Manifest }
+  | { readonly ok: false; readonly problem: string };
+
 /** What was taken in last in this life of the process. */
 interface Arriving {
+  readonly bytes: Uint8Array;
   readonly manifest: Manifest;
   readonly wanted: Set<string>;
 }
@@ -71,21 +79,31 @@ interface Arriving {
 export class MemorySnapshots implements SnapshotStore {
   readonly #modules: MemorySnapshotsModules;
   readonly #shelf: Shelf;
-  /** Pages that were found damaged: the next save mends them. */
-  readonly #rotten = new Set<string>();
+  readonly #build: Build;
+  /** Hashes of the pages that this process has verified or written; all others are written again. */
+  readonly #stored = new Set<string>();
+  /** Indexes of snapshots that were found damaged. */
+  readonly #damaged = new Set<number>();
   readonly #encoded = new WeakMap<object, Encoded>();
+  readonly #decoded = new WeakMap<Uint8Array, Decoded>();
   #arriving: Arriving | null = null;
   /** The end of the operation that runs; operations that write never overlap. */
   #turn: Promise<unknown> = Promise.resolve();
 
   constructor(modules: MemorySnapshotsModules, shelf: Shelf = emptyShelf()) {
     this.#modules = modules;
+    this.#build = modules.build ?? THIS_BUILD;
     this.#shelf = shelf;
   }
 
-  /** The store as the next process finds it. */
+  /** The store as the next process finds it. Throws when it is newer than the build of that process. */
   reopened(modules: MemorySnapshotsModules = this.#modules): MemorySnapshots {
-    return new MemorySnapshots(modules, this.#shelf);
+    const next = new MemorySnapshots(modules, this.#shelf);
+    const newest = this.indexes().find((index) => next.#read(index).ok);
+    const read = newest === undefined ? undefined : next.#read(newest);
+    const newer = read?.ok === true ? next.#newer(read.manifest) : null;
+    if (newer !== null) throw new Error(newer);
+    return next;
   }
 
   /** Indexes of the snapshots, newest first. */
@@ -93,45 +111,60 @@ export class MemorySnapshots implements SnapshotStore {
     return [...this.#shelf.manifests.keys()].sort((a, b) => b - a);
   }
 
+  /** Bit rot in the manifest of the snapshot at `index`; `at` counts bits. */
+  flipBitOfManifest(index: number, at: number): void {
+    const { manifests } = this.#shelf;
+    manifests.set(index, flipped(manifests.get(index), at));
+  }
+
+  /** Bit rot in the page of this hash, in all snapshots that have it; `at` counts bits. */
+  flipBitOfPage(hash: string, at: number): void {
+    const { pages } = this.#shelf;
+    pages.set(hash, flipped(pages.get(hash), at));
+  }
+
+  /** Hashes of the pages of the snapshot at `index`: none when its manifest cannot be read. */
+  pagesOf(index: number): readonly string[] {
+    const read = this.#read(index);
+    return read.ok ? read.manifest.chunks.map(([, hash]) => hash) : [];
+  }
+
   /** Bit rot in one page of the snapshot at `index` that no other snapshot has. */
   damage(index: number): void {
     const shared = this.#used(this.indexes().filter((each) => each !== index));
-    const chunks = this.#shelf.manifests.get(index)?.chunks ?? [];
-    const [, hash = ''] = chunks.find(([, each]) => !shared.has(each)) ?? [];
-    const bytes = this.#shelf.pages.get(hash);
-    if (bytes === undefined) throw new Error(`snapshot ${index} has no page of its own`);
-    this.#shelf.pages.set(hash, bytes.with(0, (bytes[0] ?? 0) ^ 1));
+    const own = this.pagesOf(index).find((hash) => !shared.has(hash));
+    if (own === undefined) throw new Error(`snapshot ${index} has no page of its own`);
+    this.flipBitOfPage(own, 0);
   }
 
   load(): Promise<LoadedSnapshot> {
     const problems: string[] = [];
     for (const index of this.indexes()) {
-      const manifest = this.#shelf.manifests.get(index);
-      if (manifest === undefined) continue;
-      const state = this.#stateOf(manifest);
-      if (typeof state === 'object') {
-        const isReceived = this.#shelf.received === manifest;
-        return Promise.resolve({ manifest, state, problems, isReceived });
+      const read = this.#read(index);
+      const state = read.ok ? this.#stateOf(read.manifest) : read.problem;
+      if (read.ok && typeof state === 'object') {
+        const isReceived = this.#shelf.received === ownHashOf(this.#shelf.manifests.get(index));
+        return Promise.resolve({ manifest: read.manifest, state, problems, isReceived });
       }
-      problems.push(state);
+      if (typeof state === 'string') problems.push(state);
+      this.#damaged.add(index);
     }
     return Promise.resolve({ manifest: null, state: INITIAL_STATE, problems, isReceived: false });
   }
 
   save(state: State, meta: SnapshotMeta): Promise<SnapshotWritten> {
     return this.#inTurn(async () => {
-      const { manifests, pages: shelf } = this.#shelf;
       const pages = [...pagesOf(state)].map(({ path, page }) => ({ path, ...this.#encode(page) }));
-      const fresh = pages.filter(({ hash }) => !shelf.has(hash) || this.#rotten.has(hash));
+      const fresh = pages.filter(({ hash }) => !this.#stored.has(hash));
       const wasUntidy = this.#shelf.isUntidy;
       this.#shelf.isUntidy = true;
       await this.#modules.pace?.('pages');
       for (const { hash, bytes } of fresh) this.#store(hash, bytes);
       const chunks = pages.map(({ path, hash }) => [path, hash] as const);
-      const root = this.#hash(encodeCanonical([meta.reducerVersion, chunks]));
+      const root = this.#rootOf(meta.reducerVersion, chunks);
       await this.#modules.pace?.('manifest');
       const manifest: Manifest = { ...meta, format: FORMAT, root, chunks };
-      manifests.set(meta.index, manifest);
+      this.#keep(manifest, this.#encodeManifest(manifest));
       this.#shelf.isUntidy = wasUntidy;
       const bytesWritten = fresh.reduce((sum, { bytes }) => sum + bytes.length, 0);
       return { manifest, chunksWritten: fresh.length, bytesWritten, tookMs: 0 };
@@ -140,24 +173,55 @@ export class MemorySnapshots implements SnapshotStore {
 
   prune(keep: number): Promise<void> {
     return this.#inTurn(() => {
-      const { incoming, manifests, pages } = this.#shelf;
-      const [newest = -1] = this.indexes();
-      const old = this.indexes().slice(keep);
-      for (const index of old) manifests.delete(index);
-      const isOvertaken = incoming !== null && incoming.index <= newest;
-      // Of what an earlier process began to take in, nobody will send the rest.
-      if (isOvertaken && this.#arriving === null) this.#shelf.incoming = null;
-      if (old.length === 0 && !this.#shelf.isUntidy) return Promise.resolve();
-      const used = this.#used(this.indexes());
-      for (const hash of pages.keys()) if (!used.has(hash)) pages.delete(hash);
-      this.#shelf.isUntidy = this.#shelf.incoming !== null;
+      for (const index of this.indexes()) if (!this.#read(index).ok) this.#damaged.add(index);
+      this.#forgetOvertaken();
+      const dropped = this.#indexesToDrop(keep);
+      for (const index of dropped) {
+        this.#shelf.manifests.delete(index);
+        this.#damaged.delete(index);
+      }
+      if (dropped.length > 0 || this.#shelf.isUntidy) this.#tidy();
       return Promise.resolve();
     });
   }
 
+  /** A damaged snapshot is evidence: it goes only with what is older than `keep` good ones. */
+  #indexesToDrop(keep: number): readonly number[] {
+    let good = 0;
+    return this.indexes().filter((index) => {
+      if (good >= keep) return true;
+      if (!this.#damaged.has(index)) good++;
+      return false;
+    });
+  }
+
+  /** Of what an earlier process began to take in, nobody will send the rest. */
+  #forgetOvertaken(): void {
+    const { incoming } = this.#shelf;
+    if (incoming === null || this.#arriving !== null) return;
+    const decoded = this.#decode(incoming);
+    const newest = this.indexes().find((index) => !this.#damaged.has(index)) ?? -1;
+    if (!decoded.ok || decoded.manifest.index <= newest) this.#shelf.incoming = null;
+  }
+
+  #tidy(): void {
+    const { incoming, pages } = this.#shelf;
+    const indexes = this.indexes();
+    // What an unreadable manifest uses is not known, so nothing may be called unused.
+    const areAllKnown = indexes.every((index) => this.#read(index).ok);
+    this.#shelf.isUntidy = incoming !== null || !areAllKnown;
+    if (!areAllKnown) return;
+    const used = this.#used(indexes);
+    for (const hash of pages.keys()) {
+      if (used.has(hash)) continue;
+      pages.delete(hash);
+      this.#stored.delete(hash);
+    }
+  }
+
   manifestBytes(index: number): Promise<Uint8Array | null> {
-    const manifest = this.#shelf.manifests.get(index);
-    return Promise.resolve(manifest === undefined ? null : this.#encodeManifest(manifest));
+    const bytes = this.#read(index).ok ? this.#shelf.manifests.get(index) : undefined;
+    return Promise.resolve(bytes === undefined ? null : Uint8Array.from(bytes));
   }
 
   chunk(hash: string): Promise<Uint8Array | null> {
@@ -167,18 +231,22 @@ export class MemorySnapshots implements SnapshotStore {
 
   takeIn(manifestBytes: Uint8Array): Promise<TakenIn> {
     return this.#inTurn(async () => {
-      const manifest = this.#decode(manifestBytes);
-      if (typeof manifest === 'string') return { ok: false, problem: manifest };
+      const decoded = this.#decodeAnew(manifestBytes);
+      if (!decoded.ok) return { ok: false, problem: `its manifest ${decoded.problem}` };
+      const { manifest } = decoded;
+      const newer = this.#newer(manifest);
+      if (newer !== null) return { ok: false, problem: newer };
       const known = this.#arriving;
-      if (known !== null && sameManifest(known.manifest, manifest)) {
+      if (known !== null && Buffer.compare(known.bytes, manifestBytes) === 0) {
         return { ok: true, incoming: this.#incoming(known) };
       }
       const hashes = manifest.chunks.map(([, hash]) => hash);
       const wanted = new Set(hashes.filter((hash) => this.#good(hash) === null));
       await this.#modules.pace?.('manifest');
-      this.#shelf.incoming = manifest;
+      const bytes = Uint8Array.from(manifestBytes);
+      this.#shelf.incoming = bytes;
       this.#shelf.isUntidy = true;
-      this.#arriving = { manifest, wanted };
+      this.#arriving = { bytes, manifest, wanted };
       return { ok: true, incoming: this.#incoming(this.#arriving) };
     });
   }
@@ -218,7 +286,7 @@ export class MemorySnapshots implements SnapshotStore {
   }
 
   async #finish(arriving: Arriving): Promise<State> {
-    const { manifest, wanted } = arriving;
+    const { bytes, manifest, wanted } = arriving;
     const { index } = manifest;
     if (this.#arriving !== arriving)
       throw new Error(`snapshot ${index} is not on its way in any more`);
@@ -229,15 +297,24 @@ export class MemorySnapshots implements SnapshotStore {
       throw new Error(state);
     }
     await this.#modules.pace?.('manifest');
-    this.#shelf.manifests.set(index, manifest);
-    this.#shelf.received = manifest;
+    this.#keep(manifest, bytes);
+    this.#shelf.received = ownHashOf(bytes);
     this.#shelf.incoming = null;
     this.#arriving = null;
     return state;
   }
 
+  /** Puts a manifest on the shelf. */
+  #keep(manifest: Manifest, bytes: Uint8Array): void {
+    this.#shelf.manifests.set(manifest.index, bytes);
+    this.#decoded.set(bytes, { ok: true, manifest });
+    this.#damaged.delete(manifest.index);
+  }
+
   /** The state that a manifest names, or what is wrong with the first page that cannot be read. */
   #stateOf(manifest: Manifest): State | string {
+    const newer = this.#newer(manifest);
+    if (newer !== null) return newer;
     const pages: StatePage[] = [];
     for (const [path, hash] of manifest.chunks) {
       const bytes = this.#good(hash);
@@ -247,6 +324,7 @@ export class MemorySnapshots implements SnapshotStore {
       }
       const page = restoredPage(path, decodeCanonical(bytes) as object);
       this.#encoded.set(page, { bytes, hash });
+      this.#stored.add(hash);
       pages.push({ path, page });
     }
     try {
@@ -259,22 +337,23 @@ export class MemorySnapshots implements SnapshotStore {
   /** The bytes of a page if they have its hash. */
   #good(hash: string): Uint8Array | null {
     const bytes = this.#shelf.pages.get(hash);
-    if (bytes === undefined) return null;
-    if (this.#hash(bytes) === hash) return bytes;
-    this.#rotten.add(hash);
+    if (bytes !== undefined && this.#hash(bytes) === hash) return bytes;
+    this.#stored.delete(hash);
     return null;
   }
 
   #store(hash: string, bytes: Uint8Array): void {
     this.#shelf.pages.set(hash, bytes);
-    this.#rotten.delete(hash);
+    this.#stored.add(hash);
   }
 
   /** Hashes of the pages that these snapshots and the one on its way in have. */
   #used(indexes: readonly number[]): ReadonlySet<string> {
-    const { incoming, manifests } = this.#shelf;
-    const users = [incoming, ...indexes.map((index) => manifests.get(index))];
-    return new Set(users.flatMap((user) => user?.chunks.map(([, hash]) => hash) ?? []));
+    const { incoming } = this.#shelf;
+    const arriving = incoming === null ? null : this.#decode(incoming);
+    const chunks = arriving?.ok === true ? arriving.manifest.chunks : [];
+    const hashes = indexes.flatMap((index) => this.pagesOf(index));
+    return new Set([...chunks.map(([, hash]) => hash), ...hashes]);
   }
 
   #encode(page: object): Encoded {
@@ -294,18 +373,48 @@ export class MemorySnapshots implements SnapshotStore {
     return bytes;
   }
 
-  /** A manifest that this build can use, or a sentence. */
-  #decode(bytes: Uint8Array): Manifest | string {
+  /** The manifest at `index`, or a sentence that names it. */
+  #read(index: number): Decoded {
+    const bytes = this.#shelf.manifests.get(index);
+    const decoded = bytes === undefined ? wrong('is missing') : this.#decode(bytes);
+    return decoded.ok ? decoded : wrong(`snapshot ${index}: its manifest ${decoded.problem}`);
+  }
+
+  #decode(bytes: Uint8Array): Decoded {
+    const known = this.#decoded.get(bytes);
+    if (known !== undefined) return known;
+    const decoded = this.#decodeAnew(bytes);
+    this.#decoded.set(bytes, decoded);
+    return decoded;
+  }
+
+  #decodeAnew(bytes: Uint8Array): Decoded {
     const body = bytes.subarray(HASH_BYTES);
-    if (this.#hash(body) !== hex(bytes.subarray(0, HASH_BYTES))) return 'its manifest is damaged';
+    if (this.#hash(body) !== ownHashOf(bytes)) return wrong('is damaged');
     try {
       const manifest = decodeCanonical(body) as Manifest;
-      const isNewer = manifest.format > FORMAT || manifest.reducerVersion > REDUCERS_MAX;
-      return isNewer ? 'it is of a newer tocsin' : manifest;
+      const { chunks, format, reducerVersion, root } = manifest;
+      const isWhole = format > FORMAT || this.#rootOf(reducerVersion, chunks) === root;
+      return isWhole
+        ? { ok: true, manifest }
+        : wrong('is damaged: its root hash is not that of its chunks');
     } catch (error) {
-      if (error instanceof MalformedCommand) return `its manifest is malformed: ${error.message}`;
+      if (error instanceof MalformedCommand) return wrong(`is malformed: ${error.message}`);
       throw error;
     }
+  }
+
+  /** The sentence about a snapshot that is newer than the build that uses this store. */
+  #newer({ format, index, reducerVersion }: Manifest): string | null {
+    if (format <= FORMAT && reducerVersion <= this.#build.reducersMax) return null;
+    return (
+      `snapshot ${index}: it has format ${format} and was folded by version ${reducerVersion}, and ` +
+      `this build has ${FORMAT} and ${this.#build.reducersMax}: use a newer tocsin`
+    );
+  }
+
+  #rootOf(reducerVersion: number, chunks: Manifest['chunks']): string {
+    return this.#hash(encodeCanonical([reducerVersion, chunks]));
   }
 
   #hash(bytes: Uint8Array): string {
@@ -323,8 +432,21 @@ function emptyShelf(): Shelf {
   };
 }
 
-function sameManifest(a: Manifest, b: Manifest): boolean {
-  return Buffer.compare(encodeCanonical(a), encodeCanonical(b)) === 0;
+function wrong(problem: string): Decoded {
+  return { ok: false, problem };
+}
+
+/** The hash with which a manifest begins. */
+function ownHashOf(manifest: Uint8Array | undefined): string | null {
+  return manifest === undefined ? null : hex(manifest.subarray(0, HASH_BYTES));
+}
+
+/** Other bytes, so that what was known of them is known no more. */
+function flipped(bytes: Uint8Array | undefined, at: number): Uint8Array {
+  const offset = at >> 3;
+  const byte = bytes?.[offset];
+  if (bytes === undefined || byte === undefined) throw new RangeError(`there is no bit ${at}`);
+  return bytes.with(offset, byte ^ (1 << (at & 7)));
 }
 
 function hex(bytes: Uint8Array): string {
