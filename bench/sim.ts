@@ -16,6 +16,7 @@ import type { Logger, NodeObserver } from '../src/io/ports.ts';
 import { MemorySnapshots } from '../src/io/sim/memory-snapshots.ts';
 import { startProcess, type Process } from '../src/io/sim/process.ts';
 import { Receivers } from '../src/io/sim/receivers.ts';
+import { FIRST_ACTIONS } from '../src/io/sim/schedule.ts';
 import { SeededRandom } from '../src/io/sim/seeded-random.ts';
 import { VirtualClock } from '../src/io/sim/virtual-clock.ts';
 import { VirtualTime } from '../src/io/sim/virtual-time.ts';
@@ -114,7 +115,7 @@ const CLUSTER_CASES: readonly ClusterCase[] = [
   { name: 'nobody there', life: { actionsPerTenSeconds: 0, clientPauseMsMax: Infinity } },
   {
     name: 'a command every two seconds, a fault every ten',
-    life: { actionsPerTenSeconds: 1, clientPauseMsMax: 10_000 },
+    life: { actionsPerTenSeconds: 1, kinds: FIRST_ACTIONS, clientPauseMsMax: 10_000 },
   },
   { name: 'as in the campaign', life: { actionsPerTenSeconds: 4 } },
 ];

@@ -91,8 +91,8 @@ const inMemory: Kind = {
       },
       restart: async (rot) => {
         await store.close();
-        if (rot !== undefined && 'page' in rot) store.flipBitOfPage(rot.page, 0);
-        if (rot !== undefined && 'manifest' in rot) store.flipBitOfManifest(rot.manifest, 300);
+        if (rot !== undefined && 'page' in rot) store.flipBitOfPage(rot.page, 0.5);
+        if (rot !== undefined && 'manifest' in rot) store.flipBitOfManifest(rot.manifest, 0.5);
         store = store.reopened();
       },
     };

@@ -13,6 +13,7 @@ import type { Digest } from '../../log/disk.ts';
 import type { LocalTimeIn } from '../../projections/muting.ts';
 import type { Effect } from '../../raft/types.ts';
 import type { AppliedEntry, Applicant, Logger } from '../ports.ts';
+import { buildAt, mayRun, NEWEST_BUILD } from './builds.ts';
 import { MemorySnapshots } from './memory-snapshots.ts';
 import { SimulatedNetwork } from './network.ts';
 import { startProcess, type Process } from './process.ts';
@@ -77,6 +78,8 @@ export interface Host {
   process: Process | null;
   isStarting: boolean;
   trouble: DiskTrouble;
+  /** What is installed on it, as a place in the list of builds. */
+  build: number;
   /** Starts so far; incarnations count them. */
   starts: number;
   /** Whether its node was one of several members when it last spoke of them; outlives its disk. */
@@ -99,16 +102,25 @@ export class SimulatedCluster {
   readonly #modules: ClusterModules;
   readonly #configHash: string;
   readonly #nodeIds = new Set<string>();
+  readonly #newcomers: SeededRandom;
+  #newestBuild = 0;
 
   constructor(options: ClusterOptions, modules: ClusterModules) {
     this.#options = options;
     this.#modules = modules;
     this.random = new SeededRandom(options.seed);
+    this.#newcomers = new SeededRandom(options.seed ^ 0xb11d);
     this.network = new SimulatedNetwork({ random: this.random });
     const people = new SeededRandom(options.seed ^ 0x9e0);
     this.receivers = new Receivers({ answer: () => answerOf(people) }, { time: this.time });
     const bytes = encodeBatch({ at: 0, commands: [this.#configCommand()] });
     this.#configHash = hex(modules.digest.sha256(bytes));
+  }
+
+  /** Nobody has begun to upgrade it, or everybody has the newest build. */
+  isUpgraded(): boolean {
+    const isOn = [...this.hosts.values()].every(({ build }) => build === NEWEST_BUILD);
+    return this.#newestBuild === 0 || isOn;
   }
 
   /** Hosts with a process that runs and has not given up. */
@@ -134,6 +146,7 @@ export class SimulatedCluster {
       process: null,
       isStarting: false,
       trouble: {},
+      build: this.#buildOfNewcomer(),
       starts: 0,
       hasOthers: false,
       isAdmitted: founds,
@@ -167,10 +180,13 @@ export class SimulatedCluster {
     const { config, segmentBytesMax, snapshotEntries } = this.#options;
     const { digest, localTimeIn, witness } = this.#modules;
     const { clock, hasOthers, isFounder, name, nodeId } = host;
+    const { version, ...build } = buildAt(host.build);
     const command = this.#configCommand();
     return startProcess(
       {
         name,
+        version,
+        build,
         identity: { clusterId: CLUSTER_ID, nodeId },
         founds: isFounder,
         hasOthers,
@@ -195,6 +211,7 @@ export class SimulatedCluster {
         digest,
         snapshots: host.snapshots.reopened({
           digest,
+          build,
           pace: (write) => this.#paceSnapshot(host, clock, write),
         }),
         transport: this.network.join(nodeId, clock),
@@ -222,6 +239,19 @@ export class SimulatedCluster {
     if (answer?.ok === true && host.nodeId === nodeId) host.isAdmitted = true;
   }
 
+  /** Whether the next process of a host may be of another build, as long as nobody else changes his. */
+  mayInstall(host: Host, build: number): boolean {
+    const others = [...this.hosts.values()].filter((each) => each !== host);
+    const newestEver = this.#newestBuild;
+    return mayRun(build, { others: others.map((each) => each.build), newestEver });
+  }
+
+  /** What the next process of a host is. */
+  install(host: Host, build: number): void {
+    host.build = build;
+    this.#newestBuild = Math.max(this.#newestBuild, build);
+  }
+
   /** `kill -9`: the next process finds what the kernel held. */
   kill(host: Host): void {
     this.#end(host, (options) => host.disk.afterKill(options));
@@ -240,6 +270,7 @@ export class SimulatedCluster {
     host.hasOthers = false;
     host.isAdmitted = false;
     host.isFounder = false;
+    host.build = this.#buildOfNewcomer();
     host.starts = 0;
   }
 
@@ -258,6 +289,12 @@ export class SimulatedCluster {
     host.trouble = {};
     host.clock = this.#newClock(clock.now() - Math.floor(this.time.nowMs));
     host.disk = next(this.#diskOptions(host));
+  }
+
+  /** A newcomer gets what one of the others has, whoever is asked. */
+  #buildOfNewcomer(): number {
+    const builds = [...this.hosts.values()].map(({ build }) => build);
+    return builds[Math.floor(this.#newcomers.next() * builds.length)] ?? 0;
   }
 
   /** No node id is ever given twice. */

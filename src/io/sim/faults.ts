@@ -1,9 +1,10 @@
 /**
  * Carries out what a schedule says on a simulated cluster, and brings hosts back afterwards.
  *
- * Promise: whatever it does, the cluster could survive it: entries are destroyed on one member at a
- * time, and only while all the others hold theirs, since no replication survives the loss of a
- * majority of disks. Everything else may happen at once.
+ * Promise: whatever it does, the cluster could survive it: entries, or the snapshots that stand for
+ * them, are destroyed on one member at a time, and only while all the others hold theirs, since no
+ * replication survives the loss of a majority of disks. Builds change by what people are told they may
+ * do. Everything else may happen at once.
  */
 
 import { members } from '../../raft/confchange.ts';
@@ -20,6 +21,8 @@ export interface FaultsModules {
 
 const NAMES = ['n1', 'n2', 'n3', 'n4', 'n5'];
 const HOSTS_MIN = 3;
+/** A process that was told to stop is killed when it has not ended by then. */
+const STOP_WITHIN_MS = 10_000;
 
 export class Faults {
   readonly #modules: FaultsModules;
@@ -38,7 +41,7 @@ export class Faults {
 
   strike(action: Action): void {
     if (this.#isOver) return;
-    const host = this.#choose(action.who);
+    const host = this.#choose(action);
     if (host === undefined) return;
     const done = this.#carryOut(action, host);
     if (!done) return;
@@ -99,6 +102,20 @@ export class Faults {
     }
   }
 
+  /** After the faults: an upgrade that was begun is brought to its end, one host after the other. */
+  upgradeRest(): void {
+    const { cluster, note } = this.#modules;
+    const hosts = [...cluster.hosts.values()];
+    if (!this.#isOver || cluster.isUpgraded()) return;
+    if (!hosts.every(({ process }) => process?.node.ready() === true)) return;
+    const build = Math.min(...hosts.map((host) => host.build));
+    const host = hosts.find((each) => each.build === build);
+    if (host === undefined) return;
+    note(`${host.name} is upgraded`);
+    cluster.kill(host);
+    cluster.install(host, build + 1);
+  }
+
   /** Machines that were bought together start together, once all of them are admitted. */
   #startTogether(): void {
     const { cluster } = this.#modules;
@@ -156,12 +173,31 @@ export class Faults {
         return this.#shrink(host);
       case 'transfer':
         return this.#transfer();
+      case 'upgrade':
+        return this.#replaceBuild(host, host.build + 1, action);
+      case 'downgrade':
+        return this.#replaceBuild(host, host.build - 1, action);
+      case 'snapshot rot':
+        return this.#rotSnapshot(host, how, lastsMs);
     }
   }
 
-  #choose(who: number): Host | undefined {
-    const hosts = [...this.#modules.cluster.hosts.values()];
+  #choose({ kind, who }: Action): Host | undefined {
+    const hosts = this.#candidates(kind);
     return hosts[Math.floor(who * hosts.length)];
+  }
+
+  /** All hosts, or those on which the action makes sense, or matters most. */
+  #candidates(kind: Action['kind']): readonly Host[] {
+    const { cluster } = this.#modules;
+    const hosts = [...cluster.hosts.values()];
+    if (kind === 'upgrade') return hosts.filter((host) => cluster.mayInstall(host, host.build + 1));
+    if (kind === 'downgrade') {
+      return hosts.filter((host) => cluster.mayInstall(host, host.build - 1));
+    }
+    if (kind !== 'snapshot rot') return hosts;
+    const based = hosts.filter(({ process }) => process !== null && process.log.firstIndex > 1);
+    return based.length > 0 ? based : hosts;
   }
 
   #stayDown(host: Host, ms: number): boolean {
@@ -285,6 +321,46 @@ export class Faults {
     if (name === undefined || bytes === undefined) return false;
     host.disk.flipBit(name, Math.floor(((how * 7_919) % 1) * bytes.length), Math.floor(how * 8));
     return this.#stayDown(host, lastsMs / 4);
+  }
+
+  /**
+   * A bit of a snapshot flips while the process is down, most often of the newest one. Where the log
+   * begins after it, nothing on this disk can take its place.
+   */
+  #rotSnapshot(host: Host, how: number, lastsMs: number): boolean {
+    const { snapshots } = host;
+    const indexes = snapshots.indexes();
+    const index = indexes[Math.floor(how ** 2 * indexes.length)];
+    if (index === undefined || !this.#mayDestroy(host)) return false;
+    this.#modules.cluster.kill(host);
+    const pages = snapshots.pagesOf(index);
+    // One in four hits the manifest, which comes before the pages.
+    const place = ((how * 7_919) % 1) * 4 - 1;
+    const page = place < 0 ? undefined : pages[Math.floor((place / 3) * pages.length)];
+    const at = (how * 104_729) % 1;
+    if (page === undefined) snapshots.flipBitOfManifest(index, at);
+    else snapshots.flipBitOfPage(page, at);
+    return this.#stayDown(host, lastsMs / 4);
+  }
+
+  /** The process is stopped in order, or is killed, and the next one is of another build. */
+  #replaceBuild(host: Host, build: number, { how, lastsMs }: Action): boolean {
+    const { cluster } = this.#modules;
+    const { clock, process } = host;
+    const replace = (): void => {
+      // Whoever ended the process meanwhile knew nothing of this.
+      if (clock.isKilled) return;
+      cluster.kill(host);
+      if (cluster.mayInstall(host, build)) cluster.install(host, build);
+      this.#stayDown(host, lastsMs / 8);
+    };
+    if (process === null || how < 0.5) {
+      replace();
+    } else {
+      void process.node.stop().then(replace, replace);
+      cluster.time.after(STOP_WITHIN_MS, replace);
+    }
+    return true;
   }
 
   #wipe(host: Host, lastsMs: number): boolean {

@@ -111,13 +111,13 @@ export class MemorySnapshots implements SnapshotStore {
     return [...this.#shelf.manifests.keys()].sort((a, b) => b - a);
   }
 
-  /** Bit rot in the manifest of the snapshot at `index`; `at` counts bits. */
+  /** Bit rot in the manifest of the snapshot at `index`; `at`, from 0 to 1, says where. */
   flipBitOfManifest(index: number, at: number): void {
     const { manifests } = this.#shelf;
     manifests.set(index, flipped(manifests.get(index), at));
   }
 
-  /** Bit rot in the page of this hash, in all snapshots that have it; `at` counts bits. */
+  /** The same in the page of this hash, which all snapshots lose that have it. */
   flipBitOfPage(hash: string, at: number): void {
     const { pages } = this.#shelf;
     pages.set(hash, flipped(pages.get(hash), at));
@@ -443,10 +443,10 @@ function ownHashOf(manifest: Uint8Array | undefined): string | null {
 
 /** Other bytes, so that what was known of them is known no more. */
 function flipped(bytes: Uint8Array | undefined, at: number): Uint8Array {
-  const offset = at >> 3;
-  const byte = bytes?.[offset];
-  if (bytes === undefined || byte === undefined) throw new RangeError(`there is no bit ${at}`);
-  return bytes.with(offset, byte ^ (1 << (at & 7)));
+  if (bytes === undefined) throw new RangeError('nothing is stored there');
+  const bit = Math.floor(at * 8 * bytes.length);
+  const offset = bit >> 3;
+  return bytes.with(offset, (bytes[offset] ?? 0) ^ (1 << (bit & 7)));
 }
 
 function hex(bytes: Uint8Array): string {

@@ -16,6 +16,7 @@ import type { Logger, NodeObserver, Notifier, Random, SnapshotStore, Transport }
 import type { VirtualClock } from './virtual-clock.ts';
 
 export interface ProcessOptions extends Omit<NodeOptions, 'addresses' | 'externalUrl' | 'version'> {
+  readonly version?: string;
   /** Who a log belongs to that begins here. */
   readonly identity: LogIdentity;
   /** Whether a log that begins here is that of a new cluster. */
@@ -61,8 +62,8 @@ export async function startProcess(
   const failures: Error[] = [];
   const node = new Node(
     {
-      ...options,
       version: 'simulated',
+      ...options,
       addresses: () => ({ http: `${options.name}:9093`, peer: `${options.name}:9094` }),
       externalUrl: () => `http://${options.name}:9093`,
     },

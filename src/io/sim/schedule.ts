@@ -8,7 +8,8 @@
 
 import { SeededRandom } from './seeded-random.ts';
 
-export const ACTIONS = [
+/** What was drawn from the beginning. The list stays as it is, so that known seeds mean what they meant. */
+export const FIRST_ACTIONS = [
   'kill',
   'power cut',
   'crash at a write',
@@ -27,6 +28,11 @@ export const ACTIONS = [
   'shrink',
   'transfer',
 ] as const;
+
+/** What came later is drawn from numbers of its own, and changes nothing of the first list. */
+const LATER_ACTIONS = ['upgrade', 'downgrade', 'snapshot rot'] as const;
+
+export const ACTIONS = [...FIRST_ACTIONS, ...LATER_ACTIONS] as const;
 
 export type ActionKind = (typeof ACTIONS)[number];
 
@@ -59,22 +65,39 @@ const WEIGHTS: Readonly<Record<ActionKind, number>> = {
   grow: 3,
   shrink: 2,
   transfer: 4,
+  upgrade: 5,
+  downgrade: 2,
+  'snapshot rot': 3,
 };
+
+/** Actions of the later list for each one of the first. */
+const LATER_SHARE = 0.5;
 
 export interface ScheduleOptions {
   readonly seed: number;
   readonly lengthMs: number;
-  /** Actions in ten seconds, on average. */
+  /** Actions of the first list in ten seconds, on average. */
   readonly perTenSeconds: number;
 }
 
-/** The actions in the order of their times. */
+/** The actions of the first list, then those that came later; each list in the order of its times. */
 export function scheduleOf({ seed, lengthMs, perTenSeconds }: ScheduleOptions): readonly Action[] {
-  const random = new SeededRandom(seed ^ 0x5eed);
   const count = Math.round((lengthMs / 10_000) * perTenSeconds);
+  return [
+    ...drawn(FIRST_ACTIONS, count, { seed: seed ^ 0x5eed, lengthMs }),
+    ...drawn(LATER_ACTIONS, Math.round(count * LATER_SHARE), { seed: seed ^ 0x1a7e, lengthMs }),
+  ];
+}
+
+function drawn(
+  kinds: readonly ActionKind[],
+  count: number,
+  { seed, lengthMs }: Pick<ScheduleOptions, 'seed' | 'lengthMs'>,
+): readonly Action[] {
+  const random = new SeededRandom(seed);
   const actions = Array.from({ length: count }, (): Action => ({
     atMs: Math.floor(random.next() * lengthMs),
-    kind: pick(random.next()),
+    kind: pick(kinds, random.next()),
     who: random.next(),
     how: random.next(),
     lastsMs: Math.floor(100 + random.next() ** 2 * 8_000),
@@ -82,11 +105,9 @@ export function scheduleOf({ seed, lengthMs, perTenSeconds }: ScheduleOptions): 
   return actions.toSorted((a, b) => a.atMs - b.atMs);
 }
 
-const TOTAL = Object.values(WEIGHTS).reduce((sum, weight) => sum + weight, 0);
-
-function pick(share: number): ActionKind {
-  let left = share * TOTAL;
-  for (const kind of ACTIONS) {
+function pick(kinds: readonly ActionKind[], share: number): ActionKind {
+  let left = share * kinds.reduce((sum, kind) => sum + WEIGHTS[kind], 0);
+  for (const kind of kinds) {
     left -= WEIGHTS[kind];
     if (left < 0) return kind;
   }

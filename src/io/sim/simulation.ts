@@ -14,15 +14,17 @@ import type { Config } from '../../commands/config.ts';
 import type { Digest } from '../../log/disk.ts';
 import { LogFailed } from '../../log/damage.ts';
 import type { LocalTimeIn } from '../../projections/muting.ts';
+import { NewerFold } from '../../projections/reducers.ts';
 import { pagesOf } from '../../projections/snapshot-pages.ts';
 import type { State } from '../../projections/state.ts';
 import { isJoint } from '../../raft/confchange.ts';
 import type { Effect } from '../../raft/types.ts';
 import type { AppliedEntry, Proposed } from '../ports.ts';
+import { buildAt } from './builds.ts';
 import { Checker, LawBroken } from './checker.ts';
 import { SimulatedCluster, type Host, type Witness } from './cluster.ts';
 import { Faults } from './faults.ts';
-import { scheduleOf, type Action } from './schedule.ts';
+import { scheduleOf, type Action, type ActionKind } from './schedule.ts';
 import { SeededRandom } from './seeded-random.ts';
 import { Situations } from './situations.ts';
 
@@ -41,6 +43,8 @@ export interface SimulationOptions {
   readonly members: number;
   /** Only these actions of the schedule, by their place in it; all when left out. */
   readonly only?: ReadonlySet<number>;
+  /** Only actions of these kinds; all when left out. */
+  readonly kinds?: readonly ActionKind[];
 }
 
 export interface SimulationModules {
@@ -74,11 +78,15 @@ const LOOK_EVERY_MS = 50;
 
 /** Situations that only the node's own words tell. */
 const TOLD = [
-  ['clock differs', 'clock too far off to lead'],
-  ['dead member', 'dead member replaced'],
-  ['log damaged', 'log damaged and set aside'],
-  ['torn tail', 'torn tail cut'],
+  [/^clock differs/, 'clock too far off to lead'],
+  [/^dead member/, 'dead member replaced'],
+  [/^log damaged/, 'log damaged and set aside'],
+  [/^log damaged.*no snapshot that reaches/, 'log given up for want of its snapshot'],
+  [/^snapshot damaged/, 'rotten snapshot set aside'],
+  [/^torn tail/, 'torn tail cut'],
 ] as const;
+/** What every refusal says of what is of a later build. */
+const TOO_NEW = 'newer tocsin';
 
 export async function simulate(
   options: SimulationOptions,
@@ -103,6 +111,8 @@ class Simulation implements Witness {
   #hash = 0;
   #problem: string | null = null;
   #commands = 0;
+  /** The newest version of the fold that any node folds by. */
+  #foldVersion = 1;
 
   constructor(options: SimulationOptions, modules: SimulationModules) {
     const { config, seed } = options;
@@ -119,7 +129,10 @@ class Simulation implements Witness {
       lengthMs: options.faultyMs,
       perTenSeconds: options.actionsPerTenSeconds,
     });
-    this.#actions = drawn.filter((_, i) => options.only?.has(i) ?? true);
+    const { kinds, only } = options;
+    this.#actions = drawn.filter(({ kind }, i) => {
+      return (only?.has(i) ?? true) && (kinds?.includes(kind) ?? true);
+    });
     this.#faults = new Faults({
       cluster: this.#cluster,
       note: (line) => this.#note(line),
@@ -190,6 +203,7 @@ class Simulation implements Witness {
   /** Hosts without a process get one: again and again, as a supervisor does. */
   #keepRunning(): void {
     this.#faults.switchOff();
+    this.#faults.upgradeRest();
     for (const host of this.#cluster.hosts.values()) this.#faults.revive(host);
     this.#cluster.time.after(250, () => this.#keepRunning());
   }
@@ -253,6 +267,7 @@ class Simulation implements Witness {
     this.#expectTold(from, until);
     const lost = this.#checker.lost();
     if (lost.length > 0) throw new LawBroken('nothing acknowledged is lost', lost.join(' '));
+    this.#expectSwitched();
     await this.#compareStates();
   }
 
@@ -268,12 +283,25 @@ class Simulation implements Witness {
     }
   }
 
+  /** All members have long been able to fold by the rules that all of them want. */
+  #expectSwitched(): void {
+    for (const { build, name, process } of this.#cluster.hosts.values()) {
+      const { reducersWanted } = buildAt(build);
+      const version = process?.node.view().state.reducers.version ?? reducersWanted;
+      if (version === reducersWanted) continue;
+      throw new LawBroken(
+        'the fold is switched once all members want it',
+        `${name} folds by version ${version}, and its build wants ${reducersWanted}`,
+      );
+    }
+  }
+
   #isWhole(): boolean {
     const hosts = this.#cluster.living();
     if (hosts.length < this.#cluster.hosts.size) return false;
     const statuses = hosts.map(({ process }) => process?.node.status());
     const leader = statuses.find((status) => status?.role === 'leader');
-    if (leader === undefined) return false;
+    if (leader === undefined || !this.#cluster.isUpgraded()) return false;
     const members = leader.members.filter(({ role }) => role !== 'learner');
     if (members.length !== hosts.length) return false;
     return statuses.every((status) => {
@@ -335,6 +363,9 @@ class Simulation implements Witness {
 
   started(host: Host): void {
     this.#note(`${host.name} started (${host.nodeId}, start ${host.starts})`);
+    if (new Set(this.#cluster.living().map(({ build }) => build)).size > 1) {
+      this.#situations.count('members of two builds');
+    }
   }
 
   effect(host: Host, effect: Effect): void {
@@ -391,17 +422,34 @@ class Simulation implements Witness {
     const { index, batch } = entry;
     this.#mix(`${host.name}${index}:${batch.at}:${batch.commands.length}`);
     this.#checker.applied(host, entry);
+    this.#watchFold(host);
+  }
+
+  #watchFold(host: Host): void {
+    const version = host.process?.node.view().state.reducers.version ?? 1;
+    if (version > buildAt(host.build).reducersMax) {
+      throw new LawBroken(
+        'a build folds by rules that it has',
+        `${host.name} folds by version ${version}`,
+      );
+    }
+    if (version <= this.#foldVersion) return;
+    this.#foldVersion = version;
+    this.#situations.count('fold switched');
+    this.#note(`${host.name} folds by version ${version}`);
   }
 
   logged(host: Host, level: 'info' | 'warn' | 'error', message: string): void {
     if (level !== 'info') this.#note(`${host.name} ${level}: ${message}`);
-    for (const [beginning, situation] of TOLD) {
-      if (message.startsWith(beginning)) this.#situations.count(situation);
+    for (const [words, situation] of TOLD) {
+      if (words.test(message)) this.#situations.count(situation);
     }
+    if (message.includes(TOO_NEW)) this.#tooOld(host, message);
   }
 
   failed(host: Host, error: Error): void {
     this.#note(`${host.name} gave up: ${error.message}`);
+    if (error instanceof NewerFold) this.#tooOld(host, error.message);
     if (error instanceof LogFailed || error.message.startsWith('snapshot ')) {
       this.#situations.count('node stopped by its disk');
     } else {
@@ -411,6 +459,10 @@ class Simulation implements Witness {
 
   refused(host: Host, error: Error): void {
     this.#break(new LawBroken('a node starts on what it left', `${host.name}: ${error.message}`));
+  }
+
+  #tooOld({ name }: Host, message: string): void {
+    this.#break(new LawBroken('no build is too old for what it meets', `${name}: ${message}`));
   }
 
   #guard(check: () => void): void {

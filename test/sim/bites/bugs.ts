@@ -199,6 +199,32 @@ export const BUGS: readonly Bug[] = [
     ],
   },
   {
+    name: 'a build wants the new rules of the fold as soon as it has them',
+    edits: [
+      {
+        file: 'src/io/node/membership.ts',
+        was: 'Math.min(this.#build.reducersWanted, ...runnable)',
+        becomes: 'Math.min(this.#build.reducersMax, ...runnable)',
+      },
+    ],
+  },
+  {
+    name: 'a member that was upgraded does not say what it can fold now',
+    edits: [
+      { file: NODE, was: 'reducersMax: this.#build.reducersMax,', becomes: 'reducersMax: 1,' },
+    ],
+  },
+  {
+    name: 'a log that begins after a snapshot is folded without it',
+    edits: [
+      {
+        file: 'src/io/node/restore.ts',
+        was: 'return log.firstIndex <= 1 ? null : noBase(log, problems);',
+        becomes: 'return log.firstIndex < 0 ? noBase(log, problems) : null;',
+      },
+    ],
+  },
+  {
     name: 'a snapshot that came from the leader is put over a newer log at the next start',
     edits: [
       {
