@@ -1,12 +1,17 @@
 /**
  * Visits every state that three nodes can reach within some bounds, and checks each.
  *
- * The network is the set of messages sent and not delivered, and the next delivery is any of them.
- * So loss, delay and reordering need no moves of their own: what is never chosen is lost. Steps of a
- * node depend on that node alone, so each is computed once and the rest is combination.
+ * The network is the set of messages that were ever sent, and the next delivery is any of them. So
+ * loss, delay, reordering and doubling need no moves of their own: what is never chosen is lost. Steps
+ * of a node depend on that node alone, so each is computed once and the rest is combination.
  *
  * Left out because it adds no behaviour: states that differ only by the names of the nodes,
- * deliveries that change nothing and send nothing new, and messages that can never matter again.
+ * deliveries that change nothing and send nothing new, messages that can never matter again, and the
+ * time between a step that says nothing and its write where a node does nothing else meanwhile. A
+ * crash in that time is one before the step, or one after the write whose messages are lost.
+ *
+ * States that were seen are known by 64 bits of hash: of twenty million, two look alike by chance in
+ * one search of a hundred thousand.
  */
 
 import { describeMessage } from '../../../src/raft/describe.ts';
@@ -15,6 +20,7 @@ import { checkElected, checkState, committedBy } from './invariants.ts';
 import type { History } from './invariants.ts';
 import { NODES, outcomeOf } from './local.ts';
 import type { Action, Facts } from './local.ts';
+import { SeenStates } from './seen-states.ts';
 
 export interface Bounds {
   /** Terms after the one in which all begin; nobody stands for a later one. */
@@ -61,10 +67,11 @@ interface World extends History {
   readonly nodes: readonly number[];
   readonly network: readonly number[];
   readonly spent: Spent;
-  readonly depth: number;
-  /** How it came about, to tell the story of a failure. */
-  readonly before: World | null;
-  readonly by: string;
+}
+
+/** A state that was seen for the first time, by its place in the order of the search. */
+interface Seen extends World {
+  readonly place: number;
 }
 
 type Spent = Readonly<Record<'proposals' | 'crashes' | 'timeouts' | 'heartbeats', number>>;
@@ -78,42 +85,48 @@ const PERMUTATIONS = [
   [2, 1, 0],
 ] as const;
 
+export interface SearchOptions {
+  /** The search ends, incomplete, once it has seen so many states. */
+  readonly statesMax?: number;
+  /** Leaves out nothing but renamed states, to show that what is left out is not missed. */
+  readonly isThorough?: boolean;
+  /** Called with each state, once. */
+  readonly onState?: (facts: readonly Facts[], history: History, count: number) => void;
+}
+
 /** Throws at the first state that breaks a promise, with the moves that lead to it. */
-export function search(
-  bounds: Bounds,
-  statesMax = Infinity,
-  onState?: (count: number) => void,
-): Found {
-  return new Search(bounds).run(statesMax, onState);
+export function search(bounds: Bounds, options: SearchOptions = {}): Found {
+  return new Search(bounds, options).run();
 }
 
 class Search {
   readonly #bounds: Bounds;
+  readonly #options: SearchOptions;
   readonly #nodes: Node[] = [];
   readonly #nodeByPrint = new Map<string, number>();
   readonly #actions = new Interned<Action>();
   readonly #messages = new Interned<Message>();
   readonly #renamedMessages: number[][] = [];
-  readonly #seen = new Set<string>();
-  #todo: World[] = [];
+  readonly #seen = new SeenStates();
+  #todo: Seen[] = [];
   #transitions = 0;
   readonly #reached = new Map<string, number>();
 
-  constructor(bounds: Bounds) {
+  constructor(bounds: Bounds, options: SearchOptions) {
     this.#bounds = bounds;
+    this.#options = options;
   }
 
-  run(statesMax: number, onState: (count: number) => void = () => {}): Found {
-    this.#visit({
+  run(): Found {
+    const { statesMax = Infinity } = this.#options;
+    const start: World = {
       nodes: NODES.map((id) => this.#node(id, [])),
       network: [],
       committed: [],
       leaders: [],
       spent: { proposals: 0, crashes: 0, timeouts: 0, heartbeats: 0 },
-      depth: 0,
-      before: null,
-      by: 'all start',
-    });
+    };
+    this.#visit(start, -1, 'all start');
     let depth = 0;
     let complete = true;
     // Breadth first, so that the story of a failure is as short as can be.
@@ -124,7 +137,6 @@ class Search {
         this.#expand(world);
         if (this.#seen.size >= statesMax) complete = false;
         if (!complete) break;
-        onState(this.#seen.size);
       }
       depth++;
     }
@@ -138,18 +150,17 @@ class Search {
     };
   }
 
-  #expand(world: World): void {
+  #expand(world: Seen): void {
     for (const [at, node] of world.nodes.entries()) {
       for (const [action, cost] of this.#choices(world, node)) {
         const spent = cost === null ? world.spent : add(world.spent, cost);
-        this.#move(world, at, action, spent, world.network);
+        this.#move(world, at, action, spent);
       }
     }
     for (const id of world.network) {
       const message = this.#messages.get(id);
-      const rest = world.network.filter((other) => other !== id);
       const at = NODES.indexOf(message.to);
-      this.#move(world, at, { type: 'deliver', message }, world.spent, rest);
+      this.#move(world, at, { type: 'deliver', message }, world.spent);
     }
   }
 
@@ -173,32 +184,65 @@ class Search {
     return choices;
   }
 
-  #move(world: World, at: number, action: Action, spent: Spent, network: readonly number[]): void {
+  #move(world: Seen, at: number, action: Action, spent: Spent): void {
     const from = world.nodes[at] ?? -1;
     const before = this.#get(from).facts;
     if (action.type === 'deliver' && before.writes >= this.#bounds.writes) return;
     this.#transitions++;
     const by = `${before.node}: ${nameOf(action)}`;
-    const { to, sent } = this.#blamed(world, by, () => this.#transition(from, action));
-    const isNews = to !== from || sent.some((message) => !world.network.includes(message));
-    if (action.type === 'deliver' && !isNews) return;
-    const nodes = world.nodes.map((node, place) => (place === at ? to : node));
-    const facts = nodes.map((node) => this.#get(node).facts);
-    const after = { ...world, nodes, spent, depth: world.depth + 1, before: world, by };
-    const history = this.#blamed(world, by, () => {
-      const next = remember(world, facts, facts[at], before);
-      checkState(facts, next);
-      return next;
-    });
-    const union = [...new Set([...network, ...sent])].sort((a, b) => a - b);
-    this.#visit({ ...after, ...history, network: this.#relevant(union, facts) });
+    try {
+      const step = this.#transition(from, action);
+      const isNews =
+        step.to !== from || step.sent.some((message) => !world.network.includes(message));
+      if (action.type === 'deliver' && !isNews) return;
+      const after = this.#after(world, at, step, spent);
+      const written = this.#writtenAtOnce(step);
+      if (written === null) {
+        this.#visit(after, world.place, by);
+      } else {
+        checkState(this.#factsOf(after), after);
+        this.#visit(this.#after(after, at, written, spent), world.place, `${by}, durable at once`);
+      }
+    } catch (error) {
+      throw this.#blamed(error, world, by);
+    }
   }
 
-  #visit(world: World): void {
-    const key = this.#keyOf(world);
-    if (this.#seen.has(key)) return;
-    this.#seen.add(key);
-    this.#todo.push(world);
+  /** The state of all after a step of the node at this place. */
+  #after(world: World, at: number, { to, sent }: Transition, spent: Spent): World {
+    const before = this.#get(world.nodes[at] ?? -1).facts;
+    const nodes = world.nodes.map((node, place) => (place === at ? to : node));
+    const facts = nodes.map((node) => this.#get(node).facts);
+    const { committed, leaders } = remember(world, facts, facts[at], before);
+    const union = [...new Set([...world.network, ...sent])].sort((a, b) => a - b);
+    const { terms, timeouts } = this.#bounds;
+    const outlook = { terms, mayStand: spent.timeouts < timeouts };
+    const network =
+      this.#options.isThorough === true
+        ? union
+        : union.filter((id) => mayMatter(this.#messages.get(id), facts, outlook));
+    return { nodes, network, committed, leaders, spent };
+  }
+
+  /** What comes of the write of a step that said nothing, if its node can do nothing else. */
+  #writtenAtOnce({ to, sent }: Transition): Transition | null {
+    const { writes } = this.#get(to).facts;
+    if (this.#options.isThorough === true || this.#bounds.writes > 1) return null;
+    if (writes === 0 || sent.length > 0) return null;
+    return this.#transition(to, { type: 'sync', count: writes });
+  }
+
+  #factsOf({ nodes }: World): readonly Facts[] {
+    return nodes.map((node) => this.#get(node).facts);
+  }
+
+  #visit(world: World, before: number, by: string): void {
+    const place = this.#seen.add(this.#keyOf(world), before, by);
+    if (place === null) return;
+    const facts = this.#factsOf(world);
+    checkState(facts, world);
+    this.#todo.push({ ...world, place });
+    this.#options.onState?.(facts, world, this.#seen.size);
     const { leaders, committed } = world;
     this.#count(`leaders of ${leaders.filter((leader) => leader !== null).length} terms`);
     this.#count(`${committed.length} committed`);
@@ -206,10 +250,6 @@ class Search {
 
   #count(what: string): void {
     this.#reached.set(what, (this.#reached.get(what) ?? 0) + 1);
-  }
-
-  #relevant(network: readonly number[], facts: readonly Facts[]): readonly number[] {
-    return network.filter((id) => mayMatter(this.#messages.get(id), facts));
   }
 
   #transition(from: number, action: Action): Transition {
@@ -247,26 +287,36 @@ class Search {
 
   /** The smallest of the keys under all ways to name the nodes. */
   #keyOf(world: World): string {
-    let smallest = '';
-    for (const [which, permutation] of PERMUTATIONS.entries()) {
+    const renamed = PERMUTATIONS.map((permutation, which) => {
       const nodes: number[] = [];
       for (const [at, node] of world.nodes.entries()) {
         nodes[permutation[at] ?? at] = this.#renamed(node, which);
       }
-      // Compared first by the nodes alone: the rest is dear and seldom decides.
-      const head = packed(nodes);
-      if (smallest !== '' && head > smallest.slice(0, head.length)) continue;
-      const network = world.network.map((id) => this.#renamedMessage(id, which));
-      const leaders = world.leaders.map((leader) =>
-        leader === null ? 3 : renamedTo(leader, which),
-      );
-      const { proposals, crashes, timeouts, heartbeats } = world.spent;
-      const spent = [proposals, crashes, timeouts, heartbeats, network.length];
-      const tail = packed([...spent, ...network.sort((a, b) => a - b), ...leaders]);
-      const key = `${head}${tail}${world.committed.join()}`;
-      if (smallest === '' || key < smallest) smallest = key;
+      return packed(nodes);
+    });
+    // Compared first by the nodes alone: the rest is dear and seldom decides.
+    const head = renamed.reduce((a, b) => (a < b ? a : b));
+    let smallest: string | null = null;
+    for (const [which, other] of renamed.entries()) {
+      if (other !== head) continue;
+      const tail = this.#tailOf(world, which);
+      if (smallest === null || tail < smallest) smallest = tail;
     }
-    return smallest;
+    return `${head}${smallest}${world.committed.join()}`;
+  }
+
+  #tailOf({ network, leaders, spent }: World, which: number): string {
+    const messages = network.map((id) => this.#renamedMessage(id, which)).sort((a, b) => a - b);
+    const { proposals, crashes, timeouts, heartbeats } = spent;
+    return packed([
+      proposals,
+      crashes,
+      timeouts,
+      heartbeats,
+      messages.length,
+      ...messages,
+      ...leaders.map((leader) => (leader === null ? 3 : renamedTo(leader, which))),
+    ]);
   }
 
   #renamed(node: number, which: number): number {
@@ -287,16 +337,11 @@ class Search {
     return (row[which] ??= this.#messages.id(renameMessage(this.#messages.get(id), which)));
   }
 
-  /** Adds the story to an error. */
-  #blamed<T>(world: World, by: string, act: () => T): T {
-    try {
-      return act();
-    } catch (error) {
-      const story = [by];
-      for (let at: World | null = world; at !== null; at = at.before) story.unshift(at.by);
-      const reason = error instanceof Error ? error.message : String(error);
-      throw new Error(`${reason}\n  ${story.join('\n  ')}`, { cause: error });
-    }
+  /** The error with the story of how it came about. */
+  #blamed(error: unknown, { place }: Seen, by: string): Error {
+    const reason = error instanceof Error ? error.message : String(error);
+    const story = [...this.#seen.storyOf(place), by];
+    return new Error(`${reason}\n  ${story.join('\n  ')}`, { cause: error });
   }
 }
 
@@ -317,25 +362,50 @@ function remember(
   return { committed: longest, leaders: after };
 }
 
-/** False only for what will be ignored for ever, since terms on disk never fall. */
-function mayMatter(message: Message, facts: readonly Facts[]): boolean {
+/**
+ * False only for what will be ignored for ever. Terms on disk never fall, and who leads or stands no
+ * more in a term never does so again in it; for pre-votes that holds once nobody may stand any more.
+ */
+function mayMatter(
+  message: Message,
+  facts: readonly Facts[],
+  { mayStand, terms }: { readonly mayStand: boolean; readonly terms: number },
+): boolean {
   const { type, term } = message;
   const receiver = facts[NODES.indexOf(message.to)];
   const sender = facts[NODES.indexOf(message.from)];
   const told = receiver?.durableTerm ?? 0;
+  /** Its sender may learn of a newer term from the answer. */
+  const mayLearn = (sender?.durableTerm ?? 0) < terms;
   switch (type) {
     case 'vote':
       // A vote that is given already, or asked for by one who no longer counts it.
       return told < term || (told === term && (!hasVoted(receiver) || stands(sender, term)));
     case 'voteReply':
       return told < term || (told === term && stands(receiver, term));
+    case 'preVote':
+      return asks(sender, term) || mayStand || mayLearn;
     case 'preVoteReply':
+      if (message.granted) return told < term && (asks(receiver, term) || mayStand);
+      return told < term || (told === term && (asks(receiver, term + 1) || mayStand));
     case 'appendReply':
     case 'heartbeatReply':
-      return told <= term;
+      return told < term || leads(receiver, term);
+    case 'append':
+      // Who is past its term does not take it, but tells its sender so.
+      return told <= term || mayLearn;
     default:
       return true;
   }
+}
+
+/** It counts pre-votes for this term. */
+function asks(facts: Facts | undefined, term: number): boolean {
+  return facts?.role === 'preCandidate' && facts.term + 1 === term;
+}
+
+function leads(facts: Facts | undefined, term: number): boolean {
+  return facts?.role === 'leader' && facts.term === term;
 }
 
 function hasVoted(facts: Facts | undefined): boolean {
