@@ -20,6 +20,8 @@ export interface CatchUpModules {
   /** Tells the core. */
   readonly step: (input: Input) => void;
   readonly appliedIndex: () => number;
+  /** The snapshot at `index`, which another member needs, cannot be read here. */
+  readonly onUnreadable: (index: number) => void;
   readonly onFailure: (error: Error) => void;
 }
 
@@ -74,10 +76,10 @@ export class CatchUp {
 
   /** Leader: begins to bring the snapshot at `index` to `to`. */
   async offer(to: string, index: number): Promise<void> {
-    const { onFailure, send, snapshots, step } = this.#modules;
+    const { onFailure, send, snapshots } = this.#modules;
     try {
       const manifest = await snapshots.manifestBytes(index);
-      if (manifest === null) step({ type: 'snapshotSent', to, index, ok: false });
+      if (manifest === null) this.#giveUp(to, index);
       else send(to, { kind: 'offer', manifest });
     } catch (error) {
       onFailure(error as Error);
@@ -150,19 +152,31 @@ export class CatchUp {
     step({ type: 'snapshotProgress', to, index, done: Math.max(0, total - missing), total });
     const chunks: { readonly hash: string; readonly bytes: Uint8Array }[] = [];
     let size = 0;
+    let isGone = false;
     for (const hash of want.hashes) {
       const bytes = await snapshots.chunk(hash);
       if (bytes === null) {
-        // Pruned meanwhile, or damaged here: a newer snapshot will do.
-        send(to, { kind: 'gone', index });
-        step({ type: 'snapshotSent', to, index, ok: false });
-        return;
+        // The others are looked at, too: the store writes again what it knows to be unreadable.
+        isGone = true;
+      } else if (!isGone) {
+        chunks.push({ hash, bytes });
+        size += bytes.length;
+        if (size >= ANSWER_BYTES) break;
       }
-      chunks.push({ hash, bytes });
-      size += bytes.length;
-      if (size >= ANSWER_BYTES) break;
+    }
+    if (isGone) {
+      send(to, { kind: 'gone', index });
+      this.#giveUp(to, index);
+      return;
     }
     send(to, { kind: 'chunks', index, chunks });
+  }
+
+  /** It was pruned meanwhile, or is damaged here: a newer one will do, which somebody has to take. */
+  #giveUp(to: string, index: number): void {
+    const { onUnreadable, step } = this.#modules;
+    step({ type: 'snapshotSent', to, index, ok: false });
+    onUnreadable(index);
   }
 
   async #onChunks(from: string, frame: Extract<Frame, { kind: 'chunks' }>): Promise<void> {

@@ -92,6 +92,18 @@ export class Housekeeping {
     this.#snapshotAt = this.#modules.clock.monotonicMs();
   }
 
+  /**
+   * The snapshot at `index` cannot be read, and another member needs it. If it is the newest, another
+   * is taken now: what has rotted is written again with it.
+   */
+  replace(index: number): void {
+    if (index !== this.#snapshotIndex) return;
+    const point = this.#point();
+    if (point.index === index) return;
+    this.#modules.logger.warn('snapshot unreadable', { index, mend: 'another one is taken now' });
+    this.#run(() => this.#snapshot(point));
+  }
+
   /** Begins nothing more. */
   halt(): void {
     this.#stopped = true;

@@ -254,6 +254,7 @@ export class Node implements NodeHandle, PeerReceiver {
       send: (to, frame) => this.#peers.send(to, frame, 'bulk'),
       step: (input) => this.#step(input),
       appliedIndex: () => this.#appliedIndex,
+      onUnreadable: (index) => this.#housekeeping.replace(index),
       onFailure: (error) => this.#fail(error),
     });
     const { nodeId } = log.identity;

@@ -1,0 +1,56 @@
+/** A machine joins, and the snapshot that it needs has rotted on the leader, which does not know. */
+
+import { expect, test } from 'vitest';
+import { labelsFrom } from '../../src/commands/labels.ts';
+import { localTimeIn } from '../../src/io/daemon/local-time.ts';
+import { nodeDigest } from '../../src/io/disk/digest.ts';
+import { SimulatedCluster, type Witness } from '../../src/io/sim/cluster.ts';
+import { CONFIG } from './lives.ts';
+
+const SNAPSHOT_ENTRIES = 60;
+
+test('another snapshot is taken at once, not when the next one is due', async () => {
+  const warnings: string[] = [];
+  const cluster = new SimulatedCluster(
+    { seed: 1, config: CONFIG, snapshotEntries: SNAPSHOT_ENTRIES, segmentBytesMax: 1 << 14 },
+    { digest: nodeDigest, localTimeIn, witness: witnessOf(warnings) },
+  );
+  const { time } = cluster;
+  const leader = cluster.addHost('n1', true);
+  await time.until(cluster.boot(leader));
+  await time.run(1_000);
+  for (let i = 0; i < 3.5 * SNAPSHOT_ENTRIES; i++) {
+    const labels = labelsFrom([['alertname', `A${i}`]]);
+    const alert = { labels, annotations: [], startsAt: 0, endsAt: 0, generatorUrl: '' };
+    void leader.process?.node.propose([{ kind: 'alerts', source: 'client', alerts: [alert] }]);
+    await time.run(20);
+  }
+  const [newest = 0] = leader.snapshots.indexes();
+  for (const page of leader.snapshots.pagesOf(newest)) leader.snapshots.flipBitOfPage(page, 0.5);
+
+  const joiner = cluster.addHost('n2');
+  await time.until(cluster.admit(joiner, leader));
+  await time.until(cluster.boot(joiner));
+  await time.run(30_000);
+
+  expect(newest).toBeGreaterThanOrEqual(3 * SNAPSHOT_ENTRIES);
+  expect(warnings.filter((line) => line.startsWith('snapshot unreadable'))).toHaveLength(1);
+  expect(joiner.process?.node.view().index).toBe(leader.process?.node.view().index);
+  expect(joiner.process?.node.status().role).toBe('follower');
+});
+
+function witnessOf(warnings: string[]): Witness {
+  const fail = (_: unknown, error: Error): never => {
+    throw error;
+  };
+  return {
+    started: () => undefined,
+    effect: () => undefined,
+    applied: () => undefined,
+    logged: (_, level, message) => {
+      if (level === 'warn') warnings.push(message);
+    },
+    failed: fail,
+    refused: fail,
+  };
+}
