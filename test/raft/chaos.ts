@@ -15,6 +15,35 @@ const VOTERS = ['a', 'b', 'c'];
 const ALL = ['a', 'b', 'c', 'd', 'e'];
 const ELECTION_TICKS = 5;
 
+type Move = keyof typeof EVEN;
+
+/** How often each thing happens, beside the others. */
+const EVEN = {
+  tick: 8,
+  network: 42,
+  sync: 16,
+  work: 8,
+  read: 4,
+  moveSnapshot: 3,
+  propose: 9,
+  ask: 5,
+  takeSnapshot: 2,
+  compact: 2,
+  change: 1,
+  transfer: 0,
+  crash: 0,
+};
+
+/** What seldom meets in an even run meets where one thing happens much more often. */
+const TEMPERS: readonly Readonly<Record<Move, number>>[] = [
+  EVEN,
+  { ...EVEN, change: 10, network: 60 },
+  { ...EVEN, sync: 4, tick: 12 },
+  { ...EVEN, transfer: 5, tick: 6 },
+  { ...EVEN, tick: 20, crash: 2, propose: 14 },
+  { ...EVEN, sync: 3, tick: 25, propose: 20 },
+];
+
 export interface ChaosOptions {
   readonly seed: number;
   readonly steps: number;
@@ -39,6 +68,7 @@ class Chaos {
   readonly cluster: Cluster;
   readonly checker: Checker;
   readonly #random: Random;
+  readonly #temper: Readonly<Record<Move, number>>;
   #weatherLeft = 300;
   #lossOf = 0;
   /** Disks that do nothing for a while, and clocks that stand still. */
@@ -49,6 +79,7 @@ class Chaos {
 
   constructor(seed: number, onLine: ((line: string) => void) | undefined) {
     this.#random = createRandom(seed);
+    this.#temper = TEMPERS[seed % TEMPERS.length] ?? EVEN;
     this.cluster = new Cluster(VOTERS, {
       electionTicks: ELECTION_TICKS,
       heartbeatTicks: 1 + this.#random.below(2),
@@ -96,6 +127,9 @@ class Chaos {
     this.checker.afterStep();
     this.checker.checkLogMatching();
     this.#checkAgreement(String(ref));
+    this.#checkProtection();
+    this.#checkTransfer();
+    this.checker.afterStep();
   }
 
   describe(): string {
@@ -114,18 +148,44 @@ class Chaos {
     const { cluster } = this;
     if (this.#weatherLeft-- <= 0) this.#changeWeather();
     if (cluster.member(id).raft === null) return;
-    const draw = this.#random.below(100);
-    if (draw < 8) this.#someOf((each) => this.#tick(each));
-    else if (draw < 50) this.#network();
-    else if (draw < 66) this.#someOf((each) => this.#sync(each));
-    else if (draw < 74) this.#someOf((each) => cluster.work(each));
-    else if (draw < 78) this.#someOf((each) => cluster.read(each));
-    else if (draw < 81) this.#someOf((each) => this.#moveSnapshot(each));
-    else if (draw < 90) this.#propose(id);
-    else if (draw < 95) this.#ask(id);
-    else if (draw < 97) cluster.takeSnapshot(id);
-    else if (draw < 99) this.#compact(id);
-    else this.#change();
+    switch (this.#drawMove()) {
+      case 'tick':
+        return this.#someOf((each) => this.#tick(each));
+      case 'network':
+        return this.#network();
+      case 'sync':
+        return this.#someOf((each) => this.#sync(each));
+      case 'work':
+        return this.#someOf((each) => cluster.work(each));
+      case 'read':
+        return this.#someOf((each) => cluster.read(each));
+      case 'moveSnapshot':
+        return this.#someOf((each) => this.#moveSnapshot(each));
+      case 'propose':
+        return this.#propose(id);
+      case 'ask':
+        return this.#ask(id);
+      case 'takeSnapshot':
+        return void cluster.takeSnapshot(id);
+      case 'compact':
+        return this.#compact(id);
+      case 'change':
+        return this.#change();
+      case 'transfer':
+        return this.#transfer();
+      case 'crash':
+        return this.#crashAndReturn(id);
+    }
+  }
+
+  #drawMove(): Move {
+    const weights = Object.entries(this.#temper) as [Move, number][];
+    let left = this.#random.below(weights.reduce((sum, [, weight]) => sum + weight, 0));
+    for (const [move, weight] of weights) {
+      left -= weight;
+      if (left < 0) return move;
+    }
+    return 'network';
   }
 
   /** Faults last a while, or what follows from them would never come to pass. */
@@ -248,6 +308,12 @@ class Chaos {
     this.cluster.crash(id, this.#random.below(writes.length + 1));
   }
 
+  /** A process that is back before anybody has missed it. */
+  #crashAndReturn(id: NodeId): void {
+    this.#crash(id);
+    if (this.cluster.member(id).raft === null) this.#restart(id);
+  }
+
   /** Rarely the disk comes back with its newest entries gone; never two disks at a time. */
   #restart(id: NodeId): void {
     const member = this.cluster.member(id);
@@ -316,7 +382,9 @@ class Chaos {
     this.cluster.tickAll(4 * ELECTION_TICKS);
     const texts = leader.state.map(({ data }) => new TextDecoder().decode(data));
     if (!texts.includes(marker)) throw new Error('the last proposal was not committed');
-    const { voters, learners } = this.cluster.status(leader.id).config.confState;
+    const { voters, votersOutgoing, learners } = this.cluster.status(leader.id).config.confState;
+    if (![...voters, ...votersOutgoing].includes(leader.id))
+      throw new Error(`${leader.id} leads and is no voter`);
     for (const id of [...voters, ...learners]) {
       const { state } = this.cluster.member(id);
       if (state.length !== leader.state.length) {
@@ -325,6 +393,42 @@ class Chaos {
       const status = this.cluster.status(id);
       if (status.damaged) throw new Error(`${id} was not healed`);
     }
+  }
+
+  /** A voter that does not hear the leader, and that all others hear, changes nothing. */
+  #checkProtection(): void {
+    const { leader, others } = this.#inPeace();
+    const [deaf] = others;
+    if (deaf === undefined || others.length < 2) return;
+    const { term } = this.cluster.status(leader);
+    this.cluster.cut.add(`${leader}→${deaf}`);
+    this.cluster.tickAll(4 * ELECTION_TICKS);
+    this.cluster.cut.clear();
+    const after = this.#inPeace();
+    if (after.leader !== leader || this.cluster.status(leader).term !== term) {
+      throw new Error(`${deaf} disturbed ${leader}, which a majority heard`);
+    }
+    this.cluster.tickAll(ELECTION_TICKS);
+  }
+
+  /** Leadership goes where it is asked to go, in no time. */
+  #checkTransfer(): void {
+    const { leader, others } = this.#inPeace();
+    const to = others.at(-1);
+    if (to === undefined) return;
+    this.cluster.step(leader, { type: 'transfer', ref: ++this.#ref, to });
+    this.cluster.settle();
+    const after = this.#inPeace();
+    if (after.leader !== to) throw new Error(`${leader} could not hand over to ${to}`);
+  }
+
+  #inPeace(): { readonly leader: NodeId; readonly others: readonly NodeId[] } {
+    const [leader] = this.cluster.leaders();
+    if (leader === undefined) throw new Error('no leader in peace');
+    const { voters, votersOutgoing } = this.cluster.status(leader.id).config.confState;
+    // One that waits in a joint configuration until it is told to leave it is left alone.
+    const others = votersOutgoing.length > 0 ? [] : voters.filter((voter) => voter !== leader.id);
+    return { leader: leader.id, others };
   }
 
   #pick<T>(items: readonly T[]): T {

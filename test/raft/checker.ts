@@ -5,7 +5,7 @@
  * It knows every disk and every log, which no member does, and shares no rule with the core.
  */
 
-import type { ConfigAt, Effect, Entry, Message, NodeId } from '../../src/raft/types.ts';
+import type { ConfigAt, Effect, Entry, Message, NodeId, Persist } from '../../src/raft/types.ts';
 import type { Cluster, Member } from './cluster.ts';
 
 export class Checker {
@@ -19,8 +19,10 @@ export class Checker {
   readonly #floorOf = new Map<number, number>();
   readonly #outcomes = new Map<number, string>();
   readonly #applied = new Set<string>();
-  /** Index of the configuration in force, by member. */
-  readonly #configOf = new Map<NodeId, number>();
+  /** The configuration in force, by life of a member: a crash may bring back an older one. */
+  readonly #configOf = new Map<string, ConfigAt>();
+  /** Requests that were accepted and are not committed or taken back, by life of a member. */
+  readonly #open = new Map<string, Map<number, number>>();
   #joiners = new Set<NodeId>();
 
   constructor(cluster: Cluster) {
@@ -72,6 +74,7 @@ export class Checker {
         return;
       case 'persist':
         if (effect.truncateFrom !== undefined) this.count('truncations');
+        if (effect.snapshot !== undefined) this.#onNewLog(member, effect);
         return;
       case 'send':
         for (const message of effect.messages) this.#checkMessage(member, message);
@@ -79,8 +82,12 @@ export class Checker {
       case 'readReady':
         return this.#onReadReady(member, effect.ref, effect.index);
       case 'accepted':
-      case 'rejected':
+        this.#openOf(member).set(effect.ref, effect.index);
+        return this.#onOutcome(effect.ref, effect.type);
       case 'indeterminate':
+        this.#openOf(member).delete(effect.ref);
+        return this.#onOutcome(effect.ref, effect.type);
+      case 'rejected':
         return this.#onOutcome(effect.ref, effect.type);
       case 'configChanged':
         return this.#onConfig(member, effect);
@@ -100,13 +107,39 @@ export class Checker {
     }
   }
 
-  #onConfig(member: Member, { index, confState }: ConfigAt): void {
-    const { role, commitIndex } = this.#cluster.status(member.id);
-    const before = this.#configOf.get(member.id) ?? 0;
-    if (role === 'leader' && index > before && before > commitIndex) {
-      fail(`${member.id} changes the configuration of ${before} before it is committed`);
+  #openOf(member: Member): Map<number, number> {
+    const life = lifeOf(member);
+    const open = this.#open.get(life) ?? new Map<number, number>();
+    this.#open.set(life, open);
+    return open;
+  }
+
+  /** A log is given up for a snapshot only where the two do not agree. */
+  #onNewLog(member: Member, effect: Persist): void {
+    const { snapshot } = effect;
+    if (snapshot === undefined) return;
+    const log = member.disk.copy();
+    for (const write of member.writes) if (write !== effect) log.write(write);
+    if (entryAt(log, snapshot.index)?.term === snapshot.term) {
+      fail(
+        `${member.id} drops its log for the snapshot of ${snapshot.index}, which agrees with it`,
+      );
     }
-    this.#configOf.set(member.id, index);
+  }
+
+  #onConfig(member: Member, config: ConfigAt): void {
+    const { role, commitIndex } = this.#cluster.status(member.id);
+    const life = lifeOf(member);
+    const before = this.#configOf.get(life);
+    if (role === 'leader' && before !== undefined && config.index > before.index) {
+      if (before.index > commitIndex) {
+        fail(`${member.id} changes the configuration of ${before.index} before it is committed`);
+      }
+      if (isLeap(before, config))
+        fail(`${member.id} changes two voters at once at ${config.index}`);
+    }
+    this.#configOf.set(life, config);
+    const { confState } = config;
     const { voters, votersOutgoing, promote } = confState;
     if (votersOutgoing.length > 0) this.count('joint configurations');
     if (voters.some((voter) => this.#joiners.has(voter))) this.count('learners promoted');
@@ -149,7 +182,7 @@ export class Checker {
   }
 
   /** No message says more than the disk of its sender holds. */
-  #checkMessage({ id, disk }: Member, message: Message): void {
+  #checkMessage({ id, disk, raft }: Member, message: Message): void {
     const { hardState } = disk;
     if (message.type === 'preVote') return;
     if (message.type === 'preVoteReply' && message.granted) return;
@@ -160,6 +193,7 @@ export class Checker {
     }
     if (message.type === 'voteReply' && message.granted && message.term === hardState.term) {
       if (hardState.vote !== message.to) fail(`${id} grants a vote before it is durable`);
+      if (raft?.status().damaged === true) fail(`${id} votes though damaged`);
     }
   }
 
@@ -178,15 +212,22 @@ export class Checker {
     this.count(`requests ${outcome}`);
   }
 
-  #checkMember({ id, starts, raft }: Member): void {
+  #checkMember(member: Member): void {
+    const { id, raft } = member;
     if (raft === null) return;
-    const { commitIndex, windowBytes, lastIndex, durableIndex, appliedIndex, peers } =
+    const { commitIndex, config, role, windowBytes, lastIndex, durableIndex, appliedIndex, peers } =
       raft.status();
-    const life = `${id}#${starts}`;
+    const life = lifeOf(member);
     const before = this.#commitOf.get(life) ?? 0;
     if (commitIndex < before) fail(`commit of ${id} fell from ${before} to ${commitIndex}`);
     this.#commitOf.set(life, commitIndex);
     if (commitIndex > lastIndex) fail(`${id} commits past its log`);
+    if (config.index > lastIndex) fail(`${id} goes by a configuration that is not in its log`);
+    const open = this.#openOf(member);
+    for (const [ref, index] of open) {
+      if (index <= commitIndex) open.delete(ref);
+      else if (role !== 'leader') fail(`${id} lost the lead and did not say so to request ${ref}`);
+    }
     if (appliedIndex > commitIndex) fail(`${id} applied past its commit`);
     const inflightMax = this.#cluster.options.limits?.inflightMessagesMax ?? Infinity;
     for (const [peer, { inflightMessages }] of Object.entries(peers)) {
@@ -196,6 +237,18 @@ export class Checker {
     if (durableIndex === lastIndex && windowBytes > allowed)
       fail(`window of ${id}: ${windowBytes}`);
   }
+}
+
+function lifeOf({ id, starts }: Member): string {
+  return `${id}#${starts}`;
+}
+
+/** From one plain configuration to another with two voters more, less or other. */
+function isLeap({ confState: before }: ConfigAt, { confState: after }: ConfigAt): boolean {
+  if (before.votersOutgoing.length > 0 || after.votersOutgoing.length > 0) return false;
+  const gone = before.voters.filter((voter) => !after.voters.includes(voter));
+  const come = after.voters.filter((voter) => !before.voters.includes(voter));
+  return gone.length + come.length > 1;
 }
 
 function entryAt(

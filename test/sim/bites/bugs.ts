@@ -122,12 +122,6 @@ export const BUGS: readonly Bug[] = [
     edits: [{ file: NODE, was: '      ...this.#sender.orphans(),\n', becomes: '' }],
   },
   {
-    name: 'sends are known by their page, not by their try',
-    edits: [
-      { file: SENDER, was: 'return `${id}/${tries}`;', becomes: 'return tries < 0 ? `` : id;' },
-    ],
-  },
-  {
     name: 'the state of a snapshot that arrived is not taken over',
     edits: [
       {
