@@ -166,7 +166,8 @@ class Chaos {
       case 'ask':
         return this.#ask(id);
       case 'takeSnapshot':
-        return void cluster.takeSnapshot(id);
+        cluster.takeSnapshot(id);
+        return;
       case 'compact':
         return this.#compact(id);
       case 'change':
