@@ -302,8 +302,11 @@ class Simulation implements Witness {
     const statuses = hosts.map(({ process }) => process?.node.status());
     const leader = statuses.find((status) => status?.role === 'leader');
     if (leader === undefined || !this.#cluster.isUpgraded()) return false;
+    // By their ids: one seat of a dead node and one host that is no member yet would make up for it.
+    const ids = new Set(hosts.map(({ nodeId }) => nodeId));
     const members = leader.members.filter(({ role }) => role !== 'learner');
-    if (members.length !== hosts.length) return false;
+    if (members.length !== ids.size || !members.every(({ nodeId }) => ids.has(nodeId)))
+      return false;
     return statuses.every((status) => {
       return status !== undefined && leader.commitIndex - status.appliedIndex < 20;
     });
