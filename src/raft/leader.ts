@@ -31,9 +31,10 @@ export function tickLeader(state: RaftState): void {
   checkTransfer(state);
   dropDeparted(state);
   for (const peer of sortedPeers(state)) tickSnapshot(state, peer);
+  // With every tick: under load each commit puts the next heartbeat off.
+  promoteLearners(state);
   state.heartbeatElapsed++;
   if (state.heartbeatElapsed < state.heartbeatTicks) return;
-  promoteLearners(state);
   if (!startRound(state)) broadcastHeartbeat(state);
 }
 
