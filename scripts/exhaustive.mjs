@@ -5,8 +5,8 @@
  * A search that meets `--states` (default ten million) before it is through says so: it has then
  * covered all states up to some depth, not all.
  *
- * Not in any of these worlds: snapshots, reads, transfers, changes of
- * membership, damaged disks, three terms. Those are for the scenarios and the chaos test.
+ * Not in any of these worlds: snapshots, reads, transfers, changes of membership, damaged disks,
+ * three terms. Those are for the scenarios and the chaos test.
  */
 
 import { spawnSync } from 'node:child_process';
@@ -23,6 +23,10 @@ const WORLDS = [
 
 const flag = process.argv.indexOf('--states');
 const statesMax = flag === -1 ? 10_000_000 : Number(process.argv[flag + 1]);
+if (!Number.isInteger(statesMax) || statesMax < 1) {
+  console.error(`--states ${process.argv[flag + 1]} is not a whole number above 0`);
+  process.exit(2);
+}
 
 // All states are kept, and the size of the heap can only be said at the start of a process.
 const HEAP = '--max-old-space-size=16000';

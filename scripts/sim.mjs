@@ -25,14 +25,12 @@ async function leadAll() {
     stretches.push({ firstSeed: seed + led, seeds: Math.min(STRETCH, seeds - led) });
   }
   const cores = Math.min(jobs, stretches.length);
-  const reached = new Map();
   let [broken, done, simulatedMs, startedAt] = [0, 0, 0, 0];
+  let reached;
 
   const take = (stretch, result) => {
     for (const line of result.lines) console.log(line);
-    for (const [name, count] of result.situations) {
-      reached.set(name, (reached.get(name) ?? 0) + count);
-    }
+    for (const [name, count] of result.situations) reached.count(name, count);
     simulatedMs += result.simulatedMs;
     broken += result.broken.length;
     done += stretch.seeds;
@@ -40,7 +38,8 @@ async function leadAll() {
     else if (done % 100 === 0) process.stderr.write(`${done} lives, ${broken} broken\n`);
   };
 
-  await withProgram('test/sim/main.ts', async (_, program) => {
+  await withProgram('test/sim/main.ts', async ({ Situations }, program) => {
+    reached = new Situations();
     startedAt = Date.now();
     const work = Array.from({ length: cores }, () => {
       return leadSome({ program, faultyMs: length * 1_000 }, stretches, take);
@@ -50,7 +49,7 @@ async function leadAll() {
 
   const seconds = (Date.now() - startedAt) / 1_000;
   console.log('\nreached');
-  for (const [name, count] of [...reached].toSorted(([a], [b]) => (a < b ? -1 : 1))) {
+  for (const [name, count] of reached.entries()) {
     console.log(`${String(count).padStart(10)}  ${name}`);
   }
   console.log(
@@ -100,18 +99,29 @@ async function serve() {
 }
 
 function options() {
-  const { values } = parseArgs({
-    options: {
-      seeds: { type: 'string', default: '200' },
-      seed: { type: 'string', default: '1' },
-      length: { type: 'string', default: '60' },
-      jobs: { type: 'string', default: String(availableParallelism()) },
-    },
-  });
-  const numbers = Object.entries(values).map(([name, text]) => {
-    if (/^\d+$/.test(text) && (name !== 'jobs' || Number(text) > 0)) return [name, Number(text)];
-    console.error(`--${name} ${text} is not a whole number`);
-    process.exit(2);
+  const numbers = Object.entries(flags()).map(([name, text]) => {
+    if (/^\d+$/.test(text) && (name === 'seed' || Number(text) > 0)) return [name, Number(text)];
+    return refuse(`--${name} ${text} is not a whole number${name === 'seed' ? '' : ' above 0'}`);
   });
   return Object.fromEntries(numbers);
+}
+
+function flags() {
+  try {
+    return parseArgs({
+      options: {
+        seeds: { type: 'string', default: '200' },
+        seed: { type: 'string', default: '1' },
+        length: { type: 'string', default: '60' },
+        jobs: { type: 'string', default: String(availableParallelism()) },
+      },
+    }).values;
+  } catch (error) {
+    return refuse(`${error.message}; there are --seeds, --seed, --length and --jobs`);
+  }
+}
+
+function refuse(problem) {
+  console.error(problem);
+  process.exit(2);
 }

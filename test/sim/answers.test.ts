@@ -1,11 +1,11 @@
 /** A member dies while its request is on the way to the leader, and asks something else when it is back. */
 
 import { expect, test } from 'vitest';
-import { labelValue, labelsFrom } from '../../src/commands/labels.ts';
-import type { Command } from '../../src/commands/command.ts';
+import { labelValue } from '../../src/commands/labels.ts';
 import { localTimeIn } from '../../src/io/daemon/local-time.ts';
 import { nodeDigest } from '../../src/io/disk/digest.ts';
 import { SimulatedCluster, type Host, type Witness } from '../../src/io/sim/cluster.ts';
+import { alert, witness } from './cluster-by-hand.ts';
 import { CONFIG } from './lives.ts';
 
 /** Of one frame: long enough for a process to die and start while one is under way. */
@@ -38,27 +38,16 @@ test('the answer to what it asked before is not taken for the answer to that', a
 });
 
 async function threeMembers(appliedAt: Map<string, number>): Promise<SimulatedCluster> {
-  const witness: Witness = {
-    started: () => undefined,
-    effect: () => undefined,
-    logged: () => undefined,
-    failed: (_, error) => {
-      throw error;
-    },
-    refused: (_, error) => {
-      throw error;
-    },
-    applied: (_, { index, batch }) => {
-      for (const command of batch.commands) {
-        if (command.kind !== 'alerts') continue;
-        for (const { labels } of command.alerts)
-          appliedAt.set(labelValue(labels, 'alertname'), index);
-      }
-    },
+  const applied: Witness['applied'] = (_, { index, batch }) => {
+    for (const command of batch.commands) {
+      if (command.kind !== 'alerts') continue;
+      for (const { labels } of command.alerts)
+        appliedAt.set(labelValue(labels, 'alertname'), index);
+    }
   };
   const cluster = new SimulatedCluster(
     { seed: 1, config: CONFIG, snapshotEntries: 1_000, segmentBytesMax: 1 << 20 },
-    { digest: nodeDigest, localTimeIn, witness },
+    { digest: nodeDigest, localTimeIn, witness: witness({ applied }) },
   );
   const { time } = cluster;
   const founder = cluster.addHost('n1', true);
@@ -76,10 +65,4 @@ async function threeMembers(appliedAt: Map<string, number>): Promise<SimulatedCl
 async function restart(cluster: SimulatedCluster, host: Host): Promise<void> {
   cluster.kill(host);
   await cluster.time.until(cluster.boot(host));
-}
-
-function alert(alertname: string): Command {
-  const labels = labelsFrom([['alertname', alertname]]);
-  const pushed = { labels, annotations: [], startsAt: 0, endsAt: 0, generatorUrl: '' };
-  return { kind: 'alerts', source: 'client', alerts: [pushed] };
 }

@@ -11,6 +11,9 @@ import type { SimulationResult } from '../../src/io/sim/simulation.ts';
 import { live } from './lives.ts';
 import { reportOn } from './shortest.ts';
 
+/** For whoever adds up the situations of several campaigns. */
+export { Situations };
+
 export interface CampaignOptions {
   readonly firstSeed: number;
   readonly seeds: number;

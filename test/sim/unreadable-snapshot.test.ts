@@ -1,28 +1,29 @@
 /** A machine joins, and the snapshot that it needs has rotted on the leader, which does not know. */
 
 import { expect, test } from 'vitest';
-import { labelsFrom } from '../../src/commands/labels.ts';
 import { localTimeIn } from '../../src/io/daemon/local-time.ts';
 import { nodeDigest } from '../../src/io/disk/digest.ts';
 import { SimulatedCluster, type Witness } from '../../src/io/sim/cluster.ts';
+import { alert, witness } from './cluster-by-hand.ts';
 import { CONFIG } from './lives.ts';
 
 const SNAPSHOT_ENTRIES = 60;
 
 test('another snapshot is taken at once, not when the next one is due', async () => {
   const warnings: string[] = [];
+  const logged: Witness['logged'] = (_, level, message) => {
+    if (level === 'warn') warnings.push(message);
+  };
   const cluster = new SimulatedCluster(
     { seed: 1, config: CONFIG, snapshotEntries: SNAPSHOT_ENTRIES, segmentBytesMax: 1 << 14 },
-    { digest: nodeDigest, localTimeIn, witness: witnessOf(warnings) },
+    { digest: nodeDigest, localTimeIn, witness: witness({ logged }) },
   );
   const { time } = cluster;
   const leader = cluster.addHost('n1', true);
   await time.until(cluster.boot(leader));
   await time.run(1_000);
   for (let i = 0; i < 3.5 * SNAPSHOT_ENTRIES; i++) {
-    const labels = labelsFrom([['alertname', `A${i}`]]);
-    const alert = { labels, annotations: [], startsAt: 0, endsAt: 0, generatorUrl: '' };
-    void leader.process?.node.propose([{ kind: 'alerts', source: 'client', alerts: [alert] }]);
+    void leader.process?.node.propose([alert(`A${i}`)]);
     await time.run(20);
   }
   const [newest = 0] = leader.snapshots.indexes();
@@ -38,19 +39,3 @@ test('another snapshot is taken at once, not when the next one is due', async ()
   expect(joiner.process?.node.view().index).toBe(leader.process?.node.view().index);
   expect(joiner.process?.node.status().role).toBe('follower');
 });
-
-function witnessOf(warnings: string[]): Witness {
-  const fail = (_: unknown, error: Error): never => {
-    throw error;
-  };
-  return {
-    started: () => undefined,
-    effect: () => undefined,
-    applied: () => undefined,
-    logged: (_, level, message) => {
-      if (level === 'warn') warnings.push(message);
-    },
-    failed: fail,
-    refused: fail,
-  };
-}
