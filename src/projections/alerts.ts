@@ -8,7 +8,7 @@
 
 import type { PushAlerts, PushedAlert } from '../commands/alerts.ts';
 import type { Check } from '../commands/config.ts';
-import { fingerprint, sameLabels } from '../commands/labels.ts';
+import { fingerprint, sameLabels, type Labels } from '../commands/labels.ts';
 import { alertLabels, type CompiledCheck } from './checks.ts';
 import { joinGroups } from './groups.ts';
 import type { Alert } from './state.ts';
@@ -64,11 +64,8 @@ function merged(before: Alert | undefined, pushed: Alert): Alert {
   if (before === undefined) return pushed;
   const kept = {
     ...pushed,
-    // Texts that are known are kept: what lives for long would otherwise be new with every push.
-    labels: sameLabels(before.labels, pushed.labels) ? before.labels : pushed.labels,
-    annotations: sameLabels(before.annotations, pushed.annotations)
-      ? before.annotations
-      : pushed.annotations,
+    labels: known(before.labels, pushed.labels),
+    annotations: known(before.annotations, pushed.annotations),
     wakeAt: before.wakeAt,
     groups: before.groups,
   };
@@ -85,6 +82,11 @@ function merged(before: Alert | undefined, pushed: Alert): Alert {
   return explicitEndStands
     ? { ...kept, startsAt, endsAt: before.endsAt, endsByTimeout: false }
     : { ...kept, startsAt };
+}
+
+/** What is there if it says the same: what lives for long would otherwise be new with every push. */
+function known(before: Labels, pushed: Labels): Labels {
+  return sameLabels(before, pushed) ? before : pushed;
 }
 
 /** A check's breach has lasted: its alert begins to fire. */

@@ -100,8 +100,11 @@ export class Housekeeping {
     if (index !== this.#snapshotIndex) return;
     const point = this.#point();
     if (point.index === index) return;
-    this.#modules.logger.warn('snapshot unreadable', { index, mend: 'another one is taken now' });
-    this.#run(() => this.#snapshot(point));
+    // If something else runs just now, the leader will offer it again, and this is asked again.
+    this.#run(() => {
+      this.#modules.logger.warn('snapshot unreadable', { index, mend: 'another is taken now' });
+      return this.#snapshot(point);
+    });
   }
 
   /** Begins nothing more. */

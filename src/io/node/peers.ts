@@ -18,7 +18,7 @@ export interface PeersModules {
 }
 
 /** A message with more bytes of entries travels apart, so that heartbeats never wait behind it. */
-const CONTROL_BYTES_MAX = 4_096;
+export const CONTROL_BYTES_MAX = 4_096;
 /** How old a reading of another node's clock may be. */
 const CLOCK_READING_MS_MAX = 5_000;
 

@@ -18,6 +18,7 @@ import type { ConfChange, Effect, Input, NodeId } from '../../raft/types.ts';
 import type { Channel, Clock, Proposed } from '../ports.ts';
 import type { Attendance } from './attendance.ts';
 import { Guests, type Guest } from './guests.ts';
+import { CONTROL_BYTES_MAX } from './peers.ts';
 import { ENTRY_BYTES, ProposalQueue, type Proposal } from './proposals.ts';
 import { Requests, type Request } from './requests.ts';
 import type { Frame } from './wire.ts';
@@ -59,8 +60,6 @@ export interface Self {
 const ENTRIES_IN_FLIGHT_MAX = 2;
 /** Whoever waits for a proposal is answered within this, whatever the cluster does. */
 const PATIENCE_MS = 10_000;
-/** Bytes of entries in the batch of a request that may travel as a control frame. */
-const CONTROL_BYTES_MAX = 4_096;
 const ANSWER_CHARACTERS_MAX = 4_096;
 
 /** An entry that this node has proposed and that is not applied yet. */
