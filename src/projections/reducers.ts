@@ -3,7 +3,10 @@
  * which makes all members change their rules at the same command.
  *
  * Promise: a log is never folded by rules that this build does not have. Reducers whose rules depend
- * on the version ask the transaction; today there is one version.
+ * on the version ask the transaction.
+ *
+ * Version 2 (docs/adr/0018): time in which nobody listened does not count towards `for` and towards
+ * `missing`, and commands may carry how far the clock of their sender differs from log time.
  */
 
 import type { SetReducers } from '../commands/membership.ts';
@@ -11,12 +14,13 @@ import type { State } from './state.ts';
 import type { Transaction } from './transaction.ts';
 
 /** The highest version that this build can run. */
-export const REDUCERS_MAX: number = 1;
+export const REDUCERS_MAX: number = 2;
 
 /**
  * The version to which a leader of this build switches, once all members can run it. A build that
  * brings new rules runs them and does not want them yet; the next one wants them. So there is always
- * a way back to the build before.
+ * a way back to the build before. A cluster that this build founds starts at the highest version that it can run:
+ * there is no build before that had part in it.
  */
 export const REDUCERS_WANTED: number = 1;
 

@@ -1,6 +1,7 @@
 /** How a node alone begins, and begins again. */
 
 import { describe, expect, test } from 'vitest';
+import { REDUCERS_MAX } from '../../src/projections/reducers.ts';
 import { check, config } from '../support/scenario-config.ts';
 import { START, World } from './world.ts';
 
@@ -15,9 +16,10 @@ describe('a node alone', () => {
     expect(founding).toMatchObject({ index: 1, term: 1, type: 'config', voters: ['node-1'] });
     expect(noop).toMatchObject({ index: 2, term: 2, type: 'noop' });
     expect(first).toMatchObject({ index: 3, term: 2, at: START });
-    expect(first?.kinds).toEqual(['lead', 'config', 'member']);
+    expect(first?.kinds).toEqual(['lead', 'reducers', 'config', 'member']);
     expect(first?.commands[0]).toEqual({ kind: 'lead', node: 'n1', previousAt: 0 });
-    expect(first?.commands[2]).toMatchObject({ node: 'node-1', name: 'n1', peer: 'n1:9094' });
+    expect(first?.commands[1]).toEqual({ kind: 'reducers', version: REDUCERS_MAX });
+    expect(first?.commands[3]).toMatchObject({ node: 'node-1', name: 'n1', peer: 'n1:9094' });
     expect(others).toEqual([]);
   });
 

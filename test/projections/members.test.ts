@@ -120,8 +120,8 @@ describe('the version of the fold', () => {
     const folding = () => projection.fold(17, { at: 1, commands });
     expect(folding).toThrow(NewerFold);
     expect(folding).toThrow(
-      'entry 17 of the log switches to version 2 of the fold, and this build has version 1: ' +
-        'start a newer build',
+      `entry 17 of the log switches to version ${REDUCERS_MAX + 1} of the fold, and this build has ` +
+        `version ${REDUCERS_MAX}: start a newer build`,
     );
     expect(projection.state).toBe(INITIAL_STATE);
   });

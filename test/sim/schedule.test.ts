@@ -32,13 +32,16 @@ test('later actions come behind them, so that the places of the first ones stay'
 });
 
 test('builds run side by side with their neighbours, and go back by one', () => {
-  const before = { others: [0, 0], newestEver: 0 };
+  const before = { others: [0, 0], newestEver: 0, founder: 0 };
   expect([0, 1, 2].filter((build) => mayRun(build, before))).toEqual([0, 1]);
-  const between = { others: [0, 1], newestEver: 1 };
+  const between = { others: [0, 1], newestEver: 1, founder: 0 };
   expect([0, 1, 2].filter((build) => mayRun(build, between))).toEqual([0, 1]);
-  const ready = { others: [1, 1], newestEver: 1 };
+  const ready = { others: [1, 1], newestEver: 1, founder: 0 };
   expect([0, 1, 2, 3].filter((build) => mayRun(build, ready))).toEqual([0, 1, 2]);
   // The log may be folded by the new rules, which the first build does not have.
-  const after = { others: [1, 1], newestEver: 2 };
+  const after = { others: [1, 1], newestEver: 2, founder: 0 };
   expect([-1, 0, 1, 2].filter((build) => mayRun(build, after))).toEqual([1, 2]);
+  // So is the log of a cluster that the second build founds.
+  const founded = { others: [1, 1], newestEver: 1, founder: 1 };
+  expect([0, 1, 2].filter((build) => mayRun(build, founded))).toEqual([1, 2]);
 });

@@ -775,10 +775,18 @@ export class Node implements NodeHandle, PeerReceiver {
     const term = this.#term;
     const commands: readonly Command[] = [
       { kind: 'lead', node: this.#options.name, previousAt: this.#appliedAt },
+      ...this.#foundingRules(),
       ...this.#introduction(),
       ...this.#sender.orphans(),
     ];
     this.#proposer.proposeFirst(commands, (result) => this.#onLead(result, term));
+  }
+
+  /** A log without any command is that of a new cluster: nobody has ever folded it by older rules. */
+  #foundingRules(): readonly Command[] {
+    const version = this.#build.reducersMax;
+    const isNew = this.#appliedAt === 0 && version > this.#projection.state.reducers.version;
+    return isNew ? [{ kind: 'reducers', version }] : [];
   }
 
   #onLead(result: Proposed, term: number): void {

@@ -1,12 +1,12 @@
 /**
  * The builds that a simulated cluster is upgraded through, and which of them may run side by side.
  *
- * The first is what there was. The second has new rules of the fold and does not want them yet; the
- * third wants them. They are told apart by their place in the list.
+ * The first is what there was. The second has new rules of the fold and does not want them yet, except
+ * in a cluster that it founds; the third wants them. They are told apart by their place in the list.
  *
  * Promise: what is allowed here is all that people are told they may do. Neighbours run side by side,
  * in whatever order members are upgraded; there is a way back by one build, as long as nobody ever ran
- * the one after the next.
+ * the one after the next, and never to a build before the one that founded the cluster.
  */
 
 import type { Build } from '../../projections/reducers.ts';
@@ -35,9 +35,11 @@ export interface Neighbourhood {
   readonly others: readonly number[];
   /** The newest build that any member ever ran. */
   readonly newestEver: number;
+  /** The build that founded the cluster: by its rules the log begins. */
+  readonly founder: number;
 }
 
-export function mayRun(place: number, { newestEver, others }: Neighbourhood): boolean {
-  if (place < 0 || place > NEWEST_BUILD || place < newestEver - 1) return false;
+export function mayRun(place: number, { founder, newestEver, others }: Neighbourhood): boolean {
+  if (place < founder || place > NEWEST_BUILD || place < newestEver - 1) return false;
   return others.every((other) => Math.abs(other - place) <= 1);
 }

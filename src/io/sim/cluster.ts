@@ -59,6 +59,8 @@ export interface ClusterOptions {
   readonly config: Config;
   readonly snapshotEntries: number;
   readonly segmentBytesMax: number;
+  /** What its first members run, as a place in the list of builds; the first build when left out. */
+  readonly founder?: number;
 }
 
 export interface ClusterModules {
@@ -103,11 +105,14 @@ export class SimulatedCluster {
   readonly #configHash: string;
   readonly #nodeIds = new Set<string>();
   readonly #newcomers: SeededRandom;
-  #newestBuild = 0;
+  readonly #founder: number;
+  #newestBuild: number;
 
   constructor(options: ClusterOptions, modules: ClusterModules) {
     this.#options = options;
     this.#modules = modules;
+    this.#founder = options.founder ?? 0;
+    this.#newestBuild = this.#founder;
     this.random = new SeededRandom(options.seed);
     this.#newcomers = new SeededRandom(options.seed ^ 0xb11d);
     this.network = new SimulatedNetwork({ random: this.random });
@@ -120,7 +125,7 @@ export class SimulatedCluster {
   /** Nobody has begun to upgrade it, or everybody has the newest build. */
   isUpgraded(): boolean {
     const isOn = [...this.hosts.values()].every(({ build }) => build === NEWEST_BUILD);
-    return this.#newestBuild === 0 || isOn;
+    return this.#newestBuild === this.#founder || isOn;
   }
 
   /** Hosts with a process that runs and has not given up. */
@@ -243,7 +248,8 @@ export class SimulatedCluster {
   mayInstall(host: Host, build: number): boolean {
     const others = [...this.hosts.values()].filter((each) => each !== host);
     const newestEver = this.#newestBuild;
-    return mayRun(build, { others: others.map((each) => each.build), newestEver });
+    const founder = this.#founder;
+    return mayRun(build, { others: others.map((each) => each.build), newestEver, founder });
   }
 
   /** What the next process of a host is. */
@@ -294,7 +300,7 @@ export class SimulatedCluster {
   /** A newcomer gets what one of the others has, whoever is asked. */
   #buildOfNewcomer(): number {
     const builds = [...this.hosts.values()].map(({ build }) => build);
-    return builds[Math.floor(this.#newcomers.next() * builds.length)] ?? 0;
+    return builds[Math.floor(this.#newcomers.next() * builds.length)] ?? this.#founder;
   }
 
   /** No node id is ever given twice. */
