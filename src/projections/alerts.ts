@@ -10,6 +10,7 @@ import type { PushAlerts, PushedAlert } from '../commands/alerts.ts';
 import type { Check } from '../commands/config.ts';
 import { fingerprint, sameLabels, type Labels } from '../commands/labels.ts';
 import { alertLabels, type CompiledCheck } from './checks.ts';
+import { gapsSince } from './gaps.ts';
 import { joinGroups } from './groups.ts';
 import type { Alert } from './state.ts';
 import type { Transaction } from './transaction.ts';
@@ -172,7 +173,9 @@ export function alertDue(tx: Transaction, key: string): void {
     const endsAt = expiresAt;
     resolve(tx, key, { ...alert, endsAt, resolved: true, updatedAt: tx.at }, 'expired');
   } else if (!alert.resolved && expiresAt > alert.endsAt) {
-    tx.put('alerts', key, withWakeUp(tx, key, { ...alert, endsAt: expiresAt }));
+    // What was lost so far is made good; the next gap counts from here.
+    const updatedAt = tx.reducers.version < 2 ? alert.updatedAt : tx.at;
+    tx.put('alerts', key, withWakeUp(tx, key, { ...alert, endsAt: expiresAt, updatedAt }));
   } else if (alert.resolved && alert.groups.length === 0 && isOld(alert, tx.at)) {
     tx.remove('alerts', key);
   } else {
@@ -182,12 +185,17 @@ export function alertDue(tx: Transaction, key: string): void {
 
 /**
  * When a pushed alert ends unless it is pushed again; 0 when nothing but its check can end it. Its
- * sender could not renew it while nobody listened, so it gets `resolve_timeout` from then on.
+ * sender could not renew it while nobody listened, so it gets `resolve_timeout` from then on; after a
+ * short gap, which a sender may not even have noticed, as much time as was lost.
  */
 function expiryOf(tx: Transaction, alert: Alert): number {
-  const { listeningSince } = tx.facts;
-  if (alert.endsAt === 0 || alert.updatedAt >= listeningSince) return alert.endsAt;
-  return Math.max(alert.endsAt, listeningSince + resolveTimeoutMs(tx));
+  const { gaps, listeningSince } = tx.facts;
+  const timeoutMs = resolveTimeoutMs(tx);
+  if (alert.endsAt === 0) return 0;
+  if (alert.updatedAt < listeningSince) return Math.max(alert.endsAt, listeningSince + timeoutMs);
+  const lostMs = gapsSince(tx.facts, alert.updatedAt);
+  const latest = (gaps?.at(-1)?.until ?? 0) + timeoutMs;
+  return Math.max(alert.endsAt, Math.min(alert.endsAt + lostMs, latest));
 }
 
 function resolveTimeoutMs(tx: Transaction): number {

@@ -10,6 +10,7 @@ import type { Flush, Muted, Reason, Verdict } from '../commands/decisions.ts';
 import { integrationKey, type Integration } from '../commands/config.ts';
 import { LIMITS } from '../commands/limits.ts';
 import { surelyTold } from './doubts.ts';
+import { gapsSince } from './gaps.ts';
 import { inhibitorsOf, mutingIntervalsOf, silencesOf, type LocalTimeIn } from './muting.ts';
 import { integrationsOf, routingOf, type RouteNode } from './routing.ts';
 import type { Alert, Doubt, Group, State, Told } from './state.ts';
@@ -134,9 +135,9 @@ function reasonFor(state: State, now: number, each: Case): Reason {
   if (told === undefined) return 'first notification';
   if (hasNew(firing, surelyTold(told, doubt))) return 'new alerts added';
   if (integration.sendResolved && hasEnded(resolved, told, doubt)) return 'some alerts resolved';
-  return told.at + node.route.repeatIntervalMs <= now
-    ? 'repeat interval elapsed'
-    : 'nothing new, repeat interval not elapsed';
+  // While nobody listened, nobody saw that it still fires.
+  const repeatsAt = told.at + node.route.repeatIntervalMs + gapsSince(state.facts, told.at);
+  return repeatsAt <= now ? 'repeat interval elapsed' : 'nothing new, repeat interval not elapsed';
 }
 
 /** Who may have heard that an alert fires must hear of its end. */

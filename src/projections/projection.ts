@@ -11,6 +11,7 @@ import type { BeginRequest } from '../commands/membership.ts';
 import { alertDue, pushAlerts } from './alerts.ts';
 import { applyConfig } from './config.ts';
 import { flush } from './flushes.ts';
+import { resumeListening } from './gaps.ts';
 import { forgetMember, setMember } from './members.ts';
 import { attempt, notificationDue, outcome } from './notifications.ts';
 import { rowsOf } from './pages.ts';
@@ -21,9 +22,6 @@ import { expireSilence, setSilence, silenceDue } from './silences.ts';
 import type { State } from './state.ts';
 import { dueTimers } from './timers.ts';
 import { Transaction, type SeriesIndex, type Transition } from './transaction.ts';
-
-/** A silence of this length between two entries means that nobody listened (see `lead`). */
-const GAP_MS = 10_000;
 
 /** What one entry did. */
 export interface Applied {
@@ -165,9 +163,7 @@ function reduce(tx: Transaction, command: Exclude<Command, BeginRequest>, build:
     case 'clock':
       return;
     case 'lead':
-      if (command.previousAt > 0 && tx.at - command.previousAt > GAP_MS) {
-        tx.facts = { ...tx.facts, listeningSince: tx.at };
-      }
+      resumeListening(tx, command);
       return;
   }
 }

@@ -16,6 +16,7 @@ import {
   type CompiledCheck,
   type Watchers,
 } from './checks.ts';
+import { firesAt, gapsSince } from './gaps.ts';
 import type { Breach } from './state.ts';
 import type { Transaction } from './transaction.ts';
 
@@ -117,13 +118,13 @@ function markSeen(tx: Transaction, id: number, watching: readonly CompiledCheck[
 
 function beginBreach(tx: Transaction, id: number, compiled: CompiledCheck, value: number): void {
   const { check } = compiled;
-  const firesAt = tx.at + check.forMs;
+  const endsAt = tx.at + check.forMs;
   const series = tx.rowAt('series', id) ?? '';
-  tx.note({ kind: 'breach', check: check.name, series, value, firesAt });
-  const breach: Breach = { since: tx.at, value, firesAt: check.forMs === 0 ? 0 : firesAt };
+  tx.note({ kind: 'breach', check: check.name, series, value, firesAt: endsAt });
+  const breach: Breach = { since: tx.at, value, firesAt: check.forMs === 0 ? 0 : endsAt };
   tx.setRow('breaches', id, { ...tx.rowAt('breaches', id), [compiled.id]: breach });
   if (check.forMs === 0) fireCheck(tx, compiled, id, value);
-  else tx.setTimer('foldTimers', pendingTimer(compiled.id, id), firesAt);
+  else tx.setTimer('foldTimers', pendingTimer(compiled.id, id), endsAt);
 }
 
 /** Ends a breach; an alert that it raised is resolved. */
@@ -158,9 +159,23 @@ export function pendingDue(tx: Transaction, check: number, id: number): void {
   const breaches = tx.rowAt('breaches', id);
   const breach = breaches?.[check];
   if (compiled === undefined || breach === undefined || breach.firesAt === 0) return;
-  if (breach.firesAt > tx.at) return;
+  const dueAt = firesAt(tx.facts, breach);
+  if (dueAt > tx.at) {
+    if (dueAt !== breach.firesAt) postpone(tx, check, id, dueAt);
+    return;
+  }
   tx.setRow('breaches', id, { ...breaches, [check]: { ...breach, firesAt: 0 } });
   fireCheck(tx, compiled, id, breach.value);
+}
+
+/** Nothing listened for a while: what is left of `for` is still to come. */
+function postpone(tx: Transaction, check: number, id: number, dueAt: number): void {
+  const breaches = tx.rowAt('breaches', id);
+  const breach = breaches?.[check];
+  if (breach === undefined) return;
+  const later = { ...breach, firesAt: dueAt, gapsMs: gapsSince(tx.facts, breach.since) };
+  tx.setRow('breaches', id, { ...breaches, [check]: later });
+  tx.setTimer('foldTimers', pendingTimer(check, id), dueAt);
 }
 
 /** A `missing` check looks: has the series been silent for its whole period? */
@@ -170,7 +185,7 @@ export function missingDue(tx: Transaction, check: number, id: number): void {
   if (compiled === undefined || seen === undefined) return;
   if (compiled.check.condition.kind !== 'missing') return;
   const step = seenStepMs(watchers(tx, id));
-  const silentSince = Math.max(seen, tx.facts.listeningSince);
+  const silentSince = Math.max(seen + gapsSince(tx.facts, seen), tx.facts.listeningSince);
   const dueAt = silentSince + compiled.check.condition.missingMs + step;
   if (dueAt > tx.at) {
     tx.setTimer('foldTimers', missingTimer(check, id), dueAt);

@@ -60,6 +60,15 @@ export interface Facts {
   readonly nextCheckId: number;
   /** Since when somebody has listened without a gap: silence before it proves nothing. */
   readonly listeningSince: number;
+  /** The last times in which nobody listened, in their order; absent without any. */
+  readonly gaps?: readonly Gap[];
+}
+
+/** A time in which nothing listened. */
+export interface Gap {
+  /** When somebody listened again. */
+  readonly until: number;
+  readonly ms: number;
 }
 
 export interface AppliedConfig {
@@ -77,8 +86,10 @@ export interface Breach {
   readonly since: number;
   /** The value of that reading; 0 for `missing`. */
   readonly value: number;
-  /** When `for` ends, or 0 once the alert fires. */
+  /** When `for` ends, or 0 once the alert fires. Gaps since then are not in it: see `gaps.ts`. */
   readonly firesAt: number;
+  /** How much of the time up to `firesAt` nothing listened; absent without any. */
+  readonly gapsMs?: number;
 }
 
 export interface Alert {

@@ -248,7 +248,7 @@ export class Transaction {
     if (!this.#isDirty()) return this.base;
     return produce(this.base, (draft) => {
       if (this.#config !== this.base.config) draft.config = this.#config as Draft<AppliedConfig>;
-      if (this.#facts !== this.base.facts) draft.facts = this.#facts;
+      if (this.#facts !== this.base.facts) draft.facts = this.#facts as Draft<Facts>;
       if (this.#reducers !== this.base.reducers) draft.reducers = this.#reducers;
       // Whole tables, made apart: Immer would look through one that is written to draft by draft.
       const written = draft as Writable;

@@ -8,6 +8,7 @@
 
 import { labelPairs, labelValue, type Labels } from '../commands/labels.ts';
 import { checksOf } from './checks.ts';
+import { firesAt } from './gaps.ts';
 import { inhibitorsOf, mutingIntervalsOf, silencesOf, type LocalTimeIn } from './muting.ts';
 import { rowAt, rowsOf } from './pages.ts';
 import { routingOf } from './routing.ts';
@@ -92,7 +93,9 @@ export function pendingAlerts(state: State): readonly PendingView[] {
       if (compiled === undefined || breach.firesAt === 0) continue;
       const series = rowAt(state.series, id) ?? '';
       const labels = { ...labelsObject(compiled.check.labels), series };
-      views.push({ check: compiled.check.name, series, labels, ...breach });
+      const { since, value } = breach;
+      const pending = { since, value, firesAt: firesAt(state.facts, breach) };
+      views.push({ check: compiled.check.name, series, labels, ...pending });
     }
   }
   return views;

@@ -36,6 +36,12 @@ describe('a reading over the threshold', () => {
     const entries = await world.entries(4);
     expect(entries.map(({ at, kinds }) => [at - (entries[0]?.at ?? 0), ...kinds])).toEqual([
       [0, 'observe'],
+      // While `for` runs, a restart must see until when somebody listened.
+      [10_000, 'clock'],
+      [20_000, 'clock'],
+      [30_000, 'clock'],
+      [40_000, 'clock'],
+      [50_000, 'clock'],
       [60_000, 'clock'],
       [90_000, 'flush'],
       [90_000, 'attempt'],

@@ -245,18 +245,7 @@ export class World {
   }
 
   observe(values: Readonly<Record<string, number>>): Extract<Command, { kind: 'observe' }> {
-    const names: string[] = [];
-    const ids = Object.keys(values).map((name) => {
-      const known = this.node.seriesId(name);
-      return known >= 0 ? known : -names.push(name);
-    });
-    return {
-      kind: 'observe',
-      source: 'carbon',
-      names,
-      ids: Int32Array.from(ids),
-      values: Float64Array.from(Object.values(values)),
-    };
+    return observed(this.node, values);
   }
 
   push(...alerts: readonly Readonly<Record<string, string>>[]): Promise<Proposed> {
@@ -353,6 +342,25 @@ export class World {
 
 export function configCommand(config: Config): Extract<Command, { kind: 'config' }> {
   return { kind: 'config', origin: 'tocsin.yml', source: '', externalUrl: null, config };
+}
+
+/** Readings as the carbon port hands them to a node: names that it knows travel as ids. */
+export function observed(
+  node: Process['node'],
+  values: Readonly<Record<string, number>>,
+): Extract<Command, { kind: 'observe' }> {
+  const names: string[] = [];
+  const ids = Object.keys(values).map((name) => {
+    const known = node.seriesId(name);
+    return known >= 0 ? known : -names.push(name);
+  });
+  return {
+    kind: 'observe',
+    source: 'carbon',
+    names,
+    ids: Int32Array.from(ids),
+    values: Float64Array.from(Object.values(values)),
+  };
 }
 
 /** A push as Prometheus sends it, of alerts that began at `at`. */

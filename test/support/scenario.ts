@@ -56,6 +56,8 @@ interface DeskOptions {
   readonly startsAt?: string;
   /** Types that this build can send. */
   readonly senders?: readonly string[];
+  /** The version of the fold; the first one when left out, by which old logs are folded. */
+  readonly reducers?: number;
 }
 
 interface PushTimes {
@@ -89,11 +91,19 @@ export class Desk {
   #now: number;
   #lastAt = 0;
   #leader: string | null = 'node-1';
+  /** When a leader was last heard of. */
+  #heardAt = 0;
 
-  constructor({ config = defaultConfig(), startsAt, senders = ['webhook'] }: DeskOptions = {}) {
+  constructor({
+    config = defaultConfig(),
+    startsAt,
+    senders = ['webhook'],
+    reducers = 1,
+  }: DeskOptions = {}) {
     this.#start = Date.parse(startsAt ?? '2026-01-05T00:00:00Z');
     this.#now = this.#start;
     this.#senders = new Set(senders);
+    if (reducers > 1) this.append({ kind: 'reducers', version: reducers });
     if (config !== null) this.config(config);
   }
 
@@ -206,13 +216,15 @@ export class Desk {
   /** The leader dies: time passes, nothing is appended. */
   dies(): this {
     this.#leader = null;
+    this.#heardAt = this.#now;
     return this;
   }
 
   /** A new leader: says since when nobody listened, and what it found under way. */
   leads(node: string): this {
     this.#leader = node;
-    this.append({ kind: 'lead', node, previousAt: this.#lastAt });
+    const previousAt = Math.max(this.#lastAt, this.#heardAt);
+    this.append({ kind: 'lead', node, previousAt });
     const unknown = openAttempts(this.state).map(({ id, notification }) =>
       outcomeOf(id, notification.tries, 'unknown'),
     );

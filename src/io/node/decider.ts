@@ -8,6 +8,7 @@
 
 import type { Command } from '../../commands/command.ts';
 import { decide } from '../../projections/decide.ts';
+import { hasPending } from '../../projections/gaps.ts';
 import type { LocalTimeIn } from '../../projections/muting.ts';
 import type { State } from '../../projections/state.ts';
 import { nextTimer } from '../../projections/timers.ts';
@@ -18,6 +19,11 @@ import type { Sender } from './sender.ts';
 const GROUPS_MAX = 256;
 /** Longest sleep: a timer may not be set much further ahead, and waking is free. */
 const SLEEP_MS_MAX = 3_600_000;
+/**
+ * While a breach waits for the end of its `for`, the log is not without an entry for longer than this:
+ * by its last entry a restart sees since when nobody has listened.
+ */
+const SIGN_OF_LIFE_MS = 10_000;
 /** Pause after a turn of which nothing was taken: a stop is under way, or it makes no sense. */
 const REFUSED_PAUSE_MS = 100;
 
@@ -32,6 +38,8 @@ export interface DeciderModules {
   readonly localTimeIn: LocalTimeIn;
   readonly state: () => State;
   readonly sender: Sender;
+  /** The time of the last entry. */
+  readonly appliedAt: () => number;
   /** The time that an entry proposed now would carry. */
   readonly now: () => number;
   readonly propose: (commands: readonly Command[]) => Promise<Proposed>;
@@ -81,11 +89,24 @@ export class Decider {
     else this.#sleep(this.#nextDue(now) - now);
   }
 
+  /** Called with every tick, which wakes the process anyway. */
+  tick(): void {
+    if (this.#owesSignOfLife(this.#modules.state(), this.#modules.now())) this.wake();
+  }
+
   /** Time first: decisions are made on a state in which every deadline has taken effect. */
   #due(now: number): readonly Command[] {
     const state = this.#modules.state();
-    if (nextTimer(state.foldTimers) <= now) return [{ kind: 'clock' }];
+    if (nextTimer(state.foldTimers) <= now || this.#owesSignOfLife(state, now)) {
+      return [{ kind: 'clock' }];
+    }
     return [...this.#flushes(state, now), ...this.#modules.sender.due(now)];
+  }
+
+  #owesSignOfLife(state: State, now: number): boolean {
+    if (state.reducers.version < 2 || now - this.#modules.appliedAt() < SIGN_OF_LIFE_MS)
+      return false;
+    return hasPending(state.breaches);
   }
 
   #flushes(state: State, now: number): readonly Command[] {

@@ -177,7 +177,7 @@ export class Node implements NodeHandle, PeerReceiver {
     this.#appliedTerm = start.restored.snapshot?.term ?? 0;
     this.#appliedAt = start.appliedAt;
     this.#logClock = new LogClock(clock, start.appliedAt);
-    this.#attendance = new Attendance(options.name, this.#logClock);
+    this.#attendance = new Attendance(options.name, this.#logClock, start.appliedAt);
     this.#tickedAtMs = clock.monotonicMs();
     this.#snapshot = snapshot;
     this.#startedAt = clock.now();
@@ -233,6 +233,7 @@ export class Node implements NodeHandle, PeerReceiver {
         ...modules,
         state,
         sender: this.#sender,
+        appliedAt: () => this.#appliedAt,
         now: () => this.#logClock.now(),
         propose: (commands) => this.#proposer.proposeOwn(commands),
       },
@@ -401,6 +402,7 @@ export class Node implements NodeHandle, PeerReceiver {
     const received = this.#peers.receive(from, data);
     if (received === null) return;
     const { frame, incarnation } = received;
+    if (from === this.#leader) this.#attendance.follows();
     switch (frame.kind) {
       case 'raft':
         for (const message of frame.messages) this.#step({ type: 'message', message });
@@ -506,7 +508,7 @@ export class Node implements NodeHandle, PeerReceiver {
     const wasAway = nowMs - this.#tickedAtMs > ELECTION_TICKS * this.#options.tickMs;
     this.#tickedAtMs = nowMs;
     this.#ticks++;
-    this.#attendance.now();
+    if (this.#isLeading()) this.#attendance.leads();
     // Another may lead by now, and what this node would say as leader is of the past.
     if (wasAway && this.#role === 'leader') {
       this.#step({ type: 'stalled' });
@@ -517,6 +519,7 @@ export class Node implements NodeHandle, PeerReceiver {
     this.#proposer.tick();
     this.#catchUp.tick();
     this.#membership.tick();
+    if (this.#isLeading()) this.#decider.tick();
     this.#checkClock();
     this.#introduce();
     this.#cancelTick = this.#modules.clock.after(this.#options.tickMs, () => this.#tick());
@@ -771,10 +774,9 @@ export class Node implements NodeHandle, PeerReceiver {
 
   /** Whatever a leader does begins with this entry: it is said again until it is taken. */
   #sayLead(): void {
-    this.#attendance.said();
     const term = this.#term;
     const commands: readonly Command[] = [
-      { kind: 'lead', node: this.#options.name, previousAt: this.#appliedAt },
+      this.#attendance.begins(this.#appliedAt),
       ...this.#foundingRules(),
       ...this.#introduction(),
       ...this.#sender.orphans(),

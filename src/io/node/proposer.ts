@@ -151,7 +151,7 @@ export class Proposer {
   changeConfig(changes: readonly ConfChange[], expectedIndex: number): Promise<Proposed> {
     return new Promise((settle) => {
       const own = [{ commands: [], bytes: 0, since: this.#nowMs(), settle }];
-      const at = this.#modules.attendance.now();
+      const at = this.#modules.attendance.leads();
       const pending = { own, request: null, isNamed: false, guests: [], at };
       this.#propose(pending, (ref) => ({ type: 'confChange', ref, changes, expectedIndex }));
     });
@@ -318,7 +318,7 @@ export class Proposer {
   /** Makes one entry; a part that cannot be encoded does not spoil the others. */
   #submit(own: readonly Proposal[], request: Request | null, guests: readonly Guest[]): void {
     const { attendance, standing } = this.#modules;
-    const at = attendance.now();
+    const at = attendance.leads();
     const isNamed = request !== null && standing.isCluster();
     const pending: Pending = { own, request, isNamed, guests, at };
     if (request !== null) this.#requests.markSent(request, this.#self.nodeId, standing.tick());
