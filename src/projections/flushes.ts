@@ -21,7 +21,10 @@ export function flush(tx: Transaction, command: Flush): void {
   const key = command.group;
   const group = tx.get('groups', key);
   if (group === undefined || group.nextFlush !== command.tick) {
-    tx.note({ kind: 'ignored', command: 'flush', why: `the tick of ${key} was already used` });
+    // It was used up before, or a reload has started the ticks anew: which of them is not known here.
+    const is = group === undefined ? 'of a group that is gone' : 'not the next one of its group';
+    const why = `its tick is ${is}: ${key}`;
+    tx.note({ kind: 'ignored', command: 'flush', why });
     return;
   }
   const owed: Record<string, string> = {};
@@ -30,10 +33,12 @@ export function flush(tx: Transaction, command: Flush): void {
       .filter(({ reason }) => reason === STILL_SENDING)
       .map((each) => each.integration),
   );
+  const decided = new Set(command.verdicts.map((each) => each.integration));
   for (const [integration, id] of Object.entries(group.owed)) {
+    const cause = decided.has(integration) ? 'newer decision' : 'integration gone';
     // An attempt that is under way keeps its place, and so does one that was when it was decided;
     // what only waits is said anew, or not at all.
-    if (keeps.has(integration) || !replaceNotification(tx, id)) owed[integration] = id;
+    if (keeps.has(integration) || !replaceNotification(tx, id, cause)) owed[integration] = id;
   }
   const isStillSending = Object.keys(owed).length > 0;
   const told: Record<string, Told> = { ...group.told };

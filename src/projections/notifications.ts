@@ -12,7 +12,7 @@ import { keyToSayAgain } from './doubts.ts';
 import { markDoubted, markFailed, markTold } from './groups.ts';
 import { integrationsOf, routingOf } from './routing.ts';
 import type { Doubt, Notification, NotificationKey, NotificationStatus } from './state.ts';
-import type { Transaction } from './transaction.ts';
+import type { GivenUp, Transaction } from './transaction.ts';
 
 type Result = Outcome['result'];
 
@@ -87,7 +87,7 @@ function inheritedKey(
 export function attempt(tx: Transaction, command: Attempt): void {
   const row = tx.get('notifications', command.notification);
   if (row === undefined || row.status !== 'owed' || command.try !== row.tries + 1) {
-    ignore(tx, 'attempt', command.notification, command.try);
+    ignore(tx, 'attempt', command, row);
     return;
   }
   tx.clearTimer('attemptTimers', command.notification, row.wakeAt);
@@ -108,7 +108,7 @@ export function outcome(tx: Transaction, command: Outcome): void {
   const id = command.notification;
   const row = tx.get('notifications', id);
   if (row === undefined || row.status !== 'trying' || command.try !== row.tries) {
-    ignore(tx, 'outcome', id, command.try);
+    ignore(tx, 'outcome', command, row);
     return;
   }
   const status = command.status === 0 ? '' : ` ${command.status}`;
@@ -116,13 +116,13 @@ export function outcome(tx: Transaction, command: Outcome): void {
   const tried: Notification = { ...row, lastResult, lastAt: tx.at };
   switch (command.result) {
     case 'delivered': {
-      finish(tx, id, tried, 'delivered', command.result);
+      finish(tx, id, tried, 'delivered', { result: command.result });
       const { firing, resolved } = row;
       markTold(tx, row.group, row.integration, { at: tx.at, firing, resolved, notification: id });
       return;
     }
     case 'rejected':
-      finish(tx, id, tried, 'rejected', command.result);
+      finish(tx, id, tried, 'rejected', { result: command.result });
       markFailed(tx, row.group, row.integration, id);
       return;
     case 'retry':
@@ -136,16 +136,16 @@ export function outcome(tx: Transaction, command: Outcome): void {
 }
 
 /**
- * The group decides anew: a notification that only waits is given up in favour of the new
- * decision. Answers false when an attempt is under way, which nobody can call back.
+ * The group decides anew, or has gone: a notification that only waits is given up. Answers false
+ * when an attempt is under way, which nobody can call back.
  */
-export function replaceNotification(tx: Transaction, id: string): boolean {
+export function replaceNotification(tx: Transaction, id: string, cause: GivenUp): boolean {
   const row = tx.get('notifications', id);
   if (row === undefined) return true;
   if (row.status === 'trying') return false;
   if (row.status === 'owed') {
     tx.clearTimer('attemptTimers', id, row.wakeAt);
-    finish(tx, id, row, 'replaced');
+    finish(tx, id, row, 'replaced', { cause });
   }
   return true;
 }
@@ -159,19 +159,31 @@ export function notificationDue(tx: Transaction, id: string): void {
 }
 
 function tryAgain(tx: Transaction, id: string, row: Notification, result: Result): void {
-  if (isSuperseded(tx, id, row)) {
-    finish(tx, id, row, 'replaced', result);
+  const cause = supersededBy(tx, id, row);
+  if (cause !== null) {
+    finish(tx, id, row, 'replaced', { result, cause });
     return;
   }
   const owed: Notification = { ...row, status: 'owed', wakeAt: tx.at + backoffMs(row.tries) };
   tx.put('notifications', id, owed);
   tx.setTimer('attemptTimers', id, owed.wakeAt);
-  note(tx, id, owed, row.lastResult, result);
+  note(tx, id, owed, row.lastResult, { result });
 }
 
-/** Whether the group has gone, or speaks through another notification by now. */
-function isSuperseded(tx: Transaction, id: string, row: Notification): boolean {
-  return tx.get('groups', row.group)?.owed[row.integration] !== id;
+/**
+ * Why a notification whose try failed is not tried again; null when it is. A group that has gone may
+ * have come back under its key: then it owes nothing of before.
+ */
+function supersededBy(tx: Transaction, id: string, row: Notification): GivenUp | null {
+  const owed = tx.get('groups', row.group)?.owed[row.integration];
+  if (owed === id) return null;
+  return owed === undefined ? 'group gone' : 'newer decision';
+}
+
+/** What became of a try, and why a notification was given up; absent where it is neither. */
+interface Ended {
+  readonly result?: Result;
+  readonly cause?: GivenUp;
 }
 
 function finish(
@@ -179,12 +191,12 @@ function finish(
   id: string,
   row: Notification,
   status: Exclude<NotificationStatus, 'owed' | 'trying'>,
-  result?: Result,
+  ended: Ended,
 ): void {
   const final: Notification = { ...row, status, alerts: [], wakeAt: tx.at + FINAL_KEEP_MS };
   tx.put('notifications', id, final);
   tx.setTimer('foldTimers', `notification:${id}`, final.wakeAt);
-  note(tx, id, final, row.lastResult, result);
+  note(tx, id, final, row.lastResult, ended);
 }
 
 /** Deterministic, so that every node knows the same due time; the cap bounds the load. */
@@ -206,13 +218,22 @@ function note(
   id: string,
   row: Notification,
   detail: string,
-  result?: Result,
+  ended: Ended = {},
 ): void {
   const { integration, groupText: group, status } = row;
-  const ended = result === undefined ? {} : { result };
   tx.note({ kind: 'notification', id, integration, group, status, ...ended, detail });
 }
 
-function ignore(tx: Transaction, command: string, id: string, tryNumber: number): void {
-  tx.note({ kind: 'ignored', command, why: `try ${tryNumber} of ${id} is not the one expected` });
+function ignore(
+  tx: Transaction,
+  command: 'attempt' | 'outcome',
+  { notification: id, try: tryNumber }: Attempt | Outcome,
+  row: Notification | undefined,
+): void {
+  const is = row === undefined ? 'not known (any more)' : `${row.status} after try ${row.tries}`;
+  tx.note({
+    kind: 'ignored',
+    command,
+    why: `try ${tryNumber} of ${id}: the notification is ${is}`,
+  });
 }

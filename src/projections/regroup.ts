@@ -32,7 +32,7 @@ export function regroup(tx: Transaction, routing: Routing): void {
     if (old !== undefined) inherit(tx, key, group, old);
   }
   for (const { owed } of [...heirless.values()].flat()) {
-    for (const id of Object.values(owed)) replaceNotification(tx, id);
+    for (const id of Object.values(owed)) replaceNotification(tx, id, 'reload');
   }
 }
 

@@ -15,6 +15,17 @@ import type { AppliedConfig, Facts, State } from './state.ts';
 import { bare, changedTable, entries, get, type Table } from './table.ts';
 import { changedTimers, dueTimers, type TimerChange } from './timers.ts';
 
+/** Why a notification was given up before it was delivered, as the reducer that did it knows it. */
+export type GivenUp =
+  /** Its group was decided anew; the new decision stands. */
+  | 'newer decision'
+  /** Its group was decided anew, and its receiver no longer has the integration. */
+  | 'integration gone'
+  /** A configuration was applied that has no such group any more. */
+  | 'reload'
+  /** A try failed, and meanwhile the group had gone. */
+  | 'group gone';
+
 /** What happened in the fold, for time lines and streams. Never an input of anything. */
 export type Transition =
   | {
@@ -46,6 +57,8 @@ export type Transition =
       readonly status: string;
       /** What became of a try; absent where this is not about the end of one. */
       readonly result?: Outcome['result'];
+      /** Set exactly where `status` is `replaced`. */
+      readonly cause?: GivenUp;
       readonly detail: string;
     }
   | { readonly kind: 'ignored'; readonly command: string; readonly why: string };

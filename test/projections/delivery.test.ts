@@ -371,7 +371,7 @@ describe('two leaders in a row', () => {
     desk.commit(...second);
     expect(desk.state).toBe(before);
     expect(desk.timeline('ignored')).toEqual([
-      '0:30 ignored flush: the tick of 0 {}:{alertname="Down"} was already used',
+      '0:30 ignored flush: its tick is not the next one of its group: 0 {}:{alertname="Down"}',
     ]);
   });
 

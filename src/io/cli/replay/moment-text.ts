@@ -68,7 +68,7 @@ export function detailText(moment: Moment): string {
     case 'outcome':
       return outcomeText(moment);
     case 'replaced':
-      return `notification ${moment.notification} is given up: a newer decision of its group stands`;
+      return `notification ${moment.notification} is given up: ${GIVEN_UP[moment.cause]}`;
     case 'leader':
       return `leads from here on, term ${moment.term}`;
     case 'gap':
@@ -93,8 +93,15 @@ export function detailText(moment: Moment): string {
 const CAUSES: Readonly<Record<MomentOf<'resolved'>['cause'], string>> = {
   recovered: 'recovered',
   pushed: 'its sender says that it is over',
-  expired: 'not pushed again in time',
+  expired: 'its end came, and it was not pushed again',
   'check changed': 'its check has changed',
+};
+
+const GIVEN_UP: Readonly<Record<MomentOf<'replaced'>['cause'], string>> = {
+  'newer decision': 'a newer decision of its group stands',
+  'integration gone': 'its receiver no longer has this integration',
+  reload: 'the new configuration has no such group for its receiver',
+  'group gone': 'its group was gone when the try failed',
 };
 
 function breachText({ value, condition, firesAt, at }: MomentOf<'breach'>): string {
@@ -102,8 +109,9 @@ function breachText({ value, condition, firesAt, at }: MomentOf<'breach'>): stri
   return firesAt > at ? `${reading}; fires at ${timeText(firesAt)} if it lasts` : reading;
 }
 
-function firingText({ value, pushedBy }: MomentOf<'firing'>): string {
+function firingText({ check, value, pushedBy }: MomentOf<'firing'>): string {
   if (value !== null) return `value ${value}`;
+  if (check !== null) return 'no reading';
   return pushedBy === null ? 'pushed' : `pushed by ${pushedBy}`;
 }
 

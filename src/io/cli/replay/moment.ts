@@ -10,6 +10,7 @@ import type { Muted, Reason } from '../../../commands/decisions.ts';
 import type { Outcome } from '../../../commands/delivery.ts';
 import type { Labels } from '../../../commands/labels.ts';
 import type { Matcher } from '../../../commands/matchers.ts';
+import type { GivenUp } from '../../../projections/transaction.ts';
 
 /** Every kind of moment, and what it says. */
 export type Moment = Place &
@@ -112,7 +113,9 @@ interface Firing {
   readonly what: 'firing';
   readonly fingerprint: string;
   readonly labels: Labels;
-  /** The reading that began the breach; null for a pushed alert. */
+  /** The name of its check; null for a pushed alert. */
+  readonly check: string | null;
+  /** The reading that began the breach; null for a pushed alert, and where the breach is that there was none. */
   readonly value: number | null;
   /** Who pushed it; null for the alert of a check. */
   readonly pushedBy: string | null;
@@ -166,9 +169,10 @@ interface Outcomes extends OfNotification {
   readonly nextTryAt: number;
 }
 
-/** A notification that waited was given up: a newer decision of its group stands. */
+/** A notification was given up before it was delivered. */
 interface Replaced extends OfNotification {
   readonly what: 'replaced';
+  readonly cause: GivenUp;
 }
 
 /** A command that took no effect. */

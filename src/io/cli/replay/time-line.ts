@@ -14,6 +14,7 @@ import { labelsFrom, type Labels } from '../../../commands/labels.ts';
 import type { ExpireSilence, SetSilence } from '../../../commands/silences.ts';
 import { alertLabels, checksOf, type CompiledCheck } from '../../../projections/checks.ts';
 import { globMatches } from '../../../projections/glob.ts';
+import { rowAt } from '../../../projections/pages.ts';
 import { silenceStatus } from '../../../projections/silences.ts';
 import type { AppliedConfig, Silence, State } from '../../../projections/state.ts';
 import { entries, get } from '../../../projections/table.ts';
@@ -77,10 +78,10 @@ export class TimeLine {
         return [{ ...place, what: 'breach', ...alert, value, condition, firesAt }];
       }
       case 'firing': {
-        const { labels, value } = transition;
-        const pushedBy = value === null ? pusherOf(folded, labels) : null;
-        const { fingerprint: key } = transition;
-        return [{ ...place, what: 'firing', fingerprint: key, labels, value, pushedBy }];
+        const { labels, fingerprint: key } = transition;
+        const pushedBy = transition.value === null ? pusherOf(folded, labels) : null;
+        const from = this.#originOf(folded.after, key, transition.value);
+        return [{ ...place, what: 'firing', fingerprint: key, labels, ...from, pushedBy }];
       }
       case 'resolved': {
         const { fingerprint: key, labels, cause } = transition;
@@ -90,6 +91,15 @@ export class TimeLine {
       case 'ignored':
         return NONE;
     }
+  }
+
+  /** Of a check for readings that are missing there is no reading to show. */
+  #originOf(state: State | null, fingerprint: string, value: number | null) {
+    const origin = state === null ? null : (get(state.alerts, fingerprint)?.origin ?? null);
+    if (state === null || origin === null) return { check: null, value };
+    const series = rowAt(state.series, origin.series) ?? '';
+    const rule = this.#checks.find(state, origin.check, series);
+    return { check: origin.check, value: rule?.condition.kind === 'missing' ? null : value };
   }
 }
 
@@ -254,9 +264,9 @@ function givenUp(folded: Folded, transition: Transition): readonly Moment[] {
     const { command, why } = transition;
     return [{ ...placeOf(folded), what: 'ignored', command, why }];
   }
-  if (transition.kind !== 'notification' || transition.status !== 'replaced') return NONE;
-  const of = ofNotification(folded.after, transition.id);
-  return [{ ...placeOf(folded), what: 'replaced', ...of }];
+  if (transition.kind !== 'notification' || transition.cause === undefined) return NONE;
+  const { cause, id } = transition;
+  return [{ ...placeOf(folded), what: 'replaced', ...ofNotification(folded.after, id), cause }];
 }
 
 function ofNotification(state: State | null, notification: string) {
