@@ -400,7 +400,7 @@ describe('a damaged or incomplete directory', () => {
     expect(code).toBe(0);
   });
 
-  test('a damaged snapshot store is named, and what a repaired copy holds is used', async () => {
+  test('a damaged snapshot store is named, and what its files still hold is used', async () => {
     const folder = await temporaryFolder();
     await record(folder, { batches: incident().log, snapshotsAt: [10] });
     const snapshots = path.join(folder, 'snapshots');
@@ -409,8 +409,8 @@ describe('a damaged or incomplete directory', () => {
     const { code, lines, talk } = await replayed(folder);
 
     expect(lines.join('\n')).toContain('first notification');
-    expect(talk).toContain(`damaged: ${snapshots} is `);
-    // What the repaired copy still holds is as good as ever: it proves itself by its hashes.
+    expect(talk).toContain(`damaged: ${snapshots}: LevelDB's CURRENT is damaged`);
+    // What the files still hold is as good as ever: it proves itself by its hashes.
     expect(talk).toContain('1 of 1 root hashes match');
     expect(code).toBe(5);
   });
@@ -502,7 +502,7 @@ describe('beside a running node', () => {
 
     expect(await hashOf(path.join(folder, 'log'))).toBe(before);
     expect(talk).toContain('in place: it only ever grows');
-    expect(talk).toContain('from a private copy');
+    expect(talk).toContain('snapshots in place, as it is now');
     expect(talk).toContain('1 of 1 root hashes match');
     expect(code).toBe(0);
     const data = encodeBatch({ at: Date.parse('2026-01-05T00:08:00Z'), commands: [] });

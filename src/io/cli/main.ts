@@ -38,7 +38,7 @@ for (const command of withSubcommands(program)) {
   command.showHelpAfterError('(add --help for the flags)').exitOverride();
 }
 
-// The tools keep private copies of what they read, which are removed when the process exits. A
+// A tool leaves nothing behind, so it may end anywhere, with the exit code that shells expect. A
 // running node has its own way to stop, and takes these signals over.
 for (const [signal, code] of [
   ['SIGINT', 130],

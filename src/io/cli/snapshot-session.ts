@@ -1,6 +1,6 @@
 /**
- * One run of a `tocsin snapshot` subcommand: opens a private copy of the store, says so, and turns
- * what was found into an exit code.
+ * One run of a `tocsin snapshot` subcommand: opens the store for reading, says so, and turns what
+ * was found into an exit code.
  */
 
 import { EXIT, type ExitCode } from '../daemon/exit.ts';
@@ -31,12 +31,7 @@ export async function inSession(
   const { snapshots } = opened;
   try {
     const session = new Session(snapshots, new Output(io.stdout), talk);
-    await session.tell(
-      `reading a private copy of ${snapshots.folder}, taken ${timeText(io.now())}`,
-    );
-    if (snapshots.refusal !== null) {
-      await session.complain(`${snapshots.refusal}; here is what a repaired copy still holds`);
-    }
+    await session.tell(`reading ${snapshots.folder} in place, as it was at ${timeText(io.now())}`);
     const code = await run(session);
     return session.isDamaged && code === EXIT.ok ? EXIT.corrupt : code;
   } finally {

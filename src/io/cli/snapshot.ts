@@ -1,6 +1,6 @@
 /**
- * `tocsin snapshot`: looks into the snapshots of a data directory, read-only. It works on a private
- * copy, so the daemon may run and the store may be damaged.
+ * `tocsin snapshot`: looks into the snapshots of a data directory, in place. It only
+ * reads, so the daemon may run, and the store may be damaged or on read-only media.
  */
 
 import type { Writable } from 'node:stream';
@@ -65,7 +65,7 @@ const DATA_DIR = 'the data directory, or the snapshot store in it';
 const WHICH = 'an index, latest or previous';
 
 const HELP = `
-The store is read from a private copy, so it may be in use. Secrets of the configuration are hidden.
+The store is only read, also while it is in use. Secrets of the configuration are hidden.
 Exit codes: 0 done, 1 failed, 2 wrong usage, 5 damage was found and is named on stderr.
 
 Examples:

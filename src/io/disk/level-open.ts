@@ -30,24 +30,8 @@ export async function openExistingLevel(folder: string): Promise<OpenedLevel> {
   return open(folder, false);
 }
 
-/**
- * Rewrites a damaged database from what its tables and logs still give. Only ever for a private
- * copy: it guesses, so everything read afterwards must be proved by its hash.
- */
-export async function salvageLevel(folder: string): Promise<boolean> {
-  return repair(folder).then(
-    () => true,
-    () => false,
-  );
-}
-
-/** On Node the class is classic-level's, which can repair; its type is that of browsers as well. */
-function repair(folder: string): Promise<void> {
-  return (Level as unknown as { repair(folder: string): Promise<void> }).repair(folder);
-}
-
 /** The names in a folder, or null when it is not there. */
-export async function filesIn(folder: string): Promise<readonly string[] | null> {
+async function filesIn(folder: string): Promise<readonly string[] | null> {
   try {
     return await readdir(folder);
   } catch (error) {

@@ -23,14 +23,17 @@ export async function writeNewest(folder: string, index: number): Promise<void> 
   await rename(`${file}.new`, file);
 }
 
+/** What the file says, or null when there is none. One that cannot be read says nothing right. */
+export async function newestIn(folder: string): Promise<string | null> {
+  return readFile(path.join(folder, NAME), 'utf8').catch((error: NodeJS.ErrnoException) =>
+    error.code === 'ENOENT' ? null : '',
+  );
+}
+
 /** A sentence when the snapshot that was saved last is not among `indexes`; null when all is well. */
-export async function lostSnapshot(
-  folder: string,
-  indexes: readonly number[],
-): Promise<string | null> {
-  const text = await readFile(path.join(folder, NAME), 'utf8').catch(() => null);
-  if (text === null) return null;
-  const digits = /^(\d{1,16})\n$/.exec(text)?.[1];
+export function lostSnapshot(newest: string | null, indexes: readonly number[]): string | null {
+  if (newest === null) return null;
+  const digits = /^(\d{1,16})\n$/.exec(newest)?.[1];
   if (digits === undefined) return `the file ${NAME} is damaged: it should hold an index`;
   return indexes.includes(Number(digits))
     ? null

@@ -9,7 +9,7 @@ import { MalformedCommand } from '../../commands/schema.ts';
 import { decodeCanonical } from '../../log/codec.ts';
 import { restoredPage } from '../../projections/snapshot-pages.ts';
 import type { Manifest } from '../ports.ts';
-import type { LevelFolder } from './level-open.ts';
+import { LevelDamage } from './leveldb/bytes.ts';
 import {
   CHUNK_KEYS,
   chunkKey,
@@ -24,23 +24,41 @@ import {
   type DecodedManifest,
 } from './snapshot-format.ts';
 
+/** What is read of a database: LevelDB for the daemon, our own reader for the tools. */
+export interface SnapshotRecords {
+  /** Undefined when there is no such key. */
+  get(key: string): Promise<Uint8Array | undefined>;
+  /** Both ends are left out. */
+  keys(range: {
+    readonly gt: string;
+    readonly lt: string;
+    readonly reverse?: boolean;
+  }): AsyncIterable<string>;
+}
+
 export interface SnapshotListing {
   /** Indexes of the snapshots, the newest first. */
   readonly indexes: readonly number[];
   readonly problems: readonly string[];
 }
 
-export async function listSnapshots(db: LevelFolder): Promise<SnapshotListing> {
+export async function listSnapshots(db: SnapshotRecords): Promise<SnapshotListing> {
   const indexes: number[] = [];
   const problems: string[] = [];
+  const strange: string[] = [];
   try {
     for await (const key of db.keys({ ...MANIFEST_KEYS, reverse: true })) {
       const index = manifestIndexOf(key);
-      if (index === null) problems.push(`the key ${JSON.stringify(key)} is that of no snapshot`);
+      if (index === null) strange.push(JSON.stringify(key));
       else indexes.push(index);
     }
   } catch (error) {
-    problems.push(`the list of snapshots breaks off: ${(error as Error).message}`);
+    problems.push(`the list of snapshots is not whole: ${(error as Error).message}`);
+  }
+  const [key] = strange;
+  if (key !== undefined) {
+    const more = strange.length > 1 ? `, and ${strange.length - 1} more like it` : '';
+    problems.push(`the key ${key} is that of no snapshot${more}`);
   }
   const isEmpty = indexes.length === 0 && problems.length === 0;
   if (isEmpty && (await hasChunks(db)) && (await readIncoming(db))?.ok !== true) {
@@ -52,15 +70,16 @@ export async function listSnapshots(db: LevelFolder): Promise<SnapshotListing> {
 }
 
 /** The manifest of the snapshot that is on its way in; null when none is. */
-export async function readIncoming(db: LevelFolder): Promise<DecodedManifest | null> {
+export async function readIncoming(db: SnapshotRecords): Promise<DecodedManifest | null> {
   const read = await readValue(db, INCOMING_KEY);
   if (read.ok) return decodeManifest(read.bytes);
-  return read.problem === MISSING ? null : { ...read, code: 'damaged' };
+  const { fault } = read;
+  return fault === MISSING ? null : { ok: false, code: 'damaged', problem: fault };
 }
 
 /** The bytes of a manifest that can be read, or null. */
 export async function readManifestBytes(
-  db: LevelFolder,
+  db: SnapshotRecords,
   index: number,
 ): Promise<Uint8Array | null> {
   const read = await readValue(db, manifestKey(index));
@@ -70,7 +89,7 @@ export async function readManifestBytes(
 }
 
 /** Whether the snapshot at `index` came from another member. */
-export async function wasReceived(db: LevelFolder, index: number): Promise<boolean> {
+export async function wasReceived(db: SnapshotRecords, index: number): Promise<boolean> {
   const [manifest, received] = await Promise.all([
     readManifestBytes(db, index),
     readValue(db, RECEIVED_KEY),
@@ -83,14 +102,14 @@ function equal(a: Uint8Array, b: Uint8Array): boolean {
 }
 
 /** The bytes of a chunk if they have its hash, or null. */
-export async function readChunk(db: LevelFolder, hash: string): Promise<Uint8Array | null> {
+export async function readChunk(db: SnapshotRecords, hash: string): Promise<Uint8Array | null> {
   const read = await readValue(db, chunkKey(hash));
   return read.ok && sha256Hex(read.bytes) === hash ? read.bytes : null;
 }
 
-export async function readManifest(db: LevelFolder, index: number): Promise<DecodedManifest> {
+export async function readManifest(db: SnapshotRecords, index: number): Promise<DecodedManifest> {
   const read = await readValue(db, manifestKey(index));
-  if (!read.ok) return inSnapshot(index, { ok: false, code: 'damaged', problem: read.problem });
+  if (!read.ok) return inSnapshot(index, { ok: false, code: 'damaged', problem: problemOf(read) });
   const decoded = decodeManifest(read.bytes);
   if (decoded.ok && decoded.manifest.index !== index) {
     const problem = `is that of index ${decoded.manifest.index}`;
@@ -114,27 +133,28 @@ export type ReadPage =
       readonly hash: string;
       /** A sentence that names the snapshot, the page and the chunk. */
       readonly problem: string;
+      /** What is wrong, a predicate; pages that were lost with one thing have the same. */
+      readonly fault: string;
     };
 
 /** All pages of a snapshot in the order of its list, each verified. */
 export async function* readPages(
-  db: LevelFolder,
+  db: SnapshotRecords,
   { index, chunks }: Manifest,
 ): AsyncGenerator<ReadPage> {
   for (let from = 0; from < chunks.length; from += READ_AHEAD) {
     const some = chunks.slice(from, from + READ_AHEAD);
     const values = await Promise.all(some.map(([, hash]) => readValue(db, chunkKey(hash))));
     for (const [i, [path, hash]] of some.entries()) {
-      const value = values[i] ?? { ok: false, problem: 'was not read' };
-      const page = value.ok ? pageIn(value.bytes, { path, hash }) : value.problem;
-      yield typeof page === 'string'
-        ? {
-            ok: false,
-            path,
-            hash,
-            problem: `snapshot ${index}: page ${path}, chunk ${hash}, ${page}`,
-          }
-        : { ok: true, path, hash, size: value.ok ? value.bytes.length : 0, page };
+      const value = values[i] ?? { ok: false, fault: 'was not read', place: null };
+      const page = value.ok ? pageIn(value.bytes, { path, hash }) : value.fault;
+      if (typeof page !== 'string') {
+        yield { ok: true, path, hash, size: value.ok ? value.bytes.length : 0, page };
+        continue;
+      }
+      const what = value.ok ? page : problemOf(value);
+      const problem = `snapshot ${index}: page ${path}, chunk ${hash}, ${what}`;
+      yield { ok: false, path, hash, problem, fault: page };
     }
   }
 }
@@ -142,19 +162,29 @@ export async function* readPages(
 /** Chunks asked for at once: enough to keep the thread pool busy, a few megabytes at most. */
 export const READ_AHEAD = 32;
 
-type ReadValue =
-  | { readonly ok: true; readonly bytes: Uint8Array }
-  | { readonly ok: false; readonly problem: string };
+type ReadValue = { readonly ok: true; readonly bytes: Uint8Array } | Unread;
+
+interface Unread {
+  readonly ok: false;
+  /** A predicate. */
+  readonly fault: string;
+  /** Byte of the file that the fault names, or null. */
+  readonly place: number | null;
+}
 
 const MISSING = 'is missing';
 
-async function readValue(db: LevelFolder, key: string): Promise<ReadValue> {
+function problemOf({ fault, place }: Unread): string {
+  return place === null ? fault : `${fault}, at byte ${place}`;
+}
+
+async function readValue(db: SnapshotRecords, key: string): Promise<ReadValue> {
   try {
-    // The declared type leaves out that a missing key gives undefined.
-    const bytes: Uint8Array | undefined = await db.get(key);
-    return bytes === undefined ? { ok: false, problem: MISSING } : { ok: true, bytes };
+    const bytes = await db.get(key);
+    return bytes === undefined ? { ok: false, fault: MISSING, place: null } : { ok: true, bytes };
   } catch (error) {
-    return { ok: false, problem: `cannot be read: ${(error as Error).message}` };
+    const place = error instanceof LevelDamage ? error.at : null;
+    return { ok: false, fault: `cannot be read: ${(error as Error).message}`, place };
   }
 }
 
@@ -173,10 +203,10 @@ function pageIn(
   }
 }
 
-async function hasChunks(db: LevelFolder): Promise<boolean> {
+async function hasChunks(db: SnapshotRecords): Promise<boolean> {
   try {
-    const keys = await db.keys({ ...CHUNK_KEYS, limit: 1 }).all();
-    return keys.length > 0;
+    for await (const _ of db.keys(CHUNK_KEYS)) return true;
+    return false;
   } catch {
     return true;
   }

@@ -1,18 +1,17 @@
 /**
- * A snapshot store opened for reading only, on a private copy, for the tools.
+ * A snapshot store opened for reading only, in place, for the tools.
  *
- * Promise: the original is not touched, even while a daemon writes to it. A store that LevelDB
- * refuses is salvaged in the copy and read as far as it goes: every page is proved by its hash, so
- * a salvaged page is as good as any.
+ * Promise: nothing is written or locked, neither in the store nor elsewhere, even while a daemon
+ * writes to it; what is read is of one moment. A damaged store is read as far as it goes: every
+ * page is proved by its hash, so one from a damaged store is as good as any.
  */
 
 import { stat } from 'node:fs/promises';
 import path from 'node:path';
 import type { Manifest } from '../ports.ts';
-import { copyLevel, type LevelCopy } from './level-copy.ts';
-import { openExistingLevel, salvageLevel, type LevelFolder } from './level-open.ts';
+import { readLevel, type LevelReader } from './leveldb/reader.ts';
 import type { DecodedManifest } from './snapshot-format.ts';
-import { lostSnapshot } from './snapshot-newest.ts';
+import { lostSnapshot, newestIn } from './snapshot-newest.ts';
 import {
   listSnapshots,
   readManifest,
@@ -22,14 +21,11 @@ import {
 } from './snapshot-read.ts';
 
 export interface ReadOnlySnapshots {
-  /** The original folder. */
   readonly folder: string;
-  /** What LevelDB said when it refused the copy, or null when it opened. */
-  readonly refusal: string | null;
+  /** Its problems begin with what is damaged in the files of the database. */
   list(): Promise<SnapshotListing>;
   manifest(index: number): Promise<DecodedManifest>;
   pages(manifest: Manifest): AsyncGenerator<ReadPage>;
-  /** Closes the copy and removes it. */
   close(): Promise<void>;
 }
 
@@ -37,57 +33,73 @@ export type OpenedReadOnlySnapshots =
   | { readonly ok: true; readonly snapshots: ReadOnlySnapshots }
   | {
       readonly ok: false;
-      readonly code: 'missing' | 'busy' | 'damaged' | 'failed';
+      readonly code: 'missing' | 'damaged' | 'failed';
       readonly message: string;
     };
 
 /** Opens the store of a data directory, or a store's own folder. */
 export async function openSnapshotsReadOnly(directory: string): Promise<OpenedReadOnlySnapshots> {
-  const folder = await storeFolderIn(directory);
-  const copied = await copyLevel(folder);
-  if (!copied.ok) return copied;
-  const { copy } = copied;
-  const first = await openExistingLevel(copy.folder);
-  if (first.ok) return { ok: true, snapshots: reader(folder, null, first.db, copy) };
-  const refusal = first.message.replaceAll(copy.folder, folder);
-  if (await salvageLevel(copy.folder)) {
-    const second = await openExistingLevel(copy.folder);
-    if (second.ok) {
-      return { ok: true, snapshots: reader(folder, refusal, second.db, copy) };
-    }
+  try {
+    const folder = await storeFolderIn(directory);
+    // Read first: the daemon writes it last, so what it names is in what is read after it.
+    const newest = await newestIn(folder);
+    const level = await readLevel(folder);
+    if (level !== null) return { ok: true, snapshots: reader(folder, level, newest) };
+    const lost = lostSnapshot(newest, []);
+    return lost === null
+      ? { ok: false, code: 'missing', message: `there is no snapshot store in ${folder}` }
+      : { ok: false, code: 'damaged', message: `${folder}: ${lost}` };
+  } catch (error) {
+    return refusal(directory, error as NodeJS.ErrnoException);
   }
-  await copy.remove();
-  return { ok: false, code: first.code === 'damaged' ? 'damaged' : 'failed', message: refusal };
+}
+
+function refusal(directory: string, error: NodeJS.ErrnoException): OpenedReadOnlySnapshots {
+  switch (error.code) {
+    case 'ENOENT':
+      return { ok: false, code: 'missing', message: `there is no directory ${directory}` };
+    case 'ENOTDIR':
+      return {
+        ok: false,
+        code: 'failed',
+        message: `${directory} is a file: name the directory that \`tocsin start --data-dir\` was given`,
+      };
+    case 'EMFILE':
+      return {
+        ok: false,
+        code: 'failed',
+        message: `${directory} has more files than this process may open: raise \`ulimit -n\``,
+      };
+    default:
+      return {
+        ok: false,
+        code: 'failed',
+        message: `${directory} cannot be read: ${error.message}`,
+      };
+  }
 }
 
 async function storeFolderIn(directory: string): Promise<string> {
   const inside = path.join(directory, 'snapshots');
-  const isThere = await stat(inside).then(
-    (stats) => stats.isDirectory(),
-    () => false,
-  );
-  return isThere ? inside : directory;
+  try {
+    return (await stat(inside)).isDirectory() ? inside : directory;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return directory;
+    throw error;
+  }
 }
 
-function reader(
-  folder: string,
-  refusal: string | null,
-  db: LevelFolder,
-  copy: LevelCopy,
-): ReadOnlySnapshots {
+function reader(folder: string, level: LevelReader, newest: string | null): ReadOnlySnapshots {
   return {
     folder,
-    refusal,
     list: async () => {
-      const { indexes, problems } = await listSnapshots(db);
-      const lost = await lostSnapshot(copy.folder, indexes);
-      return { indexes, problems: lost === null ? problems : [lost, ...problems] };
+      const { indexes, problems } = await listSnapshots(level);
+      const inFiles = level.problems.map((problem) => `${folder}: ${problem}`);
+      const lost = lostSnapshot(newest, indexes);
+      return { indexes, problems: [...inFiles, ...(lost === null ? [] : [lost]), ...problems] };
     },
-    manifest: (index) => readManifest(db, index),
-    pages: (manifest) => readPages(db, manifest),
-    close: async () => {
-      await db.close();
-      await copy.remove();
-    },
+    manifest: (index) => readManifest(level, index),
+    pages: (manifest) => readPages(level, manifest),
+    close: () => level.close(),
   };
 }

@@ -31,7 +31,7 @@ import {
   SNAPSHOT_FORMAT,
   type Chunk,
 } from './snapshot-format.ts';
-import { lostSnapshot } from './snapshot-newest.ts';
+import { lostSnapshot, newestIn } from './snapshot-newest.ts';
 import {
   listSnapshots,
   readIncoming,
@@ -160,7 +160,7 @@ class LevelSnapshotStore implements SnapshotStore {
 
   async #load(): Promise<LoadedSnapshot> {
     const { indexes, problems: found } = await listSnapshots(this.#db);
-    const lost = await lostSnapshot(this.#folder, indexes);
+    const lost = lostSnapshot(await newestIn(this.#folder), indexes);
     const problems = lost === null ? [...found] : [lost, ...found];
     const slices = new Slices(this.#pace);
     for (const index of indexes) {

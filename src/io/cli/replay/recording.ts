@@ -1,5 +1,5 @@
 /**
- * A data directory opened for reading: its log in place, its snapshots from a private copy.
+ * A data directory opened for reading: its log and its snapshots, in place.
  *
  * Promise: nothing in the directory is written, locked or kept from a running daemon. What cannot
  * be read is said in a sentence that names the place and the mend.
@@ -29,7 +29,7 @@ export interface Recording {
   readonly segments: readonly number[];
   /** Snapshots whose manifest can be read, the oldest first. */
   readonly manifests: readonly ManifestHead[];
-  /** The private copy, or null when there is none. */
+  /** Null when there are none, or they cannot be read. */
   readonly snapshots: ReadOnlySnapshots | null;
   /** What is damaged in the snapshot store. */
   readonly problems: readonly string[];
@@ -135,17 +135,11 @@ async function openSnapshots(folder: string): Promise<{
 }> {
   const opened = await openSnapshotsReadOnly(folder);
   if (opened.ok) {
-    const { refusal } = opened.snapshots;
-    const problem =
-      refusal === null ? [] : [`${refusal}; reading what a repaired copy still holds`];
-    return {
-      snapshots: opened.snapshots,
-      problem,
-      remark: `reading ${folder} from a private copy, taken just now`,
-    };
+    const remark = `reading ${folder} in place, as it is now`;
+    return { snapshots: opened.snapshots, problem: [], remark };
   }
   const remark = `no snapshots to compare with: ${opened.message}`;
-  return { snapshots: null, problem: opened.code === 'damaged' ? [opened.message] : [], remark };
+  return { snapshots: null, problem: opened.code === 'missing' ? [] : [opened.message], remark };
 }
 
 async function manifestsIn(snapshots: ReadOnlySnapshots | null): Promise<{
