@@ -65,7 +65,10 @@ function carbonParser(): (chunks: readonly Buffer[]) => void {
   const logger: Logger = { debug: silent, info: silent, warn: silent, error: silent };
   const ledger = new IntakeLedger({ clock, logger });
   const batch = new ReadingBatch({ source: 'carbon' }, { clock, intake, ledger });
-  const lines = new CarbonLines({ table: new SeriesTable(), batch, ledger });
+  const lines = new CarbonLines(
+    { lateAfterMs: 0 },
+    { table: new SeriesTable(), batch, ledger, clock },
+  );
   return (chunks) => {
     for (const chunk of chunks) lines.read(chunk);
     batch.flush();

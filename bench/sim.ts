@@ -189,7 +189,7 @@ async function liveFor(
 async function liveASecond(each: Case, time: VirtualTime, { node }: Process): Promise<void> {
   const endMs = time.nowMs + 1_000;
   for (let batch = 0; batch < each.batchesPerSecond; batch++) {
-    node.offer(readings(each.series, time.nowMs, node));
+    node.offer(readings(each.series, time.nowMs, node), () => undefined);
     await time.run(1_000 / each.batchesPerSecond);
   }
   await time.runUntil(endMs);

@@ -143,7 +143,10 @@ function ourParser(text: Buffer): () => void {
   const logger: Logger = { debug: silent, info: silent, warn: silent, error: silent };
   const ledger = new IntakeLedger({ clock, logger });
   const batch = new ReadingBatch({ source: 'carbon' }, { clock, intake, ledger });
-  const lines = new CarbonLines({ table: new SeriesTable(), batch, ledger });
+  const lines = new CarbonLines(
+    { lateAfterMs: 0 },
+    { table: new SeriesTable(), batch, ledger, clock },
+  );
   return () => {
     for (let at = 0; at < text.length; at += 65_536) lines.read(text.subarray(at, at + 65_536));
     batch.flush();

@@ -59,11 +59,24 @@ export interface Intake {
   /** Commits commands. Resolves after they are on disk and applied here. Never rejects. */
   propose(commands: readonly Command[]): Promise<Proposed>;
   /**
-   * Takes readings that nobody waits for (carbon). Answers false, and takes nothing, when the
-   * queue is full: the caller counts and shows the loss.
+   * Takes readings that nobody waits for (carbon, monitors). Each of them is in the log in the end,
+   * or `lost` is called for it, whenever that turns out: the caller counts and shows it. Answers
+   * false when none was taken. A reading that is malformed costs none of the others.
    */
-  offer(readings: Observe): boolean;
+  offer(readings: Observe, lost: OnLost): boolean;
 }
+
+/** Readings that were offered and will not be judged. */
+export interface LostReadings {
+  /** Why; `indeterminate` means that they may be in the log all the same. */
+  readonly code: Extract<Proposed, { ok: false }>['code'];
+  readonly count: number;
+  /** What people see of it: one of the readings, or a sentence. */
+  readonly sample: string;
+}
+
+/** Must not throw. */
+export type OnLost = (lost: LostReadings) => void;
 
 /** The state as of one index. */
 export interface View {
@@ -112,6 +125,30 @@ export interface MemberStatus {
   readonly silentMs: number | null;
   /** How far its clock is ahead of this node's; null when it was not heard of lately. */
   readonly clockOffsetMs: number | null;
+}
+
+/** A monitor that this node runs, at a glance. */
+export interface MonitorReport {
+  readonly name: string;
+  readonly type: string;
+  readonly polls: number;
+  /** Polls that gave nothing but the fact that they failed. */
+  readonly failures: number;
+  /** Why the last poll failed; null when it did not. */
+  readonly problem: string | null;
+  /** Readings of answers that could not be judged since the monitor was started. */
+  readonly dropped: readonly DroppedOfMonitor[];
+  /** Another monitor that gives a series of the same name, and the name. */
+  readonly shared: { readonly monitor: string; readonly series: string } | null;
+}
+
+export interface DroppedOfMonitor {
+  readonly reason: string;
+  readonly count: number;
+  /** Of the last poll that had some. */
+  readonly sample: string;
+  /** When that was, in epoch milliseconds. */
+  readonly at: number;
 }
 
 /** The node as the HTTP server and the metrics see it. */

@@ -9,7 +9,9 @@ import { parseMatchers } from '../../src/io/config/matcher-text.ts';
 import type { HttpModules, HttpOptions, Reloaded } from '../../src/io/http/modules.ts';
 import { createHttpServer } from '../../src/io/http/server.ts';
 import { createMetrics, type Metrics } from '../../src/io/metrics/metrics.ts';
+import { lateness } from '../../src/io/monitors/point-time.ts';
 import { normalSeriesName } from '../../src/io/monitors/series-name.ts';
+import type { MonitorReport } from '../../src/io/ports.ts';
 import { createStatusPage } from '../../src/io/ui/page.ts';
 import { HandClock } from '../support/hand-clock.ts';
 import { InstantNode } from '../support/instant-node.ts';
@@ -39,6 +41,10 @@ export interface Desk {
   readonly post: (path: string, body: unknown) => Promise<Answer>;
   readonly close: () => Promise<void>;
   reloaded: Reloaded;
+  /** As `--late-after`. */
+  lateAfterMs: number;
+  /** Those that run on this node. */
+  monitors: readonly MonitorReport[];
 }
 
 const open: Desk[] = [];
@@ -81,6 +87,8 @@ export async function openDesk(
       metrics,
       logged,
       reload: () => desk.reloaded,
+      lateAfterMs: () => desk.lateAfterMs,
+      monitors: () => desk.monitors,
     }),
   );
   const url = `http://${server.address}`;
@@ -99,6 +107,8 @@ export async function openDesk(
       await server.close();
     },
     reloaded: { ok: true },
+    lateAfterMs: 0,
+    monitors: [],
   };
   open.push(desk);
   return desk;
@@ -110,6 +120,8 @@ interface Parts {
   readonly metrics: Metrics;
   readonly logged: string[];
   readonly reload: () => Reloaded;
+  readonly lateAfterMs: () => number;
+  readonly monitors: () => readonly MonitorReport[];
 }
 
 function modulesOf(classicNames: boolean, parts: Parts): HttpModules {
@@ -124,6 +136,8 @@ function modulesOf(classicNames: boolean, parts: Parts): HttpModules {
     localTimeIn,
     parseMatchers: (text) => parseMatchers(text, classicNames),
     normalSeriesName,
+    lateness: (time) => lateness(time, { nowMs: clock.now(), limitMs: parts.lateAfterMs() }),
+    monitors: parts.monitors,
     redactConfig: redactSecrets,
     reload: () => Promise.resolve(parts.reload()),
     page: createStatusPage({ version: '0.1.0', localTimeIn }),

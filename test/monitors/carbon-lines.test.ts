@@ -6,14 +6,14 @@ import { ReadingBatch } from '../../src/io/monitors/reading-batch.ts';
 import { SeriesTable } from '../../src/io/monitors/series-table.ts';
 import { KeepingIntake, KeepingLogger, StandingClock } from './world.ts';
 
-function sender() {
+function sender({ lateAfterMs = 0 } = {}) {
   const clock = new StandingClock();
   const intake = new KeepingIntake();
   const logger = new KeepingLogger();
   const ledger = new IntakeLedger({ clock, logger });
   const batch = new ReadingBatch({ source: 'carbon' }, { clock, intake, ledger });
   const table = new SeriesTable();
-  const lines = new CarbonLines({ table, batch, ledger });
+  const lines = new CarbonLines({ lateAfterMs }, { table, batch, ledger, clock });
   const read = (text: string): void => lines.read(Buffer.from(text));
   return { clock, intake, logger, ledger, batch, table, lines, read };
 }

@@ -132,33 +132,39 @@ describe('an http monitor', () => {
   });
 });
 
+/** Graphite's time. */
+function nowSeconds(): number {
+  return Math.floor(Date.now() / 1_000);
+}
+
 describe('a graphite monitor', () => {
   const settings = (url: string) => ({ url, targets: ['servers.*.load'], from: '-5min' });
 
   it('observes the newest value of each series, once', async () => {
+    const at = nowSeconds() - 220;
     const answers = [
       [
         {
           target: 'a.load',
           datapoints: [
-            [1, 100],
-            [2, 160],
-            [null, 220],
+            [1, at + 100],
+            [2, at + 160],
+            [null, at + 220],
           ],
         },
-        { target: 'cpu;host=b;dc=x', datapoints: [[5, 160]] },
-        { target: 'empty', datapoints: [[null, 160]] },
-        { target: 'sumSeries(a.load,b.load)', datapoints: [[7, 160]] },
+        { target: 'cpu;host=b;dc=x', datapoints: [[5, at + 160]] },
+        { target: 'empty', datapoints: [[null, at + 160]] },
+        { target: 'sumSeries(a.load,b.load)', datapoints: [[7, at + 160]] },
       ],
       [
         {
           target: 'a.load',
           datapoints: [
-            [2, 160],
-            [3, 220],
+            [2, at + 160],
+            [3, at + 220],
           ],
         },
-        { target: 'cpu;host=b;dc=x', datapoints: [[5, 160]] },
+        { target: 'cpu;host=b;dc=x', datapoints: [[5, at + 160]] },
       ],
     ];
     const { asked, url } = await server((_, response) => {

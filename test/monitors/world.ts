@@ -4,7 +4,7 @@
  */
 
 import type { Observe } from '../../src/commands/observe.ts';
-import type { Clock, Intake, LogFields, Logger } from '../../src/io/ports.ts';
+import type { Clock, Intake, LogFields, Logger, OnLost } from '../../src/io/ports.ts';
 
 export class StandingClock implements Clock {
   #nowMs = 1_700_000_000_000;
@@ -75,8 +75,11 @@ export class KeepingIntake implements Intake {
     throw new Error('a monitor offers, it does not propose');
   }
 
-  offer(readings: Observe): boolean {
-    if (this.full) return false;
+  offer(readings: Observe, lost: OnLost): boolean {
+    if (this.full) {
+      lost({ code: 'busy', count: readings.ids.length, sample: 'full' });
+      return false;
+    }
     this.offered.push(readings);
     for (const wake of this.#waiting.splice(0)) wake();
     return true;

@@ -14,6 +14,7 @@ import type {
   MembershipChange,
   NodeHandle,
   NodeStatus,
+  OnLost,
   Proposed,
   View,
 } from '../../src/io/ports.ts';
@@ -53,8 +54,11 @@ export class InstantNode implements NodeHandle {
     return Promise.resolve(this.refusal ?? this.fold(commands));
   }
 
-  offer(readings: Observe): boolean {
-    return this.fold([readings]).ok;
+  offer(readings: Observe, lost: OnLost): boolean {
+    const folded = this.refusal ?? this.fold([readings]);
+    if (folded.ok) return true;
+    lost({ code: folded.code, count: readings.ids.length, sample: folded.message });
+    return false;
   }
 
   /** Folds commands now. They go through their wire form, so what no log could hold is refused. */

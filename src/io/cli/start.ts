@@ -22,6 +22,7 @@ interface Flags {
   readonly retention: Retention;
   readonly httpPrefix: string;
   readonly startDelay: number;
+  readonly lateAfter: number;
   readonly classicNames: boolean;
   readonly externalUrl?: string;
   readonly logLevel: LogLevel;
@@ -79,6 +80,16 @@ export function startCommand(finish: (code: ExitCode) => void): Command {
     )
     .addOption(
       env(new Option('--start-delay <duration>', 'hold notifications after the start'))
+        .default(0, '0s')
+        .argParser(durationFlag),
+    )
+    .addOption(
+      env(
+        new Option(
+          '--late-after <duration>',
+          'count older readings, do not judge them; 0s: judge all',
+        ),
+      )
         .default(0, '0s')
         .argParser(durationFlag),
     )
@@ -183,6 +194,7 @@ function optionsOf(flags: Flags): Omit<DaemonOptions, 'peerTls'> {
     classicNames: flags.classicNames,
     externalUrl: flags.externalUrl ?? null,
     startDelayMs: flags.startDelay,
+    lateAfterMs: flags.lateAfter,
     retentionMs: flags.retention.ms,
     retentionBytes: flags.retention.bytes,
     logLevel: flags.logLevel,

@@ -9,6 +9,7 @@ import type { z } from 'zod';
 import type { Check, Condition } from '../../commands/config.ts';
 import { labelsFrom } from '../../commands/labels.ts';
 import { LIMITS } from '../../commands/limits.ts';
+import { withPlainDots } from '../../commands/series-path.ts';
 import { parseGlob } from '../../projections/glob.ts';
 import { parseDuration, YEAR_MS } from './durations.ts';
 import { fields, leaf, list, listOr, maybe, name, number, text } from './fields.ts';
@@ -25,7 +26,9 @@ const OWN_LABELS: Readonly<Record<string, string>> = {
   series: 'it is the name of the series that is in breach',
 };
 
-const series = leaf((value) => {
+const series = leaf((written) => {
+  // A pattern is spelled as the names are that it shall match.
+  const value = withPlainDots(written);
   if (value.length > LIMITS.seriesName) return bad(`has over ${LIMITS.seriesName} characters`);
   const parsed = parseGlob(value);
   if (parsed.ok) return good(value);

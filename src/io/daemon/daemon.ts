@@ -19,6 +19,7 @@ import { startGraphitePush } from '../metrics/graphite-push.ts';
 import { createMetrics, type Metrics } from '../metrics/metrics.ts';
 import { listenCarbon } from '../monitors/carbon.ts';
 import { IntakeLedger } from '../monitors/intake-ledger.ts';
+import { lateness } from '../monitors/point-time.ts';
 import { normalSeriesName } from '../monitors/series-name.ts';
 import { addressText, parseAddress, reachableAt } from '../net/addresses.ts';
 import { createTransport, type TcpTransport } from '../net/transport.ts';
@@ -66,6 +67,8 @@ export interface DaemonOptions {
   /** How notifications link here; null uses the HTTP address. */
   readonly externalUrl: string | null;
   readonly startDelayMs: number;
+  /** Readings whose own time is further back are counted and not judged; 0 for no limit. */
+  readonly lateAfterMs: number;
   readonly retentionMs: number;
   readonly retentionBytes: number;
   readonly logLevel: LogLevel;
@@ -130,6 +133,7 @@ class Daemon {
   #fileCommand: ApplyConfig | null = null;
   #fail: (error: Error) => void = () => undefined;
   #node: Node | null = null;
+  #monitors: ReturnType<typeof runMonitors> | null = null;
   /** Ends what waits for others. */
   readonly #ending = new AbortController();
 
@@ -151,7 +155,7 @@ class Daemon {
       version: VERSION,
       revision: '',
       integrations: [...this.#notifiers.byType.keys()],
-      dropReasons: [...Object.keys(this.#ledger.dropped), 'refused', 'not-committed'],
+      dropReasons: [...Object.keys(this.#ledger.dropped), 'refused'],
     });
     cleanups.add('metrics', () => this.#metrics.close());
   }
@@ -421,10 +425,13 @@ class Daemon {
     this.#pushToGraphite();
     const monitors = runMonitors(node, {
       version: VERSION,
+      lateAfterMs: this.#options.lateAfterMs,
       carbon: this.#addresses.carbon,
       ledger: this.#ledger,
       logger: this.#logger,
     });
+    this.#monitors = monitors;
+    this.#metrics.watchMonitors(() => monitors.reports());
     this.#cleanups.add('monitors', () => monitors.stop());
   }
 
@@ -450,9 +457,15 @@ class Daemon {
   }
 
   async #bindHttp(node: NodeHandle): Promise<void> {
-    const { http, httpPrefix, classicNames } = this.#options;
+    const { http, httpPrefix, classicNames, lateAfterMs } = this.#options;
     const server = await createHttpServer(
-      { ...http, prefix: httpPrefix, classicNames, version: VERSION, revision: '' },
+      {
+        ...http,
+        prefix: httpPrefix,
+        classicNames,
+        version: VERSION,
+        revision: '',
+      },
       {
         node,
         clock: realClock,
@@ -461,6 +474,8 @@ class Daemon {
         localTimeIn,
         parseMatchers: (text) => parseMatchers(text, classicNames),
         normalSeriesName,
+        lateness: (time) => lateness(time, { nowMs: realClock.now(), limitMs: lateAfterMs }),
+        monitors: () => this.#monitors?.reports() ?? [],
         redactConfig: redactSecrets,
         reload: () => this.#reload(node),
         page: createStatusPage({ version: VERSION, localTimeIn }),
@@ -473,14 +488,14 @@ class Daemon {
   }
 
   async #bindCarbon(node: NodeHandle): Promise<void> {
-    const { carbon } = this.#options;
+    const { carbon, lateAfterMs } = this.#options;
     const modules = {
       clock: realClock,
       intake: node,
       ledger: this.#ledger,
       logger: this.#logger,
     };
-    const started = await listenCarbon(carbon, modules);
+    const started = await listenCarbon({ ...carbon, lateAfterMs }, modules);
     if (!started.ok) throw new Refusal(addressTaken('--carbon', carbon, started.message));
     this.#cleanups.add('carbon', () => started.listener.stop());
     this.#addresses.carbon = started.listener.address;

@@ -8,13 +8,14 @@ import type { Monitor } from '../../commands/config.ts';
 import type { IntakeLedger } from '../monitors/intake-ledger.ts';
 import { Monitors } from '../monitors/monitors.ts';
 import { parseAddress } from '../net/addresses.ts';
-import type { Logger, NodeHandle } from '../ports.ts';
+import type { Logger, MonitorReport, NodeHandle } from '../ports.ts';
 import { realClock, realRandom } from './world.ts';
 
 export interface MonitoringOptions {
   readonly version: string;
   /** Where this node listens for carbon lines, as HOST:PORT. */
   readonly carbon: string;
+  readonly lateAfterMs: number;
   readonly ledger: IntakeLedger;
   readonly logger: Logger;
 }
@@ -24,11 +25,11 @@ const NONE: readonly Monitor[] = [];
 /** Follows the configuration and the leadership until it is stopped. */
 export function runMonitors(
   node: NodeHandle,
-  { carbon, ledger, logger, version }: MonitoringOptions,
-): { stop(): Promise<void> } {
+  { carbon, lateAfterMs, ledger, logger, version }: MonitoringOptions,
+): { reports(): readonly MonitorReport[]; stop(): Promise<void> } {
   const { host = '', port = 0 } = parseAddress(carbon) ?? {};
   const monitors = new Monitors(
-    { version, carbon: { host: reachable(host), port } },
+    { version, carbon: { host: reachable(host), port }, lateAfterMs },
     {
       clock: realClock,
       intake: node,
@@ -46,6 +47,7 @@ export function runMonitors(
     monitors.apply(wanted);
   });
   return {
+    reports: () => monitors.reports(),
     async stop() {
       unfollow();
       await monitors.stop();

@@ -14,6 +14,7 @@ import type {
   MembershipChange,
   NodeHandle,
   NodeStatus,
+  OnLost,
   Proposed,
   View,
 } from '../ports.ts';
@@ -53,8 +54,10 @@ export class NodeSlot implements NodeHandle {
     return Promise.resolve({ ok: false, code: 'not-leader', message: OUTSIDE });
   }
 
-  offer(readings: Observe): boolean {
-    return this.#node?.offer(readings) ?? false;
+  offer(readings: Observe, lost: OnLost): boolean {
+    if (this.#node !== null) return this.#node.offer(readings, lost);
+    lost({ code: 'not-leader', count: readings.ids.length, sample: OUTSIDE });
+    return false;
   }
 
   view(): View {

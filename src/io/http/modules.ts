@@ -6,7 +6,15 @@
 import type { HttpBindings } from '@hono/node-server';
 import type { Matcher } from '../../commands/matchers.ts';
 import type { LocalTimeIn } from '../../projections/muting.ts';
-import type { Clock, Logger, NodeHandle, NodeStatus, Random, View } from '../ports.ts';
+import type {
+  Clock,
+  Logger,
+  MonitorReport,
+  NodeHandle,
+  NodeStatus,
+  Random,
+  View,
+} from '../ports.ts';
 
 export interface HttpOptions {
   readonly host: string;
@@ -33,6 +41,10 @@ export interface HttpModules {
   readonly parseMatchers: (text: string) => ParsedMatchers;
   /** The one spelling of a series name, or null when nothing may be called that. */
   readonly normalSeriesName: (name: string) => string | null;
+  /** Whether a reading with this time of its own, in carbon's words, can be judged now. */
+  readonly lateness: (time: number) => Lateness;
+  /** The monitors that run on this node: all of them on the leader, none elsewhere. */
+  readonly monitors: () => readonly MonitorReport[];
   /** The text of a configuration file without its secrets. */
   readonly redactConfig: (source: string) => string;
   /** Reads the configuration file again and applies it; the message has every problem. */
@@ -46,6 +58,8 @@ export type ParsedMatchers =
   | { readonly ok: true; readonly value: readonly Matcher[] }
   | { readonly ok: false; readonly message: string };
 
+export type Lateness = 'on-time' | 'late' | 'no-time';
+
 export type Reloaded = { readonly ok: true } | { readonly ok: false; readonly message: string };
 
 /** What the status page is drawn from. */
@@ -53,6 +67,7 @@ export interface PageFacts {
   readonly view: View;
   readonly status: NodeStatus;
   readonly isReady: boolean;
+  readonly monitors: readonly MonitorReport[];
   /** Epoch milliseconds. */
   readonly now: number;
   /** False when the reader has stopped the page from refreshing itself. */
@@ -75,7 +90,7 @@ export interface MetricsText {
 export interface HttpCounters {
   readonly alertsReceived: (count: number) => void;
   readonly alertsInvalid: (count: number) => void;
-  readonly readingsDropped: (reason: 'refused' | 'not-committed', count: number) => void;
+  readonly readingsDropped: (reason: 'refused' | 'not-committed' | 'late', count: number) => void;
 }
 
 /** The type of a hono context here: with Node's own request and answer. */

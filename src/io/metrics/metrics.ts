@@ -8,8 +8,16 @@
 
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { Outcome } from '../../commands/delivery.ts';
-import type { AppliedEntry, Clock, NodeHandle, NodeObserver, SnapshotWritten } from '../ports.ts';
+import type {
+  AppliedEntry,
+  Clock,
+  MonitorReport,
+  NodeHandle,
+  NodeObserver,
+  SnapshotWritten,
+} from '../ports.ts';
 import { eventLoopLag } from './event-loop.ts';
+import { monitorCounters } from './monitor-counters.ts';
 import { nodeGauges } from './node-gauges.ts';
 
 export interface MetricsOptions {
@@ -29,6 +37,8 @@ export interface Metrics extends NodeObserver {
   watch(node: NodeHandle, clock: Clock): void;
   /** Gives the losses of an intake, by reason; they are asked for at each scrape. */
   watchDrops(drops: () => Readonly<Record<string, number>>): void;
+  /** Gives the monitors that run on this node; they are asked at each scrape. */
+  watchMonitors(read: () => readonly MonitorReport[]): void;
   readingsDropped(reason: string, count: number): void;
   alertsReceived(count: number): void;
   alertsInvalid(count: number): void;
@@ -54,6 +64,7 @@ export function createMetrics(options: MetricsOptions): Metrics {
     text: () => registry.metrics(),
     watch: (node, clock) => nodeGauges(node, clock, registers),
     watchDrops: (read) => void drops.push(read),
+    watchMonitors: (read) => monitorCounters(read, registers),
     readingsDropped: (reason, count) => {
       counts.dropped.set(reason, (counts.dropped.get(reason) ?? 0) + count);
     },

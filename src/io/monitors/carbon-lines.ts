@@ -4,12 +4,14 @@
  * Promise: the same bytes give the same readings however they are cut into chunks; memory is one
  * line; a bad line costs itself and no other. A known name never becomes a string: see
  * {@link SeriesTable}. The time of a reading is checked and then left aside, since a reading is
- * judged when it arrives (docs/adr/0002).
+ * judged when it arrives (docs/adr/0002), unless it arrives too late to be judged (docs/adr/0014).
  */
 
+import type { Clock } from '../ports.ts';
 import { readDecimal, type Cursor } from './decimal.ts';
 import type { DropReason, IntakeLedger } from './intake-ledger.ts';
 import type { ReadingBatch } from './reading-batch.ts';
+import { lateBeforeSeconds, NOW_SECONDS, pointSeconds } from './point-time.ts';
 import { normalSeriesName } from './series-name.ts';
 import { bytesOf, type Bytes, type SeriesTable } from './series-table.ts';
 
@@ -20,9 +22,17 @@ export interface CarbonLinesModules {
   readonly table: SeriesTable;
   readonly batch: ReadingBatch;
   readonly ledger: IntakeLedger;
+  readonly clock: Clock;
+}
+
+export interface CarbonLinesOptions {
+  /** Readings whose own time is further back than this are late; 0 for no limit. */
+  readonly lateAfterMs: number;
 }
 
 export class CarbonLines {
+  readonly #lateAfterMs: number;
+  readonly #clock: Clock;
   readonly #table: SeriesTable;
   readonly #batch: ReadingBatch;
   readonly #ledger: IntakeLedger;
@@ -32,8 +42,12 @@ export class CarbonLines {
   #pendingLength = 0;
   /** True in the rest of a line that was too long. */
   #skipping = false;
+  /** As of the last bytes that came. */
+  #lateBefore = -Infinity;
 
-  constructor(modules: CarbonLinesModules) {
+  constructor({ lateAfterMs }: CarbonLinesOptions, modules: CarbonLinesModules) {
+    this.#lateAfterMs = lateAfterMs;
+    this.#clock = modules.clock;
     this.#table = modules.table;
     this.#batch = modules.batch;
     this.#ledger = modules.ledger;
@@ -41,6 +55,7 @@ export class CarbonLines {
 
   /** Reads the next bytes of a stream. */
   read(chunk: Buffer): void {
+    this.#lateBefore = lateBeforeSeconds(this.#clock.now(), this.#lateAfterMs);
     const first = this.#pendingLength > 0 || this.#skipping ? this.#finishLine(chunk) : 0;
     const afterLast = chunk.lastIndexOf(NEWLINE) + 1;
     if (first < afterLast) this.#readLines(bytesOf(chunk), first, afterLast);
@@ -105,20 +120,29 @@ export class CarbonLines {
     const nameEnd = cursor.at;
     skipBlanks(bytes, cursor);
     const value = readDecimal(bytes, cursor);
-    const whole = skipTime(bytes, cursor) && bytes[cursor.at] === NEWLINE;
+    const seconds = readTime(bytes, cursor);
+    const whole = seconds >= 0 && bytes[cursor.at] === NEWLINE;
     const fits = cursor.at - lineAt <= LINE_BYTES_MAX;
     if (!whole || !fits || !Number.isFinite(value)) return this.#refuse(bytes, lineAt, value);
+    const isLate = seconds < this.#lateBefore;
+    if (isLate) this.#drop('late', bytes, lineAt, cursor.at);
     cursor.at++;
-    if (id >= 0) this.#batch.add(id, value);
-    else this.#addUnknown(bytes, nameAt, nameEnd, value);
+    if (id < 0) this.#takeUnknown(bytes, nameAt, nameEnd, isLate ? null : value);
+    else if (!isLate) this.#batch.add(id, value);
   }
 
-  /** The first readings of a series, until the node has given it an id and the table knows it. */
-  #addUnknown(bytes: Buffer, start: number, end: number, value: number): void {
+  /**
+   * The first readings of a series, until the node has given it an id and the table knows it. A late
+   * one has no value, and makes the series known all the same: it may be missing.
+   */
+  #takeUnknown(bytes: Buffer, start: number, end: number, value: number | null): void {
     const spelling = bytes.subarray(start, end);
     const name = normalSeriesName(decoded(spelling));
-    if (name === null) return this.#drop('bad-name', bytes, start, end);
-    const id = this.#batch.addNamed(name, value);
+    if (name === null) {
+      if (value !== null) this.#drop('bad-name', bytes, start, end);
+      return;
+    }
+    const id = value === null ? this.#batch.mention(name) : this.#batch.addNamed(name, value);
     if (id >= 0) this.#table.add(spelling, id);
   }
 
@@ -136,9 +160,12 @@ export class CarbonLines {
   #drop(reason: DropReason, bytes: Buffer, start: number, end: number): void {
     this.#ledger.receive(1);
     // Latin-1 shows every byte: what is not ASCII looks odd, but nothing is lost or guessed.
-    this.#ledger.drop(reason, 1, () => bytes.toString('latin1', start, end));
+    this.#ledger.drop(reason, CARBON, 1, () => bytes.toString('latin1', start, end));
   }
 }
+
+/** What readings from here name as their source. */
+export const CARBON = 'carbon';
 
 const NEWLINE = 0x0a;
 const SPACE = 0x20;
@@ -157,21 +184,25 @@ function skipBlanks(bytes: Buffer, cursor: Cursor): void {
 }
 
 /**
- * Skips the third field, if there is one, and the blanks around it. False when what stands there
- * is no time: a number of seconds since 1970, with or without a fraction, or -1 for "now".
+ * Reads the third field, if there is one, and passes over the blanks around it. Gives seconds since
+ * 1970, or NaN when what stands there is no time. No time means now, and so do -1 and `N`.
  */
-function skipTime(bytes: Buffer, cursor: Cursor): boolean {
+function readTime(bytes: Buffer, cursor: Cursor): number {
   const valueEnd = cursor.at;
   skipBlanks(bytes, cursor);
-  if (bytes[cursor.at] === NEWLINE) return true;
-  if (cursor.at === valueEnd) return false;
-  const time = readDecimal(bytes, cursor);
+  if (bytes[cursor.at] === NEWLINE) return NOW_SECONDS;
+  if (cursor.at === valueEnd) return NaN;
+  if (bytes[cursor.at] === LETTER_N) {
+    cursor.at++;
+    skipBlanks(bytes, cursor);
+    return NOW_SECONDS;
+  }
+  const seconds = pointSeconds(readDecimal(bytes, cursor));
   skipBlanks(bytes, cursor);
-  return (time >= 0 && time <= TIME_SECONDS_MAX) || time === -1;
+  return seconds;
 }
 
-/** The end of what the log can hold as a time, in seconds: the year 10889. */
-const TIME_SECONDS_MAX = 281_474_976_710;
+const LETTER_N = 0x4e;
 
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 

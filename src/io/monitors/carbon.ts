@@ -10,7 +10,12 @@ import dgram, { type Socket as UdpSocket } from 'node:dgram';
 import { once } from 'node:events';
 import net, { type Server, type Socket } from 'node:net';
 import type { Clock, Intake, Logger } from '../ports.ts';
-import { CarbonLines, type CarbonLinesModules } from './carbon-lines.ts';
+import {
+  CARBON,
+  CarbonLines,
+  type CarbonLinesModules,
+  type CarbonLinesOptions,
+} from './carbon-lines.ts';
 import type { IntakeLedger } from './intake-ledger.ts';
 import { ReadingBatch } from './reading-batch.ts';
 import { SeriesTable } from './series-table.ts';
@@ -23,6 +28,8 @@ export interface CarbonOptions {
   readonly connectionsMax?: number;
   /** After this long without a byte a connection is closed. Senders connect again by themselves. */
   readonly idleMs?: number;
+  /** Readings whose own time is further back than this are late; 0, the default, for no limit. */
+  readonly lateAfterMs?: number;
 }
 
 export interface CarbonModules {
@@ -50,14 +57,15 @@ export async function listenCarbon(
 ): Promise<CarbonStarted> {
   const readers: CarbonLinesModules = {
     table: new SeriesTable(),
-    batch: new ReadingBatch({ source: 'carbon' }, modules),
+    batch: new ReadingBatch({ source: CARBON }, modules),
     ledger: modules.ledger,
+    clock: modules.clock,
   };
   const bound = await bindBoth(options);
   if (!bound.ok) return bound;
   const { server, udp } = bound;
   const connections = acceptSenders(server, options, readers, modules);
-  readDatagrams(udp, readers, modules.logger);
+  readDatagrams(udp, new CarbonLines(linesOptions(options), readers), modules.logger);
   const stop = async (): Promise<void> => {
     const closed = Promise.all([once(server, 'close'), once(udp, 'close')]);
     server.close();
@@ -148,7 +156,7 @@ function acceptSenders(
   });
   server.on('connection', (socket) => {
     connections.add(socket);
-    const lines = new CarbonLines(readers);
+    const lines = new CarbonLines(linesOptions(options), readers);
     socket.setTimeout(options.idleMs ?? IDLE_MS, () => socket.destroy());
     socket.on('data', (chunk: Buffer) => lines.read(chunk));
     // A reset is how many senders say goodbye; `close` follows either way.
@@ -161,8 +169,11 @@ function acceptSenders(
   return connections;
 }
 
-function readDatagrams(udp: UdpSocket, readers: CarbonLinesModules, logger: Logger): void {
-  const lines = new CarbonLines(readers);
+function linesOptions({ lateAfterMs = 0 }: CarbonOptions): CarbonLinesOptions {
+  return { lateAfterMs };
+}
+
+function readDatagrams(udp: UdpSocket, lines: CarbonLines, logger: Logger): void {
   udp.setRecvBufferSize(UDP_BUFFER_BYTES);
   udp.on('message', (datagram) => lines.readDatagram(datagram));
   udp.on('error', ({ message }) => logger.warn('carbon UDP socket failed', { message }));

@@ -3,7 +3,9 @@
  * value, once. `<name>.up` says whether Graphite answered.
  *
  * Promise: a point is observed once, even when Graphite gives it again; a poll that fails changes
- * nothing but `<name>.up`. What a target gives is called what Graphite calls it, tags sorted.
+ * nothing but `<name>.up`; a part of an answer that cannot be judged costs itself and is reported.
+ * What a target gives is called what Graphite calls it, tags sorted. Of several series of one name
+ * the first is judged: to judge all as one would make their check begin and end with each poll.
  */
 
 import { map, type Observable } from 'rxjs';
@@ -11,19 +13,25 @@ import type { Dispatcher } from 'undici';
 import { z } from 'zod';
 import type { Monitor } from '../../commands/config.ts';
 import { sendPoll, type HttpAnswer, type HttpPoll } from './http-poll.ts';
-import {
-  abortable,
-  polling,
-  type PollingModules,
-  type PollResult,
-  type Reading,
-} from './polling.ts';
-import { isPrintable, normalSeriesName } from './series-name.ts';
+import { abortable, polling, type PollingModules, type PollResult } from './polling.ts';
+import { NewestPoints } from './newest-points.ts';
+import { readRendered, type Rendered } from './rendered-json.ts';
+import { monitorSeriesName } from './series-name.ts';
+import type { Clock } from '../ports.ts';
 
 export interface GraphiteMonitorModules extends PollingModules {
+  readonly clock: Clock;
   readonly dispatcher: Dispatcher;
   readonly userAgent: string;
 }
+
+export interface GraphiteMonitorOptions {
+  /** Points whose time is further back are late; 0 for the default. */
+  readonly lateAfterMs: number;
+}
+
+/** Far more than clocks differ, and than a carbon that is behind keeps back. */
+const LATE_AFTER_MS = 30 * 60_000;
 
 const settingsSchema = z.object({
   /** Of Graphite-web, without `/render`. */
@@ -34,18 +42,23 @@ const settingsSchema = z.object({
 });
 
 export function graphiteMonitor(
+  { lateAfterMs }: GraphiteMonitorOptions,
   monitor: Monitor,
   modules: GraphiteMonitorModules,
 ): Observable<PollResult> {
-  const { dispatcher, userAgent } = modules;
+  const { clock, dispatcher, userAgent } = modules;
   const poll = renderPoll(settingsSchema.parse(JSON.parse(monitor.settings)), userAgent);
-  const newest = new NewestPoints();
   const up = `${monitor.name}.up`;
+  const newest = new NewestPoints({
+    ownName: monitorSeriesName(up) ?? up,
+    intervalMs: monitor.intervalMs,
+    lateAfterMs: lateAfterMs === 0 ? LATE_AFTER_MS : lateAfterMs,
+  });
   const attempt = (): Observable<PollResult> =>
     abortable((signal) => sendPoll(poll, dispatcher, signal)).pipe(
       map((answer) => {
-        const readings = newest.readingsOf(seriesOf(answer));
-        return { readings: [...readings, [up, 1] as const], problem: null };
+        const { readings, ...rest } = newest.take(renderedOf(answer), clock.now());
+        return { ...rest, readings: [...readings, [up, 1] as const], problem: null };
       }),
     );
   return polling(monitor, modules, attempt, (error) => ({
@@ -73,76 +86,13 @@ function renderPoll(settings: z.infer<typeof settingsSchema>, userAgent: string)
   return { ...common, url: url.href, method: 'GET' };
 }
 
-interface RenderedSeries {
-  readonly target: string;
-  readonly datapoints: readonly (readonly [value: number | null, seconds: number])[];
-}
-
 /** Checks an answer. Throws an error for people when it is not what Graphite gives. */
-function seriesOf({ status, body }: HttpAnswer): readonly RenderedSeries[] {
+function renderedOf({ status, body }: HttpAnswer): Rendered {
   if (status !== 200) throw new Error(`answered ${status}`);
   if (body.length > ANSWER_BYTES_MAX) {
     throw new Error(`answered over ${ANSWER_BYTES_MAX} bytes: use fewer or narrower targets`);
   }
-  const answer = parsedJson(body.toString());
-  if (!Array.isArray(answer) || !answer.every(isRendered)) {
-    throw new Error('did not answer with a JSON list of series: is this the URL of Graphite?');
-  }
-  return answer;
-}
-
-function parsedJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return null;
-  }
-}
-
-function isRendered(value: unknown): value is RenderedSeries {
-  const { target, datapoints } = (value ?? {}) as Partial<Record<string, unknown>>;
-  return typeof target === 'string' && Array.isArray(datapoints) && datapoints.every(isPoint);
-}
-
-function isPoint(value: unknown): boolean {
-  if (!Array.isArray(value)) return false;
-  const [size, seconds] = value as readonly unknown[];
-  return (size === null || typeof size === 'number') && typeof seconds === 'number';
-}
-
-/** Remembers of each series the time of the last point that was observed. */
-class NewestPoints {
-  #secondsByName = new Map<string, number>();
-
-  readingsOf(rendered: readonly RenderedSeries[]): readonly Reading[] {
-    const readings = rendered.flatMap((series) => this.#newReading(series));
-    this.#forgetAllBut(rendered);
-    return readings;
-  }
-
-  #newReading({ target, datapoints }: RenderedSeries): readonly Reading[] {
-    const name = nameOf(target);
-    const [value = null, seconds] = datapoints.findLast(([size]) => size !== null) ?? [];
-    if (name === null || value === null || seconds === undefined) return [];
-    if (seconds <= (this.#secondsByName.get(name) ?? -Infinity)) return [];
-    this.#secondsByName.set(name, seconds);
-    return [[name, value]];
-  }
-
-  /** Keeps memory bounded where series come and go: those of this answer are the living ones. */
-  #forgetAllBut(rendered: readonly RenderedSeries[]): void {
-    if (this.#secondsByName.size <= NAMES_MAX) return;
-    const living = new Set(rendered.map(({ target }) => nameOf(target)));
-    for (const name of this.#secondsByName.keys()) {
-      if (!living.has(name)) this.#secondsByName.delete(name);
-    }
-  }
-}
-
-/** Ten times what one answer can hold. */
-const NAMES_MAX = 100_000;
-
-/** A target is a series name, or an expression over some, which is taken as it is. */
-function nameOf(target: string): string | null {
-  return normalSeriesName(target) ?? (isPrintable(target) ? target : null);
+  const rendered = readRendered(body);
+  if (rendered !== null) return rendered;
+  throw new Error('did not answer with a JSON list of series: is this the URL of Graphite?');
 }

@@ -2,10 +2,11 @@
  * What became of the readings that arrived: how many, and why some were dropped.
  *
  * Promise: a reading that is lost is counted under its reason and shown in the log, with a sample,
- * but never more often than every few seconds, because bad input comes in floods.
+ * but never more often than every few seconds, because bad input comes in floods, and less and less
+ * often while it goes on.
  */
 
-import type { Clock, Logger } from '../ports.ts';
+import type { Clock, Logger, LostReadings } from '../ports.ts';
 
 /** Why readings are dropped. */
 export const DROP_REASONS = [
@@ -21,6 +22,18 @@ export const DROP_REASONS = [
   'too-long',
   /** A connection that ended in the middle of a line: its last digits may be missing. */
   'cut-off',
+  /** Its own time is older than the limit: it says nothing about now. */
+  'late',
+  /** A part of an answer that is no series, or no pair of a number and a time. */
+  'bad-point',
+  /** Another series of the same answer has the same name, and another value. */
+  'duplicate-name',
+  /** The log would not take it. */
+  'malformed',
+  /** It was taken, and this node could not bring it into the log: it stopped, or failed. */
+  'not-committed',
+  /** The same, and nobody knows whether it is in the log. */
+  'indeterminate',
 ] as const;
 
 export type DropReason = (typeof DROP_REASONS)[number];
@@ -41,7 +54,8 @@ export class IntakeLedger implements IntakeCounters {
   received = 0;
   readonly dropped = noneDropped();
   readonly #modules: IntakeLedgerModules;
-  readonly #shown = new Map<DropReason, { readonly atMs: number; readonly count: number }>();
+  /** What the log has shown, by reason and source. */
+  readonly #shown = new Map<string, Shown>();
 
   constructor(modules: IntakeLedgerModules) {
     this.#modules = modules;
@@ -51,26 +65,71 @@ export class IntakeLedger implements IntakeCounters {
     this.received += count;
   }
 
-  /** Counts readings that arrived before and were lost; `sample` shows one of them to people. */
-  drop(reason: DropReason, count: number, sample: () => string): void {
+  /** Counts readings of a source that were lost; `sample` shows one of them to people. */
+  drop(reason: DropReason, source: string, count: number, sample: () => string): void {
+    if (count === 0) return;
     this.dropped[reason] += count;
     const { clock, logger } = this.#modules;
-    const shown = this.#shown.get(reason);
+    const shown = this.#shownOf(`${reason} ${source}`);
+    shown.count += count;
+    shown.total += count;
     const nowMs = clock.monotonicMs();
-    if (shown !== undefined && nowMs - shown.atMs < SHOW_EVERY_MS) return;
-    const total = this.dropped[reason];
-    this.#shown.set(reason, { atMs: nowMs, count: total });
+    const sinceMs = nowMs - shown.atMs;
+    if (sinceMs < shown.waitMs) return;
+    const goesOn = sinceMs < 2 * shown.waitMs;
+    shown.waitMs = goesOn ? Math.min(2 * shown.waitMs, SHOW_EVERY_MS_MAX) : SHOW_EVERY_MS;
     logger.warn('readings dropped', {
       reason,
-      count: total - (shown?.count ?? 0),
-      total,
-      sample: sample().slice(0, SAMPLE_LENGTH_MAX),
+      source,
+      count: shown.count,
+      total: shown.total,
+      sample: sample().slice(0, SAMPLE_LENGTH_MAX).toWellFormed(),
     });
+    shown.atMs = nowMs;
+    shown.count = 0;
+  }
+
+  /** Counts what was lost after it had been offered. */
+  lose(source: string, { code, count, sample }: LostReadings): void {
+    this.drop(REASON_BY_CODE[code], source, count, () => sample);
+  }
+
+  #shownOf(key: string): Shown {
+    const known = this.#shown.get(key);
+    if (known !== undefined) return known;
+    // Monitors come and go with reloads: those that went are shown anew if they come back.
+    if (this.#shown.size >= SOURCES_SHOWN_MAX) this.#shown.clear();
+    const shown = { atMs: -Infinity, waitMs: SHOW_EVERY_MS, count: 0, total: 0 };
+    this.#shown.set(key, shown);
+    return shown;
   }
 }
 
+interface Shown {
+  /** When a line was last written, in monotonic milliseconds. */
+  atMs: number;
+  /** How long the next line waits: longer and longer while it goes on. */
+  waitMs: number;
+  /** Lost since then. */
+  count: number;
+  total: number;
+}
+
+const REASON_BY_CODE: Readonly<Record<LostReadings['code'], DropReason>> = {
+  busy: 'queue-full',
+  malformed: 'malformed',
+  stopping: 'not-committed',
+  failed: 'not-committed',
+  'not-leader': 'not-committed',
+  indeterminate: 'indeterminate',
+};
+
+/** Reasons times sources; far more than one configuration has monitors that lose something. */
+const SOURCES_SHOWN_MAX = 4_096;
+
 /** Rare enough to read, often enough to see that it goes on. */
 const SHOW_EVERY_MS = 10_000;
+const SHOW_EVERY_MS_MAX = 3_600_000;
 
 /** Enough to know the sender by; a whole line may be 8 KiB. */
 const SAMPLE_LENGTH_MAX = 120;

@@ -3,19 +3,22 @@
  *
  * Promise: a new configuration restarts the monitors that changed and leaves the others running;
  * a monitor that fails is logged when it starts to fail and when it is well again, not each time.
+ * A reading that cannot be offered costs itself, and is counted and shown.
  */
 
 import { defer, type Observable, type SchedulerLike, type Subscription } from 'rxjs';
 import { Agent } from 'undici';
 import type { Monitor } from '../../commands/config.ts';
-import type { Clock, Intake, Logger, Random } from '../ports.ts';
+import type { Clock, DroppedOfMonitor, Intake, Logger, MonitorReport, Random } from '../ports.ts';
 import { CarbonWriter, type CarbonWriterOptions } from './carbon-writer.ts';
 import { graphiteMonitor } from './graphite-monitor.ts';
 import { hostMonitor } from './host-monitor.ts';
 import { httpMonitor } from './http-monitor.ts';
 import type { IntakeLedger } from './intake-ledger.ts';
-import type { PollResult, Reading } from './polling.ts';
+import type { Fault, PollResult, Reading } from './polling.ts';
 import { ReadingBatch } from './reading-batch.ts';
+import { monitorSeriesName } from './series-name.ts';
+import { SeriesOwners } from './series-owners.ts';
 
 export interface MonitorsOptions {
   /** For the User-Agent. */
@@ -25,6 +28,8 @@ export interface MonitorsOptions {
    * other readings; null offers them to the node directly.
    */
   readonly carbon: CarbonWriterOptions | null;
+  /** Points whose own time is further back are late; 0 for what each type has as its default. */
+  readonly lateAfterMs?: number;
 }
 
 export interface MonitorsModules {
@@ -36,13 +41,21 @@ export interface MonitorsModules {
   readonly scheduler: SchedulerLike;
 }
 
-/** What the metrics read of one monitor. */
-export interface MonitorCounters {
+interface MonitorCounters {
   readonly polls: number;
   readonly failures: number;
 }
 
+/** A monitor as {@link MonitorReport} shows it. */
+interface Watched {
+  readonly type: string;
+  problem: string | null;
+  shared: MonitorReport['shared'];
+  readonly dropped: Map<string, DroppedOfMonitor>;
+}
+
 interface Running {
+  readonly watched: Watched;
   /** All that makes a monitor what it is: when this differs, it is started anew. */
   readonly definition: string;
   readonly stop: () => void;
@@ -54,6 +67,7 @@ export class Monitors {
   readonly #running = new Map<string, Running>();
   readonly #counters = new Map<string, { polls: number; failures: number }>();
   readonly #dispatcher = new Agent();
+  readonly #owners = new SeriesOwners();
 
   constructor(options: MonitorsOptions, modules: MonitorsModules) {
     this.#options = options;
@@ -65,6 +79,15 @@ export class Monitors {
     return this.#counters;
   }
 
+  /** Those that run, by name. */
+  reports(): readonly MonitorReport[] {
+    return [...this.#running].map(([name, { watched }]) => {
+      const { dropped, ...facts } = watched;
+      const { polls = 0, failures = 0 } = this.#counters.get(name) ?? {};
+      return { name, polls, failures, ...facts, dropped: [...dropped.values()] };
+    });
+  }
+
   /** Runs exactly these monitors from now on; an empty list pauses all. */
   apply(monitors: readonly Monitor[]): void {
     const wanted = new Map(monitors.map((monitor) => [monitor.name, monitor]));
@@ -74,6 +97,7 @@ export class Monitors {
       stop();
       this.#running.delete(name);
       this.#counters.delete(name);
+      this.#owners.forget(name);
     }
     for (const monitor of wanted.values()) {
       if (!this.#running.has(monitor.name)) this.#start(monitor);
@@ -89,14 +113,22 @@ export class Monitors {
   #start(monitor: Monitor): void {
     const counters = { polls: 0, failures: 0 };
     const sink = this.#sinkFor(monitor);
-    let problem: string | null = null;
+    const watched: Watched = {
+      type: monitor.type,
+      problem: null,
+      shared: null,
+      dropped: new Map(),
+    };
     const subscription: Subscription = defer(() => this.#resultsOf(monitor)).subscribe({
       next: (result) => {
         counters.polls++;
         if (result.problem !== null) counters.failures++;
-        this.#logChange(monitor, problem, result.problem);
-        problem = result.problem;
-        sink.write(result.readings);
+        this.#logChange(monitor, watched.problem, result.problem);
+        watched.problem = result.problem;
+        const sound = this.#soundOf(result);
+        this.#countFaults(monitor, watched, sound.faults);
+        this.#noteShared(monitor, watched, sound.readings);
+        sink.write(sound.readings, result.mentions ?? []);
       },
       error: (error: unknown) => {
         const { logger } = this.#modules;
@@ -105,6 +137,7 @@ export class Monitors {
     });
     this.#counters.set(monitor.name, counters);
     this.#running.set(monitor.name, {
+      watched,
       definition: definitionOf(monitor),
       stop: () => {
         subscription.unsubscribe();
@@ -120,7 +153,7 @@ export class Monitors {
       case 'http':
         return httpMonitor(monitor, modules);
       case 'graphite':
-        return graphiteMonitor(monitor, modules);
+        return graphiteMonitor({ lateAfterMs: this.#options.lateAfterMs ?? 0 }, monitor, modules);
       case 'host':
         return hostMonitor(monitor, modules);
     }
@@ -131,12 +164,50 @@ export class Monitors {
     if (monitor.type === 'host' && carbon !== null) return new CarbonWriter(carbon, this.#modules);
     const batch = new ReadingBatch({ source: monitor.name }, this.#modules);
     return {
-      write: (readings) => {
+      write: (readings, mentions) => {
         for (const [name, value] of readings) batch.addNamed(name, value);
+        for (const name of mentions) batch.mention(name);
         batch.flush();
       },
       close: () => {},
     };
+  }
+
+  /** What the log takes of a poll, under the one spelling of each name; the rest are faults. */
+  #soundOf({ readings, faults = [] }: PollResult): Sound {
+    const sound: Reading[] = [];
+    const more: Fault[] = [];
+    for (const [given, value] of readings) {
+      const name = monitorSeriesName(given);
+      const reason = name === null ? 'bad-name' : Number.isFinite(value) ? null : 'not-a-number';
+      if (name !== null && reason === null) sound.push([name, value]);
+      else if (reason !== null) more.push({ reason, count: 1, sample: `${given} ${value}` });
+    }
+    return { readings: sound, faults: [...faults, ...more] };
+  }
+
+  #countFaults({ name: monitor }: Monitor, { dropped }: Watched, faults: readonly Fault[]): void {
+    const { clock, ledger } = this.#modules;
+    for (const { reason, count, sample } of faults) {
+      ledger.receive(count);
+      ledger.drop(reason, monitor, count, () => sample);
+      const before = dropped.get(reason)?.count ?? 0;
+      dropped.set(reason, { reason, count: before + count, sample, at: clock.now() });
+    }
+  }
+
+  /** Both are judged, since two Graphites may hold the same; but a person may not have meant it. */
+  #noteShared({ name }: Monitor, watched: Watched, readings: readonly Reading[]): void {
+    const shared = this.#owners.take(name, readings);
+    if (shared === null) return;
+    if (watched.shared?.monitor !== shared.monitor) {
+      this.#modules.logger.warn('two monitors give series of one name: both are judged', {
+        monitor: name,
+        other: shared.monitor,
+        series: shared.series,
+      });
+    }
+    watched.shared = shared;
   }
 
   #logChange({ name }: Monitor, before: string | null, now: string | null): void {
@@ -147,9 +218,14 @@ export class Monitors {
   }
 }
 
+interface Sound {
+  readonly readings: readonly Reading[];
+  readonly faults: readonly Fault[];
+}
+
 /** Where the readings of a monitor go. */
 interface Sink {
-  write(readings: readonly Reading[]): void;
+  write(readings: readonly Reading[], mentions: readonly string[]): void;
   close(): void;
 }
 

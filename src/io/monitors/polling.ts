@@ -21,6 +21,7 @@ import {
   type SchedulerLike,
 } from 'rxjs';
 import type { Random } from '../ports.ts';
+import type { DropReason } from './intake-ledger.ts';
 
 /** A series name and its value. */
 export type Reading = readonly [name: string, value: number];
@@ -28,8 +29,20 @@ export type Reading = readonly [name: string, value: number];
 /** What one poll gave. A failed one has readings too: that a target is down is an observation. */
 export interface PollResult {
   readonly readings: readonly Reading[];
-  /** What went wrong, in words, or null. */
+  /** What went wrong with the whole poll, in words, or null. */
   readonly problem: string | null;
+  /** What was wrong with parts of an answer; none of them is among the readings. */
+  readonly faults?: readonly Fault[];
+  /** Series that are there, and have no reading of now. */
+  readonly mentions?: readonly string[];
+}
+
+/** Readings of one kind that an answer held, and that cannot be judged. */
+export interface Fault {
+  readonly reason: DropReason;
+  readonly count: number;
+  /** The first of them, for people; each begins with the name of its series. */
+  readonly sample: string;
 }
 
 export interface PollingOptions {

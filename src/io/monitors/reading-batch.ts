@@ -6,7 +6,7 @@
  */
 
 import type { Observe } from '../../commands/observe.ts';
-import type { Clock, Intake } from '../ports.ts';
+import type { Clock, Intake, OnLost } from '../ports.ts';
 import type { IntakeLedger } from './intake-ledger.ts';
 
 export interface ReadingBatchOptions {
@@ -31,6 +31,7 @@ export class ReadingBatch {
   readonly #places = new Map<string, number>();
   #nameLength = 0;
   #cancelFlush: (() => void) | null = null;
+  readonly #lose: OnLost = (lost) => this.#modules.ledger.lose(this.#source, lost);
 
   constructor(options: ReadingBatchOptions, modules: ReadingBatchModules) {
     this.#source = options.source;
@@ -42,7 +43,7 @@ export class ReadingBatch {
     this.#ids[this.#count] = id;
     this.#values[this.#count] = value;
     this.#count++;
-    if (this.#count === 1) this.#flushSoon();
+    if (this.#count === 1 && this.#cancelFlush === null) this.#flushSoon();
     if (this.#count === this.#ids.length) this.#growOrFlush();
   }
 
@@ -57,13 +58,24 @@ export class ReadingBatch {
   flush(): void {
     this.#cancelFlush?.();
     this.#cancelFlush = null;
-    if (this.#count === 0) return;
+    if (this.#count === 0 && this.#places.size === 0) return;
     const { intake, ledger } = this.#modules;
     const observe = this.#takeAll();
     ledger.receive(observe.ids.length);
-    if (!intake.offer(observe)) {
-      ledger.drop('queue-full', observe.ids.length, () => `from ${this.#source}`);
+    intake.offer(observe, this.#lose);
+  }
+
+  /**
+   * Makes a series known without a reading, so that what waits for its readings begins to wait.
+   * Gives its id, or -1 when it has none yet.
+   */
+  mention(name: string): number {
+    const id = this.#modules.intake.seriesId(name);
+    if (id < 0) {
+      this.#placeOf(name);
+      if (this.#cancelFlush === null) this.#flushSoon();
     }
+    return id;
   }
 
   #growOrFlush(): void {
@@ -82,7 +94,8 @@ export class ReadingBatch {
   #placeOf(name: string): number {
     const known = this.#places.get(name);
     if (known !== undefined) return known;
-    if (this.#nameLength + name.length > NAMES_LENGTH_MAX) this.flush();
+    const isFull = this.#places.size === READINGS_MAX;
+    if (isFull || this.#nameLength + name.length > NAMES_LENGTH_MAX) this.flush();
     this.#nameLength += name.length;
     this.#places.set(name, this.#places.size);
     return this.#places.size - 1;

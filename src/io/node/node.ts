@@ -35,6 +35,7 @@ import type {
   NodeObserver,
   NodeStatus,
   Notifier,
+  OnLost,
   PeerReceiver,
   Proposed,
   Random,
@@ -308,7 +309,9 @@ export class Node implements NodeHandle, PeerReceiver {
     if (!this.#hasFailed()) this.#phase = 'stopping';
     await this.#settled();
     this.#cancelTick();
-    if (!this.#hasFailed()) await this.#housekeeping.stop();
+    if (this.#hasFailed()) return;
+    this.#proposer.fail(new Error('this node has stopped'));
+    await this.#housekeeping.stop();
   }
 
   // -------------------------------------------------------------------------------------------
@@ -322,8 +325,8 @@ export class Node implements NodeHandle, PeerReceiver {
     return this.#proposer.propose(commands);
   }
 
-  offer(readings: Observe): boolean {
-    return this.#proposer.offer(readings);
+  offer(readings: Observe, lost: OnLost): boolean {
+    return this.#proposer.offer(readings, lost);
   }
 
   view(): View {

@@ -8,8 +8,9 @@
  */
 
 import type { Command } from '../../commands/command.ts';
+import type { Observe } from '../../commands/observe.ts';
 import { LIMITS } from '../../commands/limits.ts';
-import type { Proposed } from '../ports.ts';
+import type { OnLost, Proposed } from '../ports.ts';
 
 export interface Proposal {
   readonly commands: readonly Command[];
@@ -18,6 +19,21 @@ export interface Proposal {
   readonly since: number;
   /** Absent for readings that nobody waits for. */
   readonly settle?: (result: Proposed) => void;
+  /** For those: who counts what is lost of them. */
+  readonly offered?: Offered;
+}
+
+export interface Offered {
+  readonly readings: Observe;
+  readonly lost: OnLost;
+}
+
+/** Tells whoever proposed it what became of it. Offered readings are only told when they are lost. */
+export function settleProposal({ offered, settle }: Proposal, result: Proposed): void {
+  settle?.(result);
+  if (offered === undefined || result.ok) return;
+  const { code, message: sample } = result;
+  offered.lost({ code, count: offered.readings.ids.length, sample });
 }
 
 /** Bytes that may wait: about a second of the fastest input. */
@@ -43,12 +59,13 @@ export class ProposalQueue {
 
   /** Takes an input in; answers false when the queue is full. */
   add(commands: readonly Command[], since: number, settle?: Proposal['settle']): boolean {
-    const bytes = bytesOf(commands);
-    if (this.#bytes + bytes > WAITING_BYTES_MAX && this.#inputs.length > 0) return false;
-    const proposal = { commands, bytes, since };
-    this.#inputs.push(settle === undefined ? proposal : { ...proposal, settle });
-    this.#bytes += bytes;
-    return true;
+    const proposal = { commands, bytes: bytesOf(commands), since };
+    return this.#push(settle === undefined ? proposal : { ...proposal, settle });
+  }
+
+  /** Takes in readings that nobody waits for; answers false when the queue is full. */
+  addOffered(offered: Offered, since: number): boolean {
+    return this.#push(offeredProposal(offered, since));
   }
 
   /** What the node itself has to say, as much as fits in one entry. */
@@ -83,6 +100,20 @@ export class ProposalQueue {
     this.#bytes = 0;
     return all;
   }
+
+  #push(proposal: Proposal): boolean {
+    const isFull = this.#bytes + proposal.bytes > WAITING_BYTES_MAX && this.#inputs.length > 0;
+    if (isFull) return false;
+    this.#inputs.push(proposal);
+    this.#bytes += proposal.bytes;
+    return true;
+  }
+}
+
+/** A proposal of readings that nobody waits for. */
+export function offeredProposal(offered: Offered, since: number): Proposal {
+  const commands = [offered.readings];
+  return { commands, bytes: bytesOf(commands), since, offered };
 }
 
 /** How many from the front fit. */

@@ -15,12 +15,19 @@ import type { Observe } from '../../commands/observe.ts';
 import { MalformedCommand } from '../../commands/schema.ts';
 import { decodeBatch, encodeBatch } from '../../log/codec.ts';
 import type { ConfChange, Effect, Input, NodeId } from '../../raft/types.ts';
-import type { Channel, Clock, Proposed } from '../ports.ts';
+import type { Channel, Clock, OnLost, Proposed } from '../ports.ts';
 import type { Attendance } from './attendance.ts';
 import { Guests, type Guest } from './guests.ts';
 import { CONTROL_BYTES_MAX } from './peers.ts';
-import { ENTRY_BYTES, ProposalQueue, type Proposal } from './proposals.ts';
+import {
+  ENTRY_BYTES,
+  offeredProposal,
+  ProposalQueue,
+  settleProposal,
+  type Proposal,
+} from './proposals.ts';
 import { Requests, type Request } from './requests.ts';
+import { sift } from './sound-readings.ts';
 import type { Frame } from './wire.ts';
 
 type Refusal = Extract<Proposed, { ok: false }>;
@@ -61,6 +68,11 @@ const ENTRIES_IN_FLIGHT_MAX = 2;
 /** Whoever waits for a proposal is answered within this, whatever the cluster does. */
 const PATIENCE_MS = 10_000;
 const ANSWER_CHARACTERS_MAX = 4_096;
+const QUEUE_FULL: Refusal = {
+  ok: false,
+  code: 'busy',
+  message: 'too much waits for the disk: try again',
+};
 
 /** An entry that this node has proposed and that is not applied yet. */
 interface Pending {
@@ -118,7 +130,7 @@ export class Proposer {
       const refusal = this.#modules.standing.refusal();
       if (refusal !== null) resolve(refusal);
       else if (this.#queue.add(commands, this.#nowMs(), resolve)) this.flushSoon();
-      else resolve({ ok: false, code: 'busy', message: 'too much waits for the disk: try again' });
+      else resolve(QUEUE_FULL);
     });
   }
 
@@ -135,12 +147,16 @@ export class Proposer {
     });
   }
 
-  /** Readings that nobody waits for; false when they are not taken. */
-  offer(readings: Observe): boolean {
+  /** Readings that nobody waits for; false when they are not taken. All that is lost is reported. */
+  offer(readings: Observe, lost: OnLost): boolean {
     const refusal = this.#modules.standing.refusal();
-    if (refusal !== null || !this.#queue.add([readings], this.#nowMs())) return false;
-    this.flushSoon();
-    return true;
+    if (refusal === null && this.#queue.addOffered({ readings, lost }, this.#nowMs())) {
+      this.flushSoon();
+      return true;
+    }
+    const { code, message: sample } = refusal ?? QUEUE_FULL;
+    lost({ code, count: readings.ids.length, sample });
+    return false;
   }
 
   /** Appends at once, before anything that waits: how a leader begins. */
@@ -267,7 +283,9 @@ export class Proposer {
       for (const { settle } of own) settle?.(lost);
     }
     this.#requests.abandon({ ...lost, code: 'failed' });
-    for (const { settle } of this.#queue.takeAll()) settle?.({ ...lost, code: 'failed' });
+    for (const proposal of this.#queue.takeAll()) {
+      settleProposal(proposal, { ...lost, code: 'failed' });
+    }
   }
 
   // -------------------------------------------------------------------------------------------
@@ -365,8 +383,7 @@ export class Proposer {
       for (const proposal of own) this.#submit([proposal], null, []);
       if (request !== null) this.#submit([], request, []);
       for (const guest of guests) this.#submit([], null, [guest]);
-    } else if (request !== null && request.proposals.length > 1) {
-      this.#requests.split(request);
+    } else if (request !== null && this.#keepWhatIsSound(request)) {
       this.flushSoon();
     } else {
       this.#close(pending, { type: 'refused', code: 'malformed', message: problem });
@@ -411,11 +428,32 @@ export class Proposer {
   // -------------------------------------------------------------------------------------------
   // Answers
 
-  /** One of its proposals makes no sense: they are tried one by one. */
+  /** It makes no sense as a whole. */
   #refuseRequest(request: Request, message: string): void {
-    if (request.proposals.length > 1) this.#requests.split(request);
-    else this.#requests.settle(request, { ok: false, code: 'malformed', message });
+    if (!this.#keepWhatIsSound(request)) {
+      this.#requests.settle(request, { ok: false, code: 'malformed', message });
+    }
     this.flushSoon();
+  }
+
+  /**
+   * Proposals that share a refused request are tried one by one, and so are the sound ones among
+   * offered readings. False when there is nothing to save.
+   */
+  #keepWhatIsSound(request: Request): boolean {
+    const [proposal] = request.proposals;
+    if (request.proposals.length > 1) {
+      this.#requests.replace(request, request.proposals);
+      return true;
+    }
+    if (proposal?.offered === undefined) return false;
+    const { lost, readings } = proposal.offered;
+    const { badCount, sample, sound } = sift(readings);
+    if (sound.length === 0) return false;
+    if (badCount > 0) lost({ code: 'malformed', count: badCount, sample });
+    const parts = sound.map((part) => offeredProposal({ readings: part, lost }, proposal.since));
+    this.#requests.replace(request, parts);
+    return true;
   }
 
   #answerForward(

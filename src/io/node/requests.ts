@@ -11,7 +11,7 @@
 
 import type { Command } from '../../commands/command.ts';
 import type { Proposed } from '../ports.ts';
-import { type Proposal, type ProposalQueue } from './proposals.ts';
+import { settleProposal, type Proposal, type ProposalQueue } from './proposals.ts';
 
 export interface Request {
   readonly sequence: number;
@@ -115,14 +115,14 @@ export class Requests {
   }
 
   settle(request: Request, result: Proposed): void {
-    this.#open.delete(request.sequence);
-    this.#answer(request, result);
+    // What was given up has had its answer.
+    if (this.#open.delete(request.sequence)) this.#answer(request, result);
   }
 
-  /** Makes a request of each proposal, so that one which cannot be encoded does not spoil others. */
-  split(request: Request): void {
+  /** Makes a request of each of these proposals, which stand for the refused one from now on. */
+  replace(request: Request, proposals: readonly Proposal[]): void {
     this.#open.delete(request.sequence);
-    for (const proposal of request.proposals) this.#create([proposal]);
+    for (const proposal of proposals) this.#create([proposal]);
   }
 
   /**
@@ -131,17 +131,20 @@ export class Requests {
    */
   expire(since: number): void {
     const message = 'no leader took it in time: try again';
-    for (const { settle } of this.#queue.takeOlderThan(since)) {
-      settle?.({ ok: false, code: 'not-leader', message });
+    for (const proposal of this.#queue.takeOlderThan(since)) {
+      settleProposal(proposal, { ok: false, code: 'not-leader', message });
     }
     for (const request of this.#open.values()) {
       const [oldest] = request.proposals;
       if (oldest === undefined || oldest.since >= since || request.isAnswered) continue;
-      this.#answer(request, {
-        ok: false,
-        code: 'indeterminate',
-        message: 'no leader has answered in time: it may have happened, or may happen yet',
-      });
+      request.isAnswered = true;
+      for (const { settle } of request.proposals) {
+        settle?.({
+          ok: false,
+          code: 'indeterminate',
+          message: 'no leader has answered in time: it may have happened, or may happen yet',
+        });
+      }
     }
   }
 
@@ -169,9 +172,12 @@ export class Requests {
     return request;
   }
 
+  /** Those who waited may have been answered; offered readings have not, as long as it is open. */
   #answer(request: Request, result: Proposed): void {
-    if (request.isAnswered) return;
+    const { isAnswered, proposals } = request;
     request.isAnswered = true;
-    for (const { settle } of request.proposals) settle?.(result);
+    for (const proposal of proposals) {
+      if (proposal.offered !== undefined || !isAnswered) settleProposal(proposal, result);
+    }
   }
 }

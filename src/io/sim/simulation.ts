@@ -240,13 +240,16 @@ class Simulation implements Witness {
     const { node } = host.process ?? {};
     if (node === undefined) return;
     const id = node.seriesId(series);
-    node.offer({
-      kind: 'observe',
-      source: 'carbon',
-      names: id < 0 ? [series] : [],
-      ids: Int32Array.of(id < 0 ? -1 : id),
-      values: Float64Array.of(value),
-    });
+    node.offer(
+      {
+        kind: 'observe',
+        source: 'carbon',
+        names: id < 0 ? [series] : [],
+        ids: Int32Array.of(id < 0 ? -1 : id),
+        values: Float64Array.of(value),
+      },
+      ({ code }) => this.#situations.count(`reading lost: ${code}`),
+    );
   }
 
   #onAnswer(name: string, result: Proposed): void {

@@ -7,11 +7,12 @@
  */
 
 import type { LocalTimeIn } from '../../projections/muting.ts';
-import type { NodeStatus, View } from '../ports.ts';
+import type { MonitorReport, NodeStatus, View } from '../ports.ts';
 import { alertsSection, pendingSection } from './alerts.ts';
 import { groupsSection, notificationsSection } from './decisions.ts';
 import { ICON } from './icon.ts';
 import { html, type Markup } from './markup.ts';
+import { monitorsSection } from './monitors.ts';
 import { nodeSection } from './node.ts';
 import { STYLE } from './style.ts';
 import { summary, type Counts } from './summary.ts';
@@ -26,6 +27,7 @@ export interface PageFacts {
   readonly view: View;
   readonly status: NodeStatus;
   readonly isReady: boolean;
+  readonly monitors: readonly MonitorReport[];
   /** Epoch milliseconds. */
   readonly now: number;
   /** False when the reader has stopped the page from refreshing itself. */
@@ -76,7 +78,8 @@ function document(facts: PageFacts, { version, localTimeIn }: PageOptions): Mark
         </header>
         <main>
           ${summary(counts, facts)} ${alerts.markup} ${pending.markup}
-          ${groupsSection(view.state, now)} ${notifications.markup} ${nodeSection(facts)}
+          ${groupsSection(view.state, now)} ${notifications.markup} ${monitorsSection(facts)}
+          ${nodeSection(facts)}
         </main>
         <footer>
           <p>

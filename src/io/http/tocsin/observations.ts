@@ -3,7 +3,9 @@
  * before the answer.
  *
  * Promise: all or nothing is read, and every fault is named by its place, because whoever posts
- * here wants to know (the carbon port is for those who do not).
+ * here wants to know (the carbon port is for those who do not). A reading that is too old to be judged
+ * is no fault: it is counted, and its series is known from then on. A series that comes twice in one
+ * body is judged twice, in the order of the body: its sender has one, other than a Graphite.
  */
 
 import type { Observe } from '../../../commands/observe.ts';
@@ -14,13 +16,15 @@ import type { HttpModules } from '../modules.ts';
 export interface Reading {
   readonly series: string;
   readonly value: number;
+  /** Its own time is too far back: it is not judged (docs/adr/0014). */
+  readonly isLate: boolean;
 }
 
 export type Readings =
   | { readonly ok: true; readonly value: readonly Reading[] }
   | { readonly ok: false; readonly problems: readonly string[]; readonly count: number };
 
-type Names = Pick<HttpModules, 'normalSeriesName'>;
+type Names = Pick<HttpModules, 'lateness' | 'normalSeriesName'>;
 
 /** Readings out of `{"readings": […]}` or of the bare list. */
 export function readingsOfJson(posted: unknown, names: Names): Readings {
@@ -82,41 +86,61 @@ function ofJson(posted: unknown, names: Names): Reading | string {
   if (!Number.isFinite(value)) return 'value is not finite';
   const series = fieldOf(posted, 'series');
   if (typeof series !== 'string') return 'series is not text';
-  return named(series, value, names);
+  const time = fieldOf(posted, 'time') ?? -1;
+  const seconds = typeof time === 'string' ? Date.parse(time) / 1_000 : time;
+  if (typeof seconds !== 'number') return 'time is not a number';
+  return named(series, value, { time: seconds, text: time }, names);
 }
 
 const DECIMAL = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$/;
 
 function ofLine(line: string, names: Names): Reading | string {
-  const [series = '', value = '', time = '-1', ...rest] = line.split(/[ \t]+/);
+  const [series = '', value = '', given = '-1', ...rest] = line.split(/[ \t]+/);
   if (value === '' || rest.length > 0) return 'is not "name value" or "name value time"';
   if (!DECIMAL.test(value) || !Number.isFinite(Number(value))) {
     return `value ${JSON.stringify(value.slice(0, 40))} is not a finite number`;
   }
-  // A reading is judged when it arrives (docs/adr/0002): the time is checked and left aside.
-  if (!DECIMAL.test(time)) return `time ${JSON.stringify(time.slice(0, 40))} is not a number`;
-  return named(series, Number(value), names);
+  const time = given === 'N' ? '-1' : given;
+  if (!DECIMAL.test(time)) return `time ${JSON.stringify(given.slice(0, 40))} is not a number`;
+  return named(series, Number(value), { time: Number(time), text: time }, names);
 }
 
-function named(series: string, value: number, { normalSeriesName }: Names): Reading | string {
+/** A reading is judged when it arrives (docs/adr/0002), unless its time is too far back. */
+function named(
+  series: string,
+  value: number,
+  { time, text }: { readonly time: number; readonly text: unknown },
+  { lateness, normalSeriesName }: Names,
+): Reading | string {
   const name = normalSeriesName(series);
-  return name === null
-    ? `nothing may be called ${JSON.stringify(series.slice(0, 80))}`
-    : { series: name, value };
+  if (name === null) return `nothing may be called ${JSON.stringify(series.slice(0, 80))}`;
+  const judged = lateness(time);
+  if (judged === 'no-time') {
+    const given = JSON.stringify(typeof text === 'string' ? text.slice(0, 40) : text);
+    return `time ${given} is not a time: give seconds since 1970, or -1 for now`;
+  }
+  return { series: name, value, isLate: judged === 'late' };
 }
 
 function observe(intake: Intake, readings: readonly Reading[]): Observe {
   const places = new Map<string, number>();
-  const ids = new Int32Array(readings.length);
-  const values = new Float64Array(readings.length);
-  readings.forEach(({ series, value }, i) => {
+  const ids: number[] = [];
+  const values: number[] = [];
+  for (const { isLate, series, value } of readings) {
     const id = intake.seriesId(series);
     const place = places.get(series) ?? places.size;
     if (id < 0) places.set(series, place);
-    ids[i] = id >= 0 ? id : -1 - place;
-    values[i] = value;
-  });
-  return { kind: 'observe', source: SOURCE, names: [...places.keys()], ids, values };
+    if (isLate) continue;
+    ids.push(id >= 0 ? id : -1 - place);
+    values.push(value);
+  }
+  return {
+    kind: 'observe',
+    source: SOURCE,
+    names: [...places.keys()],
+    ids: Int32Array.from(ids),
+    values: Float64Array.from(values),
+  };
 }
 
 /** What such readings name as their source in the log. */

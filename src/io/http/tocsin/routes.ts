@@ -4,6 +4,7 @@
  */
 
 import { Hono, type Context } from 'hono';
+import type { MonitorReport } from '../../ports.ts';
 import { joinedProblems, onlyMethods, problem, refused } from '../answers.ts';
 import { caughtUp } from '../caught-up.ts';
 import { HTTP_LIMITS } from '../limits.ts';
@@ -57,11 +58,16 @@ async function postObservations(c: Context<HttpEnv>, modules: HttpModules): Prom
     counters.readingsDropped('refused', readings.count);
     return problem(c, 400, joinedProblems(readings.problems));
   }
-  const count = readings.value.length;
+  const late = readings.value.filter(({ isLate }) => isLate).length;
+  const count = readings.value.length - late;
   const [first, ...rest] = observeCommands(node, readings.value);
   if (first === undefined) return problem(c, 400, 'the body has no reading');
   const proposed = await proposeInTurn(node, [first, ...rest]);
-  if (proposed.ok) return c.json({ index: proposed.index, at: proposed.at, count });
+  counters.readingsDropped('late', late);
+  if (proposed.ok) {
+    const { at, index } = proposed;
+    return c.json({ index, at, count, ...(late === 0 ? {} : { late }) });
+  }
   counters.readingsDropped('not-committed', count);
   return refused(c, proposed);
 }
@@ -78,7 +84,7 @@ function readingsOf(text: string, modules: HttpModules): Readings {
     : { ok: false, count: 0, problems: [json.message] };
 }
 
-function statusJson({ node }: HttpModules): object {
+function statusJson({ monitors, node }: HttpModules): object {
   const { startedAt, ...status } = node.status();
   const { state, at } = node.view();
   return {
@@ -87,6 +93,7 @@ function statusJson({ node }: HttpModules): object {
     startedAt: timeOrNull(startedAt),
     appliedAt: timeOrNull(at),
     configIndex: state.config?.index ?? null,
+    monitors: monitors().map(monitorJson),
     tables: {
       series: state.facts.seriesCount,
       alerts: state.alerts.size,
@@ -95,6 +102,10 @@ function statusJson({ node }: HttpModules): object {
       notifications: state.notifications.size,
     },
   };
+}
+
+function monitorJson({ dropped, ...report }: MonitorReport): object {
+  return { ...report, dropped: dropped.map((each) => ({ ...each, at: timeOrNull(each.at) })) };
 }
 
 const LIMIT_DEFAULT = 100;
