@@ -42,6 +42,13 @@ describe('a line of carbon', () => {
     ['a name that is not ASCII', 'größe.bücher 3 1700000000\n', 'größe.bücher', 3],
     ['tags, sorted by key', 'cpu;host=b;dc=a 1\n', 'cpu;dc=a;host=b', 1],
     ['minus zero, which is zero', 'x -0 1\n', 'x', 0],
+    ['the time N, which means now', 'x 1 N\n', 'x', 1],
+    ['a time in milliseconds', 'x 1 1700000000123\n', 'x', 1],
+    ['a time ahead of ours', 'x 1 1800000000\n', 'x', 1],
+    ['an empty path element', 'n2..a.b 5\n', 'n2.a.b', 5],
+    ['dots around its name', '.n2.a...b. 5\n', 'n2.a.b', 5],
+    ['dots in a tag, which is no path', 'n2..a;v=1..2;w=.x. 5\n', 'n2.a;v=1..2;w=.x.', 5],
+    ['a slash, which carbon hands on as it is', 'n2/a//b 5\n', 'n2/a//b', 5],
   ])('with %s is a reading', (_story, line, name, value) => {
     expect(outcomeOf(line)).toEqual({ readings: [[name, value]], dropped: {} });
   });
@@ -65,6 +72,10 @@ describe('a line of carbon', () => {
     ['a tag without a value', 'cpu;host= 1\n', 'bad-name'],
     ['a tag without a key', 'cpu;=a 1\n', 'bad-name'],
     ['tags and no name', ';host=a 1\n', 'bad-name'],
+    ['dots and no name', '... 1\n', 'bad-name'],
+    ['tags and dots for a name', '..;host=a 1\n', 'bad-name'],
+    ['a word behind N', 'x 1 Never\n', 'bad-line'],
+    ['a time in microseconds', 'x 5 1700000000000000\n', 'bad-line'],
     ['a name over its limit', `${'a'.repeat(4_097)} 1\n`, 'bad-name'],
   ])('with %s is dropped and counted', (_story, line, reason) => {
     expect(outcomeOf(`${line}good 1\n`)).toEqual({
@@ -203,6 +214,58 @@ describe('a series', () => {
     read('cpu;a=1;b=2 5\ncpu;b=2;a=1 6\n');
     batch.flush();
     expect(intake.readings()).toEqual([1, 2, 3, 4, 5, 6].map((i) => ['cpu;a=1;b=2', i]));
+  });
+});
+
+describe('a line with a time of its own, behind a limit of ten minutes', () => {
+  /** The clock of the world stands at 1,700,000,000 seconds. */
+  const limit = { lateAfterMs: 600_000 };
+
+  it.each([
+    ['now', '1700000000', true],
+    ['exactly at the limit', '1699999400', true],
+    ['a second behind it', '1699999399', false],
+    ['half an hour ago', '1699998200', false],
+    ['half an hour ago in milliseconds', '1699998200000', false],
+    ['the year 1970', '0', false],
+    ['ahead of ours', '1700009999', true],
+    ['-1', '-1', true],
+    ['N', 'N', true],
+    ['none', '', true],
+  ])('%s: is judged or late', (_story, time, isJudged) => {
+    const { read, batch, intake, ledger } = sender(limit);
+    read(`l.a 95 ${time}\n`);
+    batch.flush();
+    expect(intake.readings()).toEqual(isJudged ? [['l.a', 95]] : []);
+    expect(ledger.dropped.late).toBe(isJudged ? 0 : 1);
+  });
+
+  it('makes its series known though it is late: it may be missing', () => {
+    const { read, batch, intake, ledger } = sender(limit);
+    read('l.a 95 1699998200\nl.b 5 1700000000\nl.a 95 1699998201\n');
+    batch.flush();
+    expect(intake.offered[0]).toMatchObject({ names: ['l.a', 'l.b'], ids: Int32Array.of(-2) });
+    intake.apply();
+    read('l.a 95 1699998202\n');
+    batch.flush();
+    expect(intake.offered).toHaveLength(1);
+    expect(ledger).toMatchObject({ received: 4, dropped: { late: 3 } });
+  });
+
+  it('costs no more than others however many new names come late', () => {
+    const { read, batch, intake } = sender(limit);
+    for (let i = 0; i < 20_000; i++) read(`l.${i} 1 5\n`);
+    batch.flush();
+    expect(intake.offered.flatMap(({ names }) => names)).toHaveLength(20_000);
+    for (const { names } of intake.offered) expect(names.length).toBeLessThanOrEqual(8_192);
+  });
+
+  it('is judged by the clock of the moment, not of the start', () => {
+    const { read, batch, clock, intake } = sender(limit);
+    clock.pass(3_600_000);
+    read('l.a 95 1700000000\nl.a 5 1700003600\n');
+    batch.flush();
+    expect(intake.readings()).toEqual([['l.a', 5]]);
   });
 });
 

@@ -35,7 +35,7 @@ function running(
     { clock: realClock, intake, ledger, logger, random: steadyChance(), scheduler },
   );
   closers.push(() => monitors.stop());
-  return { intake, logger, monitors };
+  return { intake, ledger, logger, monitors };
 }
 
 async function server(answer: RequestListener) {
@@ -182,6 +182,222 @@ describe('a graphite monitor', () => {
       ['a.load', 3],
       ['home.up', 1],
     ]);
+  });
+
+  /** Answers every poll with a text in which NOW is the time of Graphite, in seconds. */
+  async function answering(text: string, options: Partial<Monitor> = {}) {
+    const { url } = await server((_, response) => {
+      response.end(text.replaceAll('NOW', String(nowSeconds())));
+    });
+    const running_ = running();
+    running_.monitors.apply([monitor('graphite', settings(url), options)]);
+    return running_;
+  }
+
+  it.each<[string, string, [string, number][], Record<string, number>]>([
+    [
+      'an infinity, as Graphite writes it',
+      '[{"target":"x.ratio","datapoints":[[1e9999,NOW]]},{"target":"x.load","datapoints":[[96,NOW]]}]',
+      [['x.load', 96]],
+      { 'not-a-number': 1 },
+    ],
+    [
+      'minus infinity behind a value',
+      '[{"target":"x.ratio","datapoints":[[7,NOW],[-1e9999,NOW]]},{"target":"x.load","datapoints":[[96,NOW]]}]',
+      [
+        ['x.ratio', 7],
+        ['x.load', 96],
+      ],
+      { 'not-a-number': 1 },
+    ],
+    [
+      'the words of Python for what has no size',
+      '[{"target":"x.a","datapoints":[[NaN,NOW]]},{"target":"x.b","datapoints":[[-Infinity,NOW]]},{"target":"NaN","datapoints":[[96,NOW]]}]',
+      [['NaN', 96]],
+      { 'not-a-number': 2 },
+    ],
+    [
+      'texts, switches and lists where a value belongs',
+      '[{"target":"x.a","datapoints":[["1",NOW],[true,NOW],[[1],NOW],[{},NOW],[96,NOW]]}]',
+      [['x.a', 96]],
+      { 'bad-point': 4 },
+    ],
+    [
+      'points without a time, and points that are none',
+      '[{"target":"x.a","datapoints":[[1],[2,null],[3,"NOW"],[4,1e9999],5,null,[96,NOW]]}]',
+      [['x.a', 96]],
+      { 'bad-point': 6 },
+    ],
+    [
+      'items that are no series beside one that is',
+      '[null,5,{"target":7,"datapoints":[]},{"target":"y"},{"target":"z","datapoints":{}},{"target":"x.a","datapoints":[[96,NOW]]}]',
+      [['x.a', 96]],
+      { 'bad-point': 5 },
+    ],
+    [
+      'names that nothing may have',
+      `[{"target":"","datapoints":[[1,NOW]]},{"target":"a\\u0000b","datapoints":[[1,NOW]]},{"target":"${'n'.repeat(4_097)}","datapoints":[[1,NOW]]},{"target":"\\ud800","datapoints":[[1,NOW]]},{"target":"...","datapoints":[[1,NOW]]},{"target":"x.a","datapoints":[[96,NOW]]}]`,
+      [['x.a', 96]],
+      { 'bad-name': 5 },
+    ],
+    [
+      'numbers at the ends of what a double holds',
+      '[{"target":"x.a","datapoints":[[123456789012345678901234567890,NOW]]},{"target":"x.b","datapoints":[[-0,NOW]]},{"target":"x.c","datapoints":[[1e308,NOW]]}]',
+      [
+        ['x.a', 1.2345678901234568e29],
+        ['x.b', -0],
+        ['x.c', 1e308],
+      ],
+      {},
+    ],
+    [
+      'a key twice, of which the last counts',
+      '[{"target":"x.a","target":"x.b","datapoints":[[96,NOW]]}]',
+      [['x.b', 96]],
+      {},
+    ],
+    [
+      'two series of one name',
+      '[{"target":"x.web","datapoints":[[1,NOW]]},{"target":"x.web","datapoints":[[99,NOW]]}]',
+      [['x.web', 1]],
+      { 'duplicate-name': 1 },
+    ],
+    [
+      'two series of one name, of which the first has no value',
+      '[{"target":"x.web","datapoints":[[null,NOW]]},{"target":"x..web","datapoints":[[99,NOW]]}]',
+      [['x.web', 99]],
+      {},
+    ],
+    [
+      'one series twice, because its targets overlap',
+      '[{"target":"x.web","datapoints":[[1,NOW]]},{"target":"x.web","datapoints":[[1,NOW]]}]',
+      [['x.web', 1]],
+      {},
+    ],
+    [
+      'a series that is called as what the monitor observes itself',
+      '[{"target":"home.up","datapoints":[[0,NOW]]},{"target":"x.web","datapoints":[[1,NOW]]}]',
+      [['x.web', 1]],
+      { 'duplicate-name': 1 },
+    ],
+    [
+      'empty path elements',
+      '[{"target":"n2..a.b","datapoints":[[5,NOW]]},{"target":".n3.a.","datapoints":[[6,NOW]]}]',
+      [
+        ['n2.a.b', 5],
+        ['n3.a', 6],
+      ],
+      {},
+    ],
+  ])(
+    'that gets %s judges the rest, is up, and counts what it cannot judge',
+    async (_story, text, readings, dropped) => {
+      const { intake, ledger, monitors } = await answering(text);
+      await intake.until(readings.length + 1);
+      expect(intake.readings().slice(0, readings.length + 1)).toEqual([
+        ...readings,
+        ['home.up', 1],
+      ]);
+      const counted = Object.entries(ledger.dropped).filter(([, count]) => count > 0);
+      expect(Object.fromEntries(counted)).toEqual(dropped);
+      const [report] = monitors.reports();
+      expect(report).toMatchObject({ name: 'home', problem: null });
+      expect(
+        Object.fromEntries(report?.dropped.map(({ count, reason }) => [reason, count]) ?? []),
+      ).toEqual(dropped);
+    },
+  );
+
+  it('drops a name that is not UTF-8, which could be meant for another', async () => {
+    const { url } = await server((_, response) => {
+      const text = `[{"target":"gr\xf6sse","datapoints":[[1,${nowSeconds()}]]},{"target":"x","datapoints":[[2,${nowSeconds()}]]}]`;
+      response.end(Buffer.from(text, 'latin1'));
+    });
+    const { intake, ledger, monitors } = running();
+    monitors.apply([monitor('graphite', settings(url))]);
+    await intake.until(2);
+    expect(intake.readings().slice(0, 2)).toEqual([
+      ['x', 2],
+      ['home.up', 1],
+    ]);
+    expect(ledger.dropped['bad-point']).toBe(1);
+  });
+
+  it('says once that a name is not unique, and names the target, however often it polls', async () => {
+    const text =
+      '[{"target":"x.web","datapoints":[[1,NOW]]},{"target":"x.web","datapoints":[[99,NOW]]}]';
+    const { intake, logger, monitors } = await answering(text, { intervalMs: 100, timeoutMs: 100 });
+    while ((monitors.counters.get('home')?.polls ?? 0) < 4)
+      await intake.until(intake.readings().length + 1);
+    const said = logger.lines.filter(({ fields }) => fields['reason'] === 'duplicate-name');
+    expect(said).toMatchObject([
+      { level: 'warn', fields: { source: 'home', sample: 'x.web (judged: 1, not judged: 99)' } },
+    ]);
+  });
+
+  it('counts a point that it cannot judge once, though Graphite gives it again', async () => {
+    const at = nowSeconds();
+    const text = `[{"target":"x.ratio","datapoints":[[1e9999,${at}]]},{"target":"x.web","datapoints":[[1,${at}]]},{"target":"x.web","datapoints":[[2,${at}]]}]`;
+    const { intake, ledger, monitors } = await answering(text, { intervalMs: 100, timeoutMs: 100 });
+    while ((monitors.counters.get('home')?.polls ?? 0) < 3)
+      await intake.until(intake.readings().length + 1);
+    expect(ledger.dropped).toMatchObject({ 'not-a-number': 1, 'duplicate-name': 1 });
+  });
+
+  it('does not take a point of an hour ago for a sign of life, and makes its series known', async () => {
+    const { url } = await server((_, response) => {
+      const at = nowSeconds();
+      response.end(
+        JSON.stringify([
+          {
+            target: 'dead',
+            datapoints: [
+              [5, at - 3_660],
+              [5, at - 3_600],
+              [null, at],
+            ],
+          },
+          {
+            target: 'daily',
+            datapoints: [
+              [6, at - 172_800],
+              [7, at - 86_400],
+            ],
+          },
+          { target: 'ahead', datapoints: [[8, at + 7_200]] },
+        ]),
+      );
+    });
+    const { intake, ledger, monitors } = running();
+    monitors.apply([monitor('graphite', settings(url))]);
+    await intake.until(3);
+    expect(intake.readings().slice(0, 3)).toEqual([
+      ['daily', 7],
+      ['ahead', 8],
+      ['home.up', 1],
+    ]);
+    expect(intake.offered[0]?.names).toContain('dead');
+    expect(ledger.dropped.late).toBe(1);
+  });
+
+  it('learns that another monitor gives a series of the same name, and both are judged', async () => {
+    const { url } = await server((_, response) => {
+      response.end(`[{"target":"x.web","datapoints":[[1,${nowSeconds()}]]}]`);
+    });
+    const { intake, logger, monitors } = running();
+    const timing = { intervalMs: 100, timeoutMs: 100 };
+    monitors.apply([
+      monitor('graphite', settings(url), { ...timing, name: 'a' }),
+      monitor('graphite', settings(url), { ...timing, name: 'b' }),
+    ]);
+    const names = () => intake.readings().map(([name]) => name);
+    while (names().filter((name) => name === 'x.web').length < 2 || !names().includes('b.up')) {
+      await intake.until(intake.readings().length + 1);
+    }
+    const said = logger.lines.filter(({ message }) => message.startsWith('two monitors'));
+    expect(said).toHaveLength(1);
+    expect(said[0]?.fields).toMatchObject({ series: 'x.web' });
+    expect(monitors.reports().filter(({ shared }) => shared !== null)).toHaveLength(1);
   });
 
   it('sends many targets as a form, which no server finds too long', async () => {

@@ -148,11 +148,14 @@ function faultOf({ value, seconds }: RawPoint): DropReason | null {
   return Number.isFinite(value) ? null : 'not-a-number';
 }
 
-/** The distance of the last two points, which Graphite gives in equal steps. */
+/** The shortest distance of two points, which Graphite gives in equal steps; 0 for a single point. */
 function stepMs({ points }: RenderedSeries): number {
-  const [before, last] = points.slice(-2);
-  const step = (last?.seconds ?? NaN) - (before?.seconds ?? NaN);
-  return step > 0 ? step * 1_000 : 0;
+  let step = Infinity;
+  for (let i = 1; i < points.length; i++) {
+    const distance = (points[i]?.seconds ?? NaN) - (points[i - 1]?.seconds ?? NaN);
+    if (distance > 0 && distance < step) step = distance;
+  }
+  return step === Infinity ? 0 : step * 1_000;
 }
 
 function duplicateText(name: string, dropped: GoodPoint, other: GoodPoint | null): string {

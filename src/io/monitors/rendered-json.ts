@@ -50,7 +50,8 @@ function isSeriesOfPoints(datapoints: unknown): datapoints is readonly unknown[]
 }
 
 function pointOf(point: unknown): RawPoint {
-  if (!Array.isArray(point)) return { value: point, seconds: NaN };
+  // A null among the points is none, while one that stands for a value is a point without one.
+  if (!Array.isArray(point)) return { value: point ?? 'null', seconds: NaN };
   const [value, seconds] = point as readonly unknown[];
   const isTime = typeof seconds === 'number' && Number.isFinite(seconds);
   return { value, seconds: isTime ? seconds : NaN };
