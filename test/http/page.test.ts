@@ -174,3 +174,31 @@ describe('parts of the page', () => {
     expect(spanText(ms)).toBe(text);
   });
 });
+
+it('the page shows each monitor, and what of its answers cannot be judged', async () => {
+  const desk = await openDesk();
+  expect((await desk.get('/')).text).toContain('No monitor runs here');
+  const well = { type: 'http', polls: 3, failures: 0, problem: null, dropped: [], shared: null };
+  desk.monitors = [
+    { ...well, name: 'fine' },
+    { ...well, name: 'away', failures: 3, problem: 'graphite:80: ECONNREFUSED' },
+    {
+      ...well,
+      name: '<b>g</b>',
+      type: 'graphite',
+      dropped: [
+        { reason: 'duplicate-name', count: 7, sample: 'x.web (judged: 1)', at: NOON - 60_000 },
+      ],
+      shared: { monitor: 'other', series: 'x.load' },
+    },
+  ];
+  const { text } = await desk.get('/');
+  expect(text).toContain('● well');
+  expect(text).toContain('graphite:80: ECONNREFUSED');
+  expect(text).toMatch(/7 dropped, duplicate-name:\s*<bdi>x\.web \(judged: 1\)<\/bdi>/);
+  expect(text).toContain('<bdi>x.load</bdi> comes from monitor <bdi>other</bdi>');
+  expect(text).not.toContain('<b>g</b>');
+  expect(text.indexOf('away')).toBeLessThan(text.indexOf('fine'));
+  const status = (await desk.get('/tocsin/v1/status')).json();
+  expect(status).toMatchObject({ monitors: [{ name: 'fine' }, {}, { dropped: [{ count: 7 }] }] });
+});

@@ -58,6 +58,13 @@ describe('POST /tocsin/v1/observations', () => {
     ['a 1 2 3', 'line 1: is not "name value" or "name value time"'],
     ['a 0x10', 'line 1: value "0x10" is not a finite number'],
     ['a 1 soon', 'line 1: time "soon" is not a number'],
+    ['a 1 -7', 'line 1: time "-7" is not a time: give seconds since 1970, or -1 for now'],
+    ['[{"series":"a","value":1,"time":true}]', 'readings[0]: time is not a number'],
+    [
+      '[{"series":"a","value":1,"time":"soon"}]',
+      'readings[0]: time "soon" is not a time: give seconds since 1970, or -1 for now',
+    ],
+    ['[{"series":"...","value":1}]', 'readings[0]: nothing may be called "..."'],
     ['\u0000 1', 'line 1: nothing may be called "\\u0000"'],
   ])('%j is refused as a whole: %s', async (body, message) => {
     const desk = await openDesk();
@@ -65,6 +72,41 @@ describe('POST /tocsin/v1/observations', () => {
     expect(answer.status).toBe(400);
     expect(answer.json()).toBe(message);
     expect(desk.node.view().index).toBe(1);
+  });
+
+  it('a reading that is too old is not judged, is counted, and its series is known', async () => {
+    const desk = await openDesk({}, config({ checks: [check({ series: 'servers.*.cpu' })] }));
+    desk.lateAfterMs = 600_000;
+    const now = NOON / 1_000;
+    const lines = `servers.a.cpu 99 ${now - 601}\nservers.b.cpu 99 ${now - 599}\nservers.c.cpu 99 N`;
+    const answer = await desk.post('/tocsin/v1/observations', lines);
+    expect(answer.json()).toEqual({ index: 2, at: NOON, count: 2, late: 1 });
+    const json = [
+      { series: 'servers.d.cpu', value: 99, time: now - 3_600 },
+      { series: 'servers.e.cpu', value: 99, time: (now - 3_600) * 1_000 },
+      { series: 'servers.f.cpu', value: 99, time: at(-3_600_000) },
+      { series: 'servers.g.cpu', value: 99, time: at(3_600_000) },
+    ];
+    expect((await desk.post('/tocsin/v1/observations', json)).json()).toMatchObject({ late: 3 });
+    const alerts = (await desk.get('/api/v2/alerts')).json() as {
+      labels: Record<string, string>;
+    }[];
+    expect(alerts.map(({ labels }) => labels['series']).sort()).toEqual([
+      'servers.b.cpu',
+      'servers.c.cpu',
+      'servers.g.cpu',
+    ]);
+    expect(desk.node.seriesId('servers.a.cpu')).toBeGreaterThanOrEqual(0);
+    const { text } = await desk.get('/metrics');
+    expect(text).toContain('tocsin_observations_dropped_total{reason="late"} 4');
+  });
+
+  it('a series is the same however many dots its sender writes', async () => {
+    const desk = await openDesk();
+    await desk.post('/tocsin/v1/observations', 'n2..a.b 1\n.n2.a.b. 2');
+    await desk.post('/tocsin/v1/observations', [{ series: 'n2.a...b', value: 3 }]);
+    expect(desk.node.view().state.facts.seriesCount).toBe(1);
+    expect(desk.node.seriesId('n2.a.b')).toBe(0);
   });
 
   it('what could not be committed is counted as lost', async () => {
