@@ -5,13 +5,13 @@
  * the time of receipt (`at`) and the live `resolve_timeout` known.
  */
 
-import { labelsSchema } from './labels.ts';
+import { annotationsSchema, labelsSchema } from './labels.ts';
 import { LIMITS } from './limits.ts';
 import { list, record, text, time, type TypeOf } from './schema.ts';
 
 const pushedAlertSchema = record({
   labels: labelsSchema,
-  annotations: labelsSchema,
+  annotations: annotationsSchema,
   startsAt: time,
   endsAt: time,
   generatorUrl: text(LIMITS.labelValue),

@@ -8,7 +8,7 @@
  * `*_file` keys keep them out (docs/adr/0005).
  */
 
-import { labelsSchema } from './labels.ts';
+import { annotationsSchema, labelsSchema } from './labels.ts';
 import { LIMITS } from './limits.ts';
 import { matchersSchema, type Matcher } from './matchers.ts';
 import {
@@ -140,7 +140,7 @@ const checkSchema = record({
   forMs: span,
   /** All labels but `series`: `alertname`, `severity` and those of the file. */
   labels: labelsSchema,
-  annotations: labelsSchema,
+  annotations: annotationsSchema,
 });
 
 export type Check = TypeOf<typeof checkSchema>;

@@ -1,6 +1,7 @@
 /**
  * Label sets: a flat list `[name, value, name, value, …]`, sorted by name, no name twice and no
- * empty value (an empty value is the same as an absent label, as in Prometheus).
+ * empty value (an empty value is the same as an absent label, as in Prometheus). Annotations are
+ * such a list, too, but an empty one is there: receivers read it.
  *
  * Promise: equal sets are equal lists, so they hash alike everywhere; a label called `__proto__`
  * is only text. A list is used because a plain object would make that label special.
@@ -15,22 +16,31 @@ type LabelPair = readonly [name: string, value: string];
 
 /** Makes a label set from pairs in any order; a later pair wins over an earlier one. */
 export function labelsFrom(pairs: Iterable<LabelPair>): Labels {
+  return flatList(pairs, false);
+}
+
+/** The same for annotations, which keep those whose value is empty. */
+export function annotationsFrom(pairs: Iterable<LabelPair>): Labels {
+  return flatList(pairs, true);
+}
+
+function flatList(pairs: Iterable<LabelPair>, keepsEmpty: boolean): Labels {
   const list = Array.isArray(pairs) ? (pairs as readonly LabelPair[]) : [...pairs];
   const labels: string[] = [];
   let previous: string | null = null;
   for (const [name, value] of list) {
     // Most senders are written in Go, which writes maps in this very order.
-    if (previous !== null && byCodePoint(previous, name) >= 0) return sortedLabels(list);
-    if (value !== '') labels.push(name, value);
+    if (previous !== null && byCodePoint(previous, name) >= 0) return sortedList(list, keepsEmpty);
+    if (keepsEmpty || value !== '') labels.push(name, value);
     previous = name;
   }
   return labels;
 }
 
-function sortedLabels(pairs: readonly LabelPair[]): Labels {
+function sortedList(pairs: readonly LabelPair[], keepsEmpty: boolean): Labels {
   const byName = new Map(pairs);
-  const names = [...byName.keys()].filter((name) => byName.get(name) !== '').sort(byCodePoint);
-  return names.flatMap((name) => [name, byName.get(name) ?? '']);
+  const names = [...byName.keys()].filter((name) => keepsEmpty || byName.get(name) !== '');
+  return names.sort(byCodePoint).flatMap((name) => [name, byName.get(name) ?? '']);
 }
 
 /** The value of a label; an absent label is the empty string. */
@@ -94,16 +104,24 @@ export function fingerprint(labels: Labels): string {
   return hex4(d) + hex4(c) + hex4(b) + hex4(a);
 }
 
-/** The schema of labels and of annotations: they are stored alike. */
 export const labelsSchema: Schema<Labels> = {
-  encode: (value, where) => checkedLabels(value, where),
-  decode: (wire, where) => checkedLabels(wire, where),
+  encode: (value, where) => checkedLabels(value, where, false),
+  decode: (wire, where) => checkedLabels(wire, where, false),
+};
+
+/**
+ * Annotations are stored as labels are, and those with an empty value are kept. A build that folds by
+ * version 1 alone cannot read them: see `readsEmptyAnnotations`.
+ */
+export const annotationsSchema: Schema<Labels> = {
+  encode: (value, where) => checkedLabels(value, where, true),
+  decode: (wire, where) => checkedLabels(wire, where, true),
 };
 
 const nameSchema = text(LIMITS.labelName);
 const valueSchema = text(LIMITS.labelValue);
 
-function checkedLabels(value: unknown, where: string): Labels {
+function checkedLabels(value: unknown, where: string, allowsEmpty: boolean): Labels {
   if (!Array.isArray(value) || value.length % 2 !== 0) {
     throw new MalformedCommand(where, 'is not a list of names and values');
   }
@@ -114,7 +132,7 @@ function checkedLabels(value: unknown, where: string): Labels {
   for (let i = 0; i < value.length; i += 2) {
     const name = nameSchema.decode(value[i], where);
     if (name === '') throw new MalformedCommand(where, 'has a label without a name');
-    if (valueSchema.decode(value[i + 1], `${where}.${name}`) === '') {
+    if (valueSchema.decode(value[i + 1], `${where}.${name}`) === '' && !allowsEmpty) {
       throw new MalformedCommand(`${where}.${name}`, 'is empty: leave the label out');
     }
     if (previous !== null && byCodePoint(previous, name) >= 0) {

@@ -6,7 +6,7 @@
  * two people may edit at once.
  */
 
-import { labelsSchema } from './labels.ts';
+import { annotationsSchema } from './labels.ts';
 import { LIMITS } from './limits.ts';
 import { matchersSchema } from './matchers.ts';
 import { mintedId, record, text, time, type TypeOf } from './schema.ts';
@@ -21,7 +21,7 @@ export const setSilenceSchema = record({
   endsAt: time,
   createdBy: text(LIMITS.labelValue),
   comment: text(LIMITS.labelValue),
-  annotations: labelsSchema,
+  annotations: annotationsSchema,
 });
 
 export type SetSilence = { readonly kind: 'silence' } & TypeOf<typeof setSilenceSchema>;

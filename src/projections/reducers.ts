@@ -58,3 +58,8 @@ export function setReducers(tx: Transaction, { version }: SetReducers, build: Bu
   if (version > build.reducersMax) throw new NewerFold(tx.index, version, build);
   if (version > tx.reducers.version) tx.reducers = { version };
 }
+
+/** Whether every member reads annotations whose value is empty. Those of version 1 refuse them. */
+export function readsEmptyAnnotations(state: State): boolean {
+  return state.reducers.version >= 2;
+}

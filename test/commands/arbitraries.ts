@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import type { Batch, Command, CommandKind } from '../../src/commands/command.ts';
 import type { Check, Config, Route } from '../../src/commands/config.ts';
 import { NOTIFY_REASONS, WITHHOLD_REASONS } from '../../src/commands/decisions.ts';
-import { labelsFrom, type Labels } from '../../src/commands/labels.ts';
+import { annotationsFrom, labelsFrom, type Labels } from '../../src/commands/labels.ts';
 import type { Matcher } from '../../src/commands/matchers.ts';
 
 /** Any code point that has a UTF-8 form: all but the surrogates. */
@@ -27,6 +27,10 @@ const finite = fc
 export const labels: fc.Arbitrary<Labels> = fc
   .array(fc.tuple(text, text), { maxLength: 4 })
   .map((pairs) => labelsFrom(pairs.filter(([name]) => name !== '')));
+
+const annotations: fc.Arbitrary<Labels> = fc
+  .array(fc.tuple(text, text), { maxLength: 4 })
+  .map((pairs) => annotationsFrom(pairs.filter(([name]) => name !== '')));
 
 const matchers: fc.Arbitrary<readonly Matcher[]> = list(
   fc.record({ name: text, op: fc.constantFrom('=', '!=', '=~', '!~'), value: text }),
@@ -61,7 +65,7 @@ const checks: fc.Arbitrary<Check> = fc.record({
   }),
   forMs: time,
   labels,
-  annotations: labels,
+  annotations,
 });
 
 const range = fc.record({ from: fc.integer({ min: -366, max: 9_999 }), to: fc.nat(9_999) });
@@ -140,7 +144,7 @@ const FIELDS: {
   alerts: fc.record({
     source: text,
     alerts: list(
-      fc.record({ labels, annotations: labels, startsAt: time, endsAt: time, generatorUrl: text }),
+      fc.record({ labels, annotations, startsAt: time, endsAt: time, generatorUrl: text }),
     ),
   }),
   config: fc.record({ origin: text, source: text, externalUrl: fc.option(text), config }),
@@ -152,7 +156,7 @@ const FIELDS: {
     endsAt: time,
     createdBy: text,
     comment: text,
-    annotations: labels,
+    annotations,
   }),
   expireSilence: fc.record({ id: text }),
   flush: fc.record({

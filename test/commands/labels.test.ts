@@ -3,9 +3,12 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
+  annotationsFrom,
+  annotationsSchema,
   fingerprint,
   labelPairs,
   labelsFrom,
+  labelsSchema,
   labelsText,
   labelValue,
   sameLabels,
@@ -98,5 +101,25 @@ describe('a label set', () => {
   it('differs from one that is longer, or different in one value', () => {
     expect(sameLabels(['a', '1'], ['a', '1', 'b', '2'])).toBe(false);
     expect(sameLabels(['a', '1'], ['a', '2'])).toBe(false);
+  });
+});
+
+describe('annotations', () => {
+  const pairs = [
+    ['summary', 'disk'],
+    ['runbook_url', ''],
+  ] as const;
+
+  it('keep an empty value, which labels lose', () => {
+    expect(annotationsFrom(pairs)).toEqual(['runbook_url', '', 'summary', 'disk']);
+    expect(labelsFrom(pairs)).toEqual(['summary', 'disk']);
+    expect(annotationsFrom([...pairs, ['a', '']])).toEqual(['a', '', ...annotationsFrom(pairs)]);
+  });
+
+  it('are stored as labels are, and an empty label is still refused', () => {
+    const stored = annotationsSchema.encode(annotationsFrom(pairs), 'annotations');
+    expect(annotationsSchema.decode(stored, 'annotations')).toEqual(annotationsFrom(pairs));
+    expect(labelsSchema.encode(['a', 'b'], 'l')).toEqual(annotationsSchema.encode(['a', 'b'], 'l'));
+    expect(() => labelsSchema.decode(stored, 'labels')).toThrow('labels.runbook_url: is empty');
   });
 });

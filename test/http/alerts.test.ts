@@ -84,12 +84,82 @@ describe('POST /api/v2/alerts: what is an alert', () => {
     expect(await alertsOf(desk)).toMatchObject([{ fingerprint }]);
   });
 
-  it('an empty label is dropped, an empty annotation too', async () => {
+  it('an empty label is dropped whatever its name, an empty annotation is kept', async () => {
     const desk = await openDesk();
-    const alert = { labels: { a: '1', b: '' }, annotations: { c: '', d: '2' } };
-    await desk.post('/api/v2/alerts', [alert]);
-    expect(await alertsOf(desk)).toMatchObject([{ labels: { a: '1' }, annotations: { d: '2' } }]);
-    expect((await alertsOf(desk))[0]?.labels).not.toHaveProperty('b');
+    const alert = { labels: { a: '1', b: '', '': '' }, annotations: { d: '2', c: '', b: null } };
+    expect(await desk.post('/api/v2/alerts', [alert])).toMatchObject({ status: 200 });
+    const [shown] = await alertsOf(desk);
+    expect(shown?.labels).toEqual({ a: '1' });
+    expect(shown?.annotations).toEqual({ b: '', c: '', d: '2' });
+  });
+
+  it('an empty annotation is dropped while a member of the cluster cannot read it', async () => {
+    const desk = await openDesk({}, {}, 1);
+    const alert = { labels: { a: '1' }, annotations: { c: '', d: '2' } };
+    expect(await desk.post('/api/v2/alerts', [alert])).toMatchObject({ status: 200 });
+    expect((await alertsOf(desk))[0]?.annotations).toEqual({ d: '2' });
+  });
+
+  it('null and the names of fields are read as Go reads them', async () => {
+    const desk = await openDesk();
+    expect(await desk.post('/api/v2/alerts', 'null')).toMatchObject({ status: 200 });
+    const alert = {
+      Labels: { a: '1', b: null },
+      ANNOTATIONS: null,
+      startsAt: null,
+      endsat: null,
+      generatorURL: null,
+    };
+    expect(await desk.post('/api/v2/alerts', [alert])).toMatchObject({ status: 200 });
+    expect((await alertsOf(desk))[0]?.labels).toEqual({ a: '1' });
+  });
+
+  it('text that has no UTF-8 form is read with U+FFFD in its place', async () => {
+    const desk = await openDesk();
+    const half = '[{"labels":{"a\\udc00":"x\\ud800y"}}]';
+    expect(await desk.post('/api/v2/alerts', half)).toMatchObject({ status: 200 });
+    expect((await alertsOf(desk))[0]?.labels).toEqual({ 'a\ufffd': 'x\ufffdy' });
+    const bytes = Buffer.concat([Buffer.from('[{"labels":{"b":"'), Buffer.from([0xff, 0x22])]);
+    const body = Buffer.concat([bytes, Buffer.from('}}]')]);
+    expect(await desk.post('/api/v2/alerts', body)).toMatchObject({ status: 200 });
+  });
+
+  it.each([
+    ['2024-03-05T12:00:00.123456', '2024-03-05T12:00:00.123Z'],
+    ['2024-03-05T12:00:00', '2024-03-05T12:00:00.000Z'],
+    ['2024-03-05 12:00:00.5', '2024-03-05T12:00:00.500Z'],
+    ['2024-03-05T12:00', '2024-03-05T12:00:00.000Z'],
+    ['2024-03-05T12:00Z', '2024-03-05T12:00:00.000Z'],
+    ['2024-03-05T12:00:00,25Z', '2024-03-05T12:00:00.250Z'],
+    ['2024-03-05T9:00:00Z', '2024-03-05T09:00:00.000Z'],
+    ['2024-03-05T14:00:00.123+0200', '2024-03-05T12:00:00.123Z'],
+    ['2024-03-05T14:00:00+02:00', '2024-03-05T12:00:00.000Z'],
+    ['2024-02-29T00:00:00Z', '2024-02-29T00:00:00.000Z'],
+    ['1969-01-01T00:00:00Z', '1970-01-01T00:00:00.001Z'],
+    ['0001-01-01T00:00:00', at(0)],
+    ['0000-12-31T23:00:00-01:00', at(0)],
+  ])('the start %s is read as %s', async (startsAt, shown) => {
+    const desk = await openDesk();
+    const answer = await desk.post('/api/v2/alerts', [{ labels: { a: '1' }, startsAt }]);
+    expect(answer).toMatchObject({ status: 200 });
+    expect(await alertsOf(desk)).toMatchObject([{ startsAt: shown }]);
+  });
+
+  it.each([
+    '2024-03-05',
+    '2024-03-05 12:00:00Z',
+    '2024-03-05 12:00',
+    '2024-03-05t12:00:00z',
+    '2024-03-05T12:00:00+0100',
+    '2024-03-05T12:00:00.5+0100',
+    '2024-03-05T24:00:00Z',
+    '2024-03-05T12:00:60Z',
+    '2023-02-29T12:00:00Z',
+    '1709640000',
+  ])('the start %s is no time', async (startsAt) => {
+    const desk = await openDesk();
+    const answer = await desk.post('/api/v2/alerts', [{ labels: { a: '1' }, startsAt }]);
+    expect(answer).toMatchObject({ status: 400 });
   });
 
   it('the good ones of a batch are stored, and the answer names the bad ones', async () => {
@@ -132,7 +202,7 @@ describe('POST /api/v2/alerts: what is an alert', () => {
   it.each([
     ['not JSON', '{'],
     ['not a list', '{"labels":{}}'],
-    ['null', 'null'],
+    ['an object', '{}'],
     ['empty', ''],
     ['not UTF-8', Uint8Array.of(0x5b, 0xff, 0x5d)],
     ['a million brackets', '['.repeat(1_000_000)],
@@ -303,6 +373,38 @@ describe('GET /api/v2/alerts: filters', () => {
     expect(await namesOf(desk, `?filter=${encodeURIComponent(matcher)}`)).toEqual(names);
   });
 
+  it.each([
+    ['silenced=False&active=True', ['Plain', 'Source', 'Target']],
+    ['silenced=no&inhibited=off&active=ON', ['Plain', 'Source']],
+    ['active=', ['Plain', 'Quiet', 'Source', 'Target']],
+    ['active', ['Plain', 'Quiet', 'Source', 'Target']],
+    ['active=maybe&silenced=0&inhibited=f', []],
+    ['active=false&active=selected', ['Plain', 'Quiet', 'Source', 'Target']],
+    ['active=false;silenced=true', ['Plain', 'Quiet', 'Source', 'Target']],
+    ['active=%zz', ['Plain', 'Quiet', 'Source', 'Target']],
+    ['receiver=nobody&receiver=team', ['Quiet', 'Source', 'Target']],
+    ['filter=alertname%3DPl%61in', ['Plain']],
+    ['filter=alertname+=+Plain', ['Plain']],
+    ['filter=alertname%3DPlain%ff', []],
+  ])('the query %s is read as Go reads it', async (query, names) => {
+    const desk = await zoo();
+    expect(await namesOf(desk, `?${query}`)).toEqual(names);
+  });
+
+  it('a filter is one matcher, so commas and braces belong to its value', async () => {
+    const desk = await openDesk();
+    const values = ['a,b', 'a,b=c', 'a{1,2}', 'a}', '{a', 'a b', "'a'", 'é'];
+    const alerts = values.map((path) => ({ labels: { alertname: path, path } }));
+    await desk.post('/api/v2/alerts', alerts);
+    for (const value of values) {
+      expect(await namesOf(desk, `?filter=${encodeURIComponent(`path=${value}`)}`)).toEqual([
+        value,
+      ]);
+    }
+    const pattern = encodeURIComponent('path=~a.{1,2}');
+    expect(await namesOf(desk, `?filter=${pattern}`)).toEqual(['a b', 'a,b', 'a}']);
+  });
+
   it('several filters must all hold', async () => {
     const desk = await zoo();
     expect(await namesOf(desk, '?filter=job!=""&filter=alertname!=Plain')).toEqual(['Quiet']);
@@ -313,7 +415,10 @@ describe('GET /api/v2/alerts: filters', () => {
     ['?filter=a=~"("', 'bad matcher format'],
     ['?filter=a=~"(a{1000}){3}(b{1000}){3}"', 'bad matcher format'],
     ['?receiver=(', 'failed to parse receiver param'],
-    ['?active=maybe', 'active is neither true nor false'],
+    ['?filter={}', 'no matcher in the braces'],
+    ['?filter={a=b', 'bad matcher format'],
+    ['?filter=', 'bad matcher format'],
+    ['?filter=a="b",c="d"', 'bad matcher format'],
   ])('%s is refused', async (query, message) => {
     const desk = await openDesk();
     const answer = await desk.get(`/api/v2/alerts${query}`);

@@ -5,7 +5,7 @@
 
 import { afterEach } from 'vitest';
 import { redactSecrets } from '../../src/io/config/redact.ts';
-import { parseMatchers } from '../../src/io/config/matcher-text.ts';
+import { parseMatcher, parseMatchers } from '../../src/io/config/matcher-text.ts';
 import type { HttpModules, HttpOptions, Reloaded } from '../../src/io/http/modules.ts';
 import { createHttpServer } from '../../src/io/http/server.ts';
 import { createMetrics, type Metrics } from '../../src/io/metrics/metrics.ts';
@@ -57,9 +57,10 @@ afterEach(async () => {
 export async function openDesk(
   options: Partial<HttpOptions> = {},
   model: Parameters<typeof config>[0] = {},
+  reducers = 2,
 ): Promise<Desk> {
   const clock = new HandClock(NOON);
-  const node = new InstantNode(clock);
+  const node = new InstantNode(clock, reducers);
   const source = 'route: {receiver: team}\nreceivers: [{name: team}]\n';
   const origin = 'tocsin.yml';
   node.fold([{ kind: 'config', origin, source, externalUrl: null, config: config(model) }]);
@@ -135,6 +136,7 @@ function modulesOf(classicNames: boolean, parts: Parts): HttpModules {
     logger: { debug: log, info: log, warn: log, error: log },
     localTimeIn,
     parseMatchers: (text) => parseMatchers(text, classicNames),
+    parseMatcher: (text) => parseMatcher(text, classicNames),
     normalSeriesName,
     lateness: (time) => lateness(time, { nowMs: clock.now(), limitMs: parts.lateAfterMs() }),
     monitors: parts.monitors,

@@ -12,7 +12,12 @@ import { HandClock } from '../support/hand-clock.ts';
 import { InstantNode } from '../support/instant-node.ts';
 import { NOON } from './harness.ts';
 
-const rules = { classicNames: false, now: NOON, resolveTimeoutMs: 300_000 };
+const rules = {
+  classicNames: false,
+  keepsEmptyAnnotations: true,
+  now: NOON,
+  resolveTimeoutMs: 300_000,
+};
 
 /** Mostly what is meant, with anything at all in between. */
 function mostly(meant: fc.Arbitrary<unknown>): fc.Arbitrary<unknown> {

@@ -97,7 +97,7 @@ describe('POST /api/v2/silences', () => {
         matchers: [
           { name: 'a', value: '', isRegex: false },
           { name: 'b', value: '.*', isRegex: true },
-          { name: 'c', value: 'x', isRegex: false, isEqual: false },
+          { name: 'c', value: 'x|', isRegex: true },
         ],
       },
       'must not match the empty string',
@@ -126,6 +126,16 @@ describe('POST /api/v2/silences', () => {
     expect(answer.status).toBe(400);
     expect(answer.json()).toContain(message);
     expect(await list(desk)).toEqual([]);
+  });
+
+  it.each([
+    ['what is not of a team', [{ name: 'team', value: 'web', isRegex: false, isEqual: false }]],
+    ['a pattern turned round', [{ name: 'team', value: '.*', isRegex: true, isEqual: false }]],
+    ['a matcher of letters of any case', [{ Name: 'a', VALUE: 'b', isregex: null, isEqual: null }]],
+  ])('one for %s is taken', async (_, matchers) => {
+    const desk = await openDesk();
+    await post(desk, { matchers, startsAt: '', annotations: { why: '', where: 'x' } });
+    expect(await list(desk)).toMatchObject([{ annotations: { why: '', where: 'x' } }]);
   });
 
   it('an unknown id is a 404', async () => {

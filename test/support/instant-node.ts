@@ -25,7 +25,7 @@ import { localTimeIn } from '../../src/io/daemon/local-time.ts';
 
 export class InstantNode implements NodeHandle {
   readonly #clock: Clock;
-  readonly #projection = new Projection(INITIAL_STATE);
+  readonly #projection: Projection;
   readonly #listeners = new Set<(view: View) => void>();
   #index = 0;
   #at = 0;
@@ -38,8 +38,10 @@ export class InstantNode implements NodeHandle {
   changeAnswer: MembershipAnswer = { code: 'ok', message: '' };
   leader: string | null = 'n1';
 
-  constructor(clock: Clock) {
+  /** The second is the version of the fold, from the beginning. */
+  constructor(clock: Clock, reducers = INITIAL_STATE.reducers.version) {
     this.#clock = clock;
+    this.#projection = new Projection({ ...INITIAL_STATE, reducers: { version: reducers } });
   }
 
   get listenerCount(): number {

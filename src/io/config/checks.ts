@@ -7,7 +7,7 @@
 
 import type { z } from 'zod';
 import type { Check, Condition } from '../../commands/config.ts';
-import { labelsFrom } from '../../commands/labels.ts';
+import { annotationsFrom, labelsFrom } from '../../commands/labels.ts';
 import { LIMITS } from '../../commands/limits.ts';
 import { withPlainDots } from '../../commands/series-path.ts';
 import { parseGlob } from '../../projections/glob.ts';
@@ -92,7 +92,7 @@ function checkOf(given: Given, condition: Condition): Check {
     condition,
     forMs: given.for ?? 0,
     labels: labelsFrom([...(given.labels ?? []), ...severity, ['alertname', given.name]]),
-    annotations: labelsFrom(given.annotations ?? []),
+    annotations: annotationsFrom(given.annotations ?? []),
   };
 }
 

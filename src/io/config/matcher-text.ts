@@ -20,6 +20,18 @@ export function parseMatchers(text: string, classicNames: boolean): Parsed<reado
   return modern;
 }
 
+/**
+ * Reads exactly one matcher, as a `filter` of the API is one: commas and braces belong to its value
+ * (upstream: `compat.Matcher`). Version 0.25 and the classic mode of later ones know nothing else.
+ */
+export function parseMatcher(text: string, classicNames: boolean): Parsed<Matcher> {
+  const classic = classicMatcher(text);
+  if (classic.ok || classicNames || text.startsWith('{')) return classic;
+  const modern = parseModern(text);
+  const [only, second] = modern.ok ? modern.value : [];
+  return only !== undefined && second === undefined ? good(only) : classic;
+}
+
 /** A regular expression in RE2 syntax; it will have to match the whole value. */
 export function checkExpression(value: string): Parsed<string> {
   try {
@@ -193,12 +205,23 @@ function classicParts(text: string): string[] {
   return parts;
 }
 
-const CLASSIC = /^\s*([a-zA-Z_:][a-zA-Z0-9_:]*)\s*(=~|=|!=|!~)\s*([^]*?)\s*$/;
+const CLASSIC = /^([a-zA-Z_:][a-zA-Z0-9_:]*)[\t\n\f\r ]*(=~|=|!=|!~)([^]*)$/;
+
+/** Without the white space of Go's expressions at both ends: no BOM, no space of other scripts. */
+function trimmed(text: string): string {
+  let [start, end] = [0, text.length];
+  while (start < end && GO_SPACE.includes(text.charAt(start))) start++;
+  while (end > start && GO_SPACE.includes(text.charAt(end - 1))) end--;
+  return text.slice(start, end);
+}
+
+const GO_SPACE = '\t\n\f\r ';
 
 function classicMatcher(part: string): Parsed<Matcher> {
-  const match = CLASSIC.exec(part);
+  const match = CLASSIC.exec(trimmed(part));
   if (match === null) return bad(`cannot read ${part.trim()} as a matcher`, HINT);
-  const [, name = '', op = '', raw = ''] = match;
+  const [, name = '', op = '', rest = ''] = match;
+  const raw = trimmed(rest);
   const opened = raw.startsWith('"');
   const closed = opened && raw.length > 1 && /(^|[^\\])(\\\\)*"$/.test(raw.slice(1));
   const inner = raw.slice(opened ? 1 : 0, closed ? -1 : undefined);

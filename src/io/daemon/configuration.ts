@@ -6,7 +6,9 @@
 
 import { createHash } from 'node:crypto';
 import type { ApplyConfig } from '../../commands/config.ts';
+import { labelPairs, labelsFrom } from '../../commands/labels.ts';
 import { encodeBatch } from '../../log/codec.ts';
+import { readsEmptyAnnotations } from '../../projections/reducers.ts';
 import type { State } from '../../projections/state.ts';
 import { readConfigFile } from '../config/file.ts';
 import { problemText } from '../config/problems.ts';
@@ -29,6 +31,18 @@ export async function readConfiguration(options: ConfigurationOptions): Promise<
     command: { kind: 'config', ...read.command },
     warnings: read.warnings.map(problemText),
   };
+}
+
+/**
+ * A configuration as every member can read it: annotations that are empty are left out while a member
+ * may run the build before. In a new cluster none does.
+ */
+export function asReadBy(command: ApplyConfig, state: State): ApplyConfig {
+  if (state.config === null || readsEmptyAnnotations(state)) return command;
+  const checks = command.config.checks.map((check) => {
+    return { ...check, annotations: labelsFrom(labelPairs(check.annotations)) };
+  });
+  return { ...command, config: { ...command.config, checks } };
 }
 
 /** Whether a configuration is, to the byte, the one that the log has applied. */

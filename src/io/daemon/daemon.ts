@@ -8,7 +8,7 @@
 
 import { hostname } from 'node:os';
 import type { ApplyConfig } from '../../commands/config.ts';
-import { parseMatchers } from '../config/matcher-text.ts';
+import { parseMatcher, parseMatchers } from '../config/matcher-text.ts';
 import { redactSecrets } from '../config/redact.ts';
 import { openEtcdDiscovery, type EtcdDiscovery } from '../discovery/etcd-discovery.ts';
 import { SnapshotWriteFailed } from '../disk/snapshot-store.ts';
@@ -31,6 +31,7 @@ import type { Applicant, AppliedEntry, Logger, NodeHandle, PeerAddress } from '.
 import { createStatusPage } from '../ui/page.ts';
 import { Cleanups } from './cleanups.ts';
 import {
+  asReadBy,
   configHash,
   isApplied,
   readConfiguration,
@@ -339,7 +340,7 @@ class Daemon {
         configuration: {
           hash: () => configHash(this.#fileCommand ?? config),
           commandFor: (state) => {
-            const said = this.#fileCommand ?? config;
+            const said = asReadBy(this.#fileCommand ?? config, state);
             return isApplied(said, state) ? null : said;
           },
         },
@@ -473,6 +474,7 @@ class Daemon {
         logger: this.#logger,
         localTimeIn,
         parseMatchers: (text) => parseMatchers(text, classicNames),
+        parseMatcher: (text) => parseMatcher(text, classicNames),
         normalSeriesName,
         lateness: (time) => lateness(time, { nowMs: realClock.now(), limitMs: lateAfterMs }),
         monitors: () => this.#monitors?.reports() ?? [],
@@ -504,7 +506,9 @@ class Daemon {
   /** Reads the file again and appends it; timers start anew even when nothing changed. */
   async #reload(node: NodeHandle): Promise<Reloaded> {
     const config = await readConfiguration(this.#configuration);
-    const result = config.ok ? await node.propose([config.command]) : config;
+    const result = config.ok
+      ? await node.propose([asReadBy(config.command, node.view().state)])
+      : config;
     this.#metrics.configReloaded(result.ok, realClock.now());
     if (result.ok && config.ok) {
       this.#fileCommand = config.command;

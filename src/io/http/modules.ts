@@ -38,7 +38,9 @@ export interface HttpModules {
   readonly logger: Logger;
   readonly localTimeIn: LocalTimeIn;
   /** Reads `{a="b", c=~"d|e"}` in the mode that the options name. */
-  readonly parseMatchers: (text: string) => ParsedMatchers;
+  readonly parseMatchers: (text: string) => Parsed<readonly Matcher[]>;
+  /** Reads one matcher; a comma or a brace in its value is part of the value. */
+  readonly parseMatcher: (text: string) => Parsed<Matcher>;
   /** The one spelling of a series name, or null when nothing may be called that. */
   readonly normalSeriesName: (name: string) => string | null;
   /** Whether a reading with this time of its own, in carbon's words, can be judged now. */
@@ -54,8 +56,8 @@ export interface HttpModules {
   readonly counters: HttpCounters;
 }
 
-export type ParsedMatchers =
-  | { readonly ok: true; readonly value: readonly Matcher[] }
+type Parsed<T> =
+  | { readonly ok: true; readonly value: T }
   | { readonly ok: false; readonly message: string };
 
 export type Lateness = 'on-time' | 'late' | 'no-time';

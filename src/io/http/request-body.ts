@@ -18,9 +18,10 @@ export type Body<T> =
   | { readonly ok: true; readonly value: T }
   | { readonly ok: false; readonly status: 400 | 413 | 415; readonly message: string };
 
+/** The body as JSON. Bytes that are not UTF-8 become U+FFFD, as in Go. */
 export async function jsonBody(c: Context<HttpEnv>): Promise<Body<unknown>> {
-  const text = await textBody(c);
-  return text.ok ? parsedJson(text.value) : text;
+  const bytes = await bytesBody(c);
+  return bytes.ok ? parsedJson(bytes.value.toString('utf8')) : bytes;
 }
 
 export function parsedJson(text: string): Body<unknown> {
@@ -32,6 +33,13 @@ export function parsedJson(text: string): Body<unknown> {
 }
 
 export async function textBody(c: Context<HttpEnv>): Promise<Body<string>> {
+  const bytes = await bytesBody(c);
+  if (!bytes.ok) return bytes;
+  if (!isUtf8(bytes.value)) return { ok: false, status: 400, message: 'the body is not UTF-8' };
+  return { ok: true, value: bytes.value.toString('utf8') };
+}
+
+async function bytesBody(c: Context<HttpEnv>): Promise<Body<Buffer>> {
   const packing = c.req.header('content-encoding') ?? 'identity';
   if (packing !== 'identity' && packing !== 'gzip') {
     return { ok: false, status: 415, message: `Content-Encoding ${packing}: send gzip or none` };
@@ -39,9 +47,7 @@ export async function textBody(c: Context<HttpEnv>): Promise<Body<string>> {
   if (Number(c.req.header('content-length') ?? 0) > HTTP_LIMITS.bodyBytes) return TOO_LARGE;
   try {
     const bytes = await collected(unpacked(c.env.incoming, packing));
-    if (bytes === null) return TOO_LARGE;
-    if (!isUtf8(bytes)) return { ok: false, status: 400, message: 'the body is not UTF-8' };
-    return { ok: true, value: bytes.toString('utf8') };
+    return bytes === null ? TOO_LARGE : { ok: true, value: bytes };
   } catch (error) {
     return { ok: false, status: 400, message: `the body broke off: ${(error as Error).message}` };
   }

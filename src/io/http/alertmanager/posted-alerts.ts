@@ -7,13 +7,12 @@
  */
 
 import type { PushAlerts, PushedAlert } from '../../../commands/alerts.ts';
-import { LIMITS } from '../../../commands/limits.ts';
 import { HTTP_LIMITS } from '../limits.ts';
-import { readLabels } from './posted-labels.ts';
-import { readTime } from './times.ts';
+import { fieldNames, fieldsOf, textOf } from './posted-fields.ts';
+import { readAnnotations, readLabels, type LabelRules } from './posted-labels.ts';
+import { readTime, storedTime } from './times.ts';
 
-export interface PostedAlertRules {
-  readonly classicNames: boolean;
+export interface PostedAlertRules extends LabelRules {
   /** Epoch milliseconds. */
   readonly now: number;
   readonly resolveTimeoutMs: number;
@@ -53,7 +52,7 @@ export function pushCommands(
     text = 0;
   };
   for (const [i, alert] of alerts.entries()) {
-    const length = textOf(alert);
+    const length = lengthOf(alert);
     if (text + length > HTTP_LIMITS.textPerCommand) cut(i);
     if (i - start === HTTP_LIMITS.alertsPerCommand) cut(i);
     text += length;
@@ -62,14 +61,16 @@ export function pushCommands(
   return commands;
 }
 
+const FIELDS = fieldNames('labels', 'annotations', 'startsAt', 'endsAt', 'generatorURL');
+
 /** An alert, or what is wrong with it. */
 function readAlert(posted: unknown, rules: PostedAlertRules): PushedAlert | string {
   if (typeof posted !== 'object' || posted === null) return 'is not an object';
-  const fields = posted as Readonly<Record<string, unknown>>;
-  const labels = readLabels(fields['labels'], rules.classicNames);
+  const fields = fieldsOf(posted, FIELDS);
+  const labels = readLabels(fields['labels'], rules);
   if (typeof labels === 'string') return `labels: ${labels}`;
   if (labels.length === 0) return 'at least one label pair required';
-  const annotations = readLabels(fields['annotations'], rules.classicNames);
+  const annotations = readAnnotations(fields['annotations'], rules);
   if (typeof annotations === 'string') return `annotations: ${annotations}`;
   const startsAt = readTime(fields['startsAt']);
   if (startsAt === null) return 'startsAt is not a time such as 2024-01-31T12:00:00.000Z';
@@ -77,21 +78,22 @@ function readAlert(posted: unknown, rules: PostedAlertRules): PushedAlert | stri
   if (endsAt === null) return 'endsAt is not a time such as 2024-01-31T12:00:00.000Z';
   const end = endsAt === 0 ? rules.now + rules.resolveTimeoutMs : endsAt;
   if (startsAt > end) return 'start time must be before end time';
-  const generatorUrl = fields['generatorURL'] ?? '';
-  if (typeof generatorUrl !== 'string' || !generatorUrl.isWellFormed()) {
-    return 'generatorURL is not text';
-  }
-  if (generatorUrl.length > LIMITS.labelValue) {
-    return `generatorURL has over ${LIMITS.labelValue} characters`;
-  }
-  const alert = { labels, annotations, startsAt, endsAt, generatorUrl };
-  if (textOf(alert) > HTTP_LIMITS.textPerCommand) {
+  const generatorUrl = textOf('generatorURL', fields['generatorURL']);
+  if (!generatorUrl.ok) return generatorUrl.message;
+  const alert = {
+    labels,
+    annotations,
+    startsAt: storedTime(startsAt),
+    endsAt: storedTime(endsAt),
+    generatorUrl: generatorUrl.value,
+  };
+  if (lengthOf(alert) > HTTP_LIMITS.textPerCommand) {
     return `all texts together have over ${HTTP_LIMITS.textPerCommand} characters`;
   }
   return alert;
 }
 
-function textOf({ labels, annotations, generatorUrl }: PushedAlert): number {
+function lengthOf({ labels, annotations, generatorUrl }: PushedAlert): number {
   let length = generatorUrl.length;
   for (const part of labels) length += part.length;
   for (const part of annotations) length += part.length;

@@ -1,27 +1,56 @@
 /**
  * Labels and annotations out of parsed JSON, as the sorted flat lists that the log keeps.
  *
- * Promise: a label called `__proto__` is only text, because nothing is assigned by name. Order and
- * empty values are left to `labelsFrom`, so that there is one rule for what a label set is.
+ * Promise: a label called `__proto__` is only text, because nothing is assigned by name. Null is the
+ * empty text, as in Go. An empty label is no label, whatever its name; an empty annotation is kept.
  */
 
 import { LIMITS } from '../../../commands/limits.ts';
-import { labelsFrom, type Labels } from '../../../commands/labels.ts';
-import { nameFault, valueFault } from './names.ts';
+import { annotationsFrom, labelsFrom, type Labels } from '../../../commands/labels.ts';
+import { nameFault } from './names.ts';
+import { textOf } from './posted-fields.ts';
+
+export interface LabelRules {
+  readonly classicNames: boolean;
+  /** False while a member of the cluster could not read an annotation whose value is empty. */
+  readonly keepsEmptyAnnotations: boolean;
+}
 
 /** The labels without those that are empty, or a text that says what is wrong with them. */
-export function readLabels(posted: unknown, classicNames: boolean): Labels | string {
+export function readLabels(posted: unknown, rules: LabelRules): Labels | string {
+  const pairs = readPairs(
+    posted,
+    (name, value) => value !== '' && nameFault(name, rules.classicNames),
+  );
+  return typeof pairs === 'string' ? pairs : labelsFrom(pairs);
+}
+
+/** The annotations, or a text that says what is wrong with them. */
+export function readAnnotations(posted: unknown, rules: LabelRules): Labels | string {
+  const pairs = readPairs(posted, (name) => nameFault(name, rules.classicNames));
+  if (typeof pairs === 'string') return pairs;
+  return rules.keepsEmptyAnnotations ? annotationsFrom(pairs) : labelsFrom(pairs);
+}
+
+type Pair = readonly [name: string, value: string];
+
+function readPairs(
+  posted: unknown,
+  faultOf: (name: string, value: string) => string | null | false,
+): readonly Pair[] | string {
   if (posted === undefined || posted === null) return [];
   if (typeof posted !== 'object' || Array.isArray(posted)) return 'is not an object';
   const values = posted as Readonly<Record<string, unknown>>;
-  const names = Object.keys(values);
-  if (names.length > LIMITS.labelsPerAlert) return `has over ${LIMITS.labelsPerAlert} entries`;
-  const pairs: [name: string, value: string][] = [];
-  for (const name of names) {
-    const value = values[name];
-    const fault = nameFault(name, classicNames) ?? valueFault(name, value);
-    if (fault !== null) return fault;
-    pairs.push([name, value as string]);
+  const keys = Object.keys(values);
+  if (keys.length > LIMITS.labelsPerAlert) return `has over ${LIMITS.labelsPerAlert} entries`;
+  const pairs: Pair[] = [];
+  for (const key of keys) {
+    const name = key.toWellFormed();
+    const value = textOf(name, values[key]);
+    if (!value.ok) return value.message;
+    const fault = faultOf(name, value.value);
+    if (typeof fault === 'string') return fault;
+    pairs.push([name, value.value]);
   }
-  return labelsFrom(pairs);
+  return pairs;
 }

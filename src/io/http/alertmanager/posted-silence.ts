@@ -8,15 +8,15 @@ import type { Matcher } from '../../../commands/matchers.ts';
 import type { SetSilence } from '../../../commands/silences.ts';
 import { matches } from '../../../projections/matching.ts';
 import { expressionFault } from './expressions.ts';
-import { nameFault, valueFault } from './names.ts';
-import { readLabels } from './posted-labels.ts';
+import { nameFault } from './names.ts';
+import { fieldNames, fieldsOf, textOf, type Fields } from './posted-fields.ts';
+import { readAnnotations, type LabelRules } from './posted-labels.ts';
 import type { Query } from './query.ts';
-import { readTime } from './times.ts';
+import { readTime, storedTime } from './times.ts';
 
 export type PostedSilence = Omit<SetSilence, 'kind' | 'freshId'>;
 
-export interface PostedSilenceRules {
-  readonly classicNames: boolean;
+export interface PostedSilenceRules extends LabelRules {
   /** Epoch milliseconds. */
   readonly now: number;
 }
@@ -28,42 +28,42 @@ export function readPostedSilence(
   if (typeof posted !== 'object' || posted === null || Array.isArray(posted)) {
     return bad('the body is not a silence');
   }
-  const fields = posted as Readonly<Record<string, unknown>>;
+  const fields = fieldsOf(posted, SILENCE_FIELDS);
   const texts = readTexts(fields);
   if (!texts.ok) return texts;
   const matchers = readMatchers(fields['matchers'], rules);
   if (!matchers.ok) return matchers;
   const times = readTimes(fields, rules.now);
   if (!times.ok) return times;
-  const annotations = readLabels(fields['annotations'], rules.classicNames);
+  const annotations = readAnnotations(fields['annotations'], rules);
   if (typeof annotations === 'string') return bad(`annotations: ${annotations}`);
   return good({ ...texts.value, ...times.value, matchers: matchers.value, annotations });
 }
 
-function readTexts(
-  fields: Readonly<Record<string, unknown>>,
-): Query<Pick<PostedSilence, 'id' | 'createdBy' | 'comment'>> {
-  const { id, createdBy, comment } = fields;
-  const texts = { id: id ?? '', createdBy: createdBy ?? '', comment: comment ?? '' };
-  for (const [name, value] of Object.entries(texts)) {
-    const fault = valueFault(name, value);
-    if (fault !== null) return bad(fault);
+const TEXT_FIELDS = ['id', 'createdBy', 'comment'] as const;
+const SILENCE_FIELDS = fieldNames(...TEXT_FIELDS, 'matchers', 'startsAt', 'endsAt', 'annotations');
+
+type Texts = Pick<PostedSilence, (typeof TEXT_FIELDS)[number]>;
+
+function readTexts(fields: Fields): Query<Texts> {
+  const texts = { id: '', createdBy: '', comment: '' };
+  for (const name of TEXT_FIELDS) {
+    const text = textOf(name, fields[name]);
+    if (!text.ok) return text;
+    texts[name] = text.value;
   }
-  const read = texts as Pick<PostedSilence, 'id' | 'createdBy' | 'comment'>;
-  return read.id.length > LIMITS.name ? bad(`id has over ${LIMITS.name} characters`) : good(read);
+  return texts.id.length > LIMITS.name ? bad(`id has over ${LIMITS.name} characters`) : good(texts);
 }
 
-function readTimes(
-  fields: Readonly<Record<string, unknown>>,
-  now: number,
-): Query<Pick<PostedSilence, 'startsAt' | 'endsAt'>> {
-  const startsAt = readTime(fields['startsAt']);
+/** A start that is past, or empty as in scripts, is now: the fold knows when that is. */
+function readTimes(fields: Fields, now: number): Query<Pick<PostedSilence, 'startsAt' | 'endsAt'>> {
+  const startsAt = fields['startsAt'] === '' ? now : readTime(fields['startsAt']);
   const endsAt = readTime(fields['endsAt']);
   if (startsAt === null || startsAt === 0) return bad('startsAt is missing or not a time');
   if (endsAt === null || endsAt === 0) return bad('endsAt is missing or not a time');
   if (endsAt <= startsAt) return bad('start time must be before end time');
   if (endsAt <= now) return bad("end time can't be in the past");
-  return good({ startsAt, endsAt });
+  return good({ startsAt: storedTime(startsAt), endsAt: storedTime(endsAt) });
 }
 
 function readMatchers(posted: unknown, rules: PostedSilenceRules): Query<readonly Matcher[]> {
@@ -77,24 +77,42 @@ function readMatchers(posted: unknown, rules: PostedSilenceRules): Query<readonl
     if (!matcher.ok) return bad(`matchers[${i}]: ${matcher.message}`);
     matchers.push(matcher.value);
   }
-  return matchers.every((matcher) => matches(matcher, ''))
+  return matchers.every(isMetByNothing)
     ? bad('at least one matcher must not match the empty string')
     : good(matchers);
 }
 
+/**
+ * Whether a matcher narrows nothing down. Only `=` and `=~` can be written by mistake so that they
+ * do: whoever writes `team!=web` means the alerts without a team, too (upstream decides alike).
+ */
+function isMetByNothing(matcher: Matcher): boolean {
+  return !matcher.op.startsWith('!') && matches(matcher, '');
+}
+
+const MATCHER_FIELDS = fieldNames('name', 'value', 'isRegex', 'isEqual');
+
 function readMatcher(posted: unknown, rules: PostedSilenceRules): Query<Matcher> {
   if (typeof posted !== 'object' || posted === null) return bad('is not an object');
-  const fields = posted as Readonly<Record<string, unknown>>;
-  const { name, value, isRegex = false, isEqual = true } = fields;
-  if (typeof name !== 'string') return bad('name is not text');
-  const fault = nameFault(name, rules.classicNames) ?? valueFault(name, value);
+  const fields = fieldsOf(posted, MATCHER_FIELDS);
+  const name = requiredText('name', fields['name']);
+  if (!name.ok) return name;
+  const fault = nameFault(name.value, rules.classicNames);
   if (fault !== null) return bad(fault);
+  const value = requiredText(name.value, fields['value']);
+  if (!value.ok) return value;
+  const isRegex = fields['isRegex'] ?? false;
+  const isEqual = fields['isEqual'] ?? true;
   if (typeof isRegex !== 'boolean') return bad('isRegex is neither true nor false');
   if (typeof isEqual !== 'boolean') return bad('isEqual is neither true nor false');
-  const text = value as string;
-  const problem = isRegex ? expressionFault(text) : null;
-  if (problem !== null) return bad(`${name}: not a regular expression: ${problem}`);
-  return good({ name, op: operatorOf(isRegex, isEqual), value: text });
+  const problem = isRegex ? expressionFault(value.value) : null;
+  if (problem !== null) return bad(`${name.value}: not a regular expression: ${problem}`);
+  return good({ name: name.value, op: operatorOf(isRegex, isEqual), value: value.value });
+}
+
+function requiredText(name: string, value: unknown): Query<string> {
+  if (typeof value === 'string') return textOf(name, value);
+  return bad(`${JSON.stringify(name)} is not text`);
 }
 
 function operatorOf(isRegex: boolean, isEqual: boolean): Matcher['op'] {

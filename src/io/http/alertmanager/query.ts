@@ -1,5 +1,8 @@
 /**
- * The query parameters that lists share: matchers, a receiver pattern, yes-or-no switches.
+ * The query parameters that lists share: matchers, a receiver pattern, switches.
+ *
+ * Promise: a switch is read as go-openapi reads it, so it has no wrong value; a `filter` is one
+ * matcher, so commas and braces in its value belong to the value, or a list in braces.
  */
 
 import { RE2JS } from 're2js';
@@ -9,6 +12,7 @@ import type { Matcher } from '../../../commands/matchers.ts';
 import { matchesAll } from '../../../projections/matching.ts';
 import type { HttpEnv, HttpModules } from '../modules.ts';
 import { bulkFault, expressionFault } from './expressions.ts';
+import { QueryText } from './query-text.ts';
 
 export type Query<T> =
   | { readonly ok: true; readonly value: T }
@@ -32,13 +36,18 @@ export interface AlertQuery {
 }
 
 export function alertQuery(c: Context<HttpEnv>, modules: HttpModules): Query<AlertQuery> {
-  const matchers = matchersOf(c.req.queries('filter') ?? [], modules);
+  const query = new QueryText(c.req.url);
+  const matchers = filtersOf(query, modules);
   if (!matchers.ok) return matchers;
-  const receiver = receiverPattern(c.req.query('receiver'));
+  const receiver = receiverPattern(query.last('receiver'));
   if (!receiver.ok) return receiver;
-  const flags = flagsOf(c, ['active', 'silenced', 'inhibited', 'muted', 'unprocessed']);
-  if (!flags.ok) return flags;
-  const { active, silenced, inhibited, muted, unprocessed } = flags.value;
+  const { active, silenced, inhibited, muted, unprocessed } = switchesOf(query, [
+    'active',
+    'silenced',
+    'inhibited',
+    'muted',
+    'unprocessed',
+  ]);
   return {
     ok: true,
     value: {
@@ -61,42 +70,68 @@ export function stateOf(status: AlertStatus): 'active' | 'suppressed' | 'unproce
   return isRouted ? 'active' : 'unprocessed';
 }
 
-/** All matchers of all texts. */
-export function matchersOf(
-  texts: readonly string[],
-  { parseMatchers }: Pick<HttpModules, 'parseMatchers'>,
+/** The matchers of all `filter` parameters: one of each, or those of a list in braces. */
+export function filtersOf(
+  query: QueryText,
+  modules: Pick<HttpModules, 'parseMatcher' | 'parseMatchers'>,
 ): Query<readonly Matcher[]> {
   const matchers: Matcher[] = [];
-  for (const text of texts) {
-    const bulk = bulkFault(text);
-    if (bulk !== null) return { ok: false, message: `bad matcher format: ${bulk}` };
-    const parsed = parseMatchers(text);
-    if (!parsed.ok) return { ok: false, message: `bad matcher format: ${parsed.message}` };
-    matchers.push(...parsed.value);
+  for (const text of query.all('filter')) {
+    const read = /^\s*\{[^]*\}\s*$/.test(text) ? listOf(text, modules) : oneOf(text, modules);
+    if (!read.ok) return read;
+    matchers.push(...read.value);
   }
   return { ok: true, value: matchers };
 }
 
-function receiverPattern(pattern: string | undefined): Query<((name: string) => boolean) | null> {
-  if (pattern === undefined || pattern === '') return { ok: true, value: null };
+type Matchers = Query<readonly Matcher[]>;
+
+function oneOf(text: string, { parseMatcher }: Pick<HttpModules, 'parseMatcher'>): Matchers {
+  const matcher = readable(text, parseMatcher);
+  return matcher.ok ? { ok: true, value: [matcher.value] } : matcher;
+}
+
+/** Alertmanager refuses a list. We read it, but not one that is empty and so matches everything. */
+function listOf(text: string, modules: Pick<HttpModules, 'parseMatchers'>): Matchers {
+  const matchers = matchersOf(text, modules);
+  if (!matchers.ok || matchers.value.length > 0) return matchers;
+  return { ok: false, message: 'bad matcher format: there is no matcher in the braces' };
+}
+
+/** All matchers of a list such as `{a="b", c=~"d|e"}`. */
+export function matchersOf(
+  text: string,
+  { parseMatchers }: Pick<HttpModules, 'parseMatchers'>,
+): Query<readonly Matcher[]> {
+  return readable(text, parseMatchers);
+}
+
+function readable<T>(text: string, parse: (text: string) => Query<T>): Query<T> {
+  const bulk = bulkFault(text);
+  if (bulk !== null) return { ok: false, message: `bad matcher format: ${bulk}` };
+  const parsed = parse(text);
+  return parsed.ok ? parsed : { ok: false, message: `bad matcher format: ${parsed.message}` };
+}
+
+function receiverPattern(pattern: string): Query<((name: string) => boolean) | null> {
+  if (pattern === '') return { ok: true, value: null };
   const fault = expressionFault(pattern);
   if (fault !== null) return { ok: false, message: `failed to parse receiver param: ${fault}` };
   const expression = RE2JS.compile(pattern);
   return { ok: true, value: (name) => expression.testExact(name) };
 }
 
-/** Switches that are on unless the query turns them off. */
-export function flagsOf<const Name extends string>(
-  c: Context<HttpEnv>,
+const TRUE = new Set('true 1 yes ok y on selected checked t enabled'.split(' '));
+
+/** Switches that are on unless the query turns them off; what is no word for on is off. */
+export function switchesOf<const Name extends string>(
+  query: QueryText,
   names: readonly Name[],
-): Query<Readonly<Record<Name, boolean>>> {
-  const flags = {} as Record<Name, boolean>;
+): Readonly<Record<Name, boolean>> {
+  const switches = {} as Record<Name, boolean>;
   for (const name of names) {
-    const value = c.req.query(name) ?? 'true';
-    if (value !== 'true' && value !== 'false') {
-      return { ok: false, message: `${name} is neither true nor false` };
-    }
-    flags[name] = value === 'true';
+    const text = query.last(name);
+    switches[name] = text === '' || TRUE.has(text.toLowerCase());
   }
-  return { ok: true, value: flags };
+  return switches;
 }

@@ -8,6 +8,7 @@
 import { Hono, type Context } from 'hono';
 import { LIMITS } from '../../../commands/limits.ts';
 import type { Command } from '../../../commands/command.ts';
+import { readsEmptyAnnotations } from '../../../projections/reducers.ts';
 import { silenceStatus } from '../../../projections/silences.ts';
 import { get } from '../../../projections/table.ts';
 import { joinedProblems, jsonList, onlyMethods, problem, refused } from '../answers.ts';
@@ -21,7 +22,8 @@ import { alertRows, groupRows } from './alert-rows.ts';
 import type { Moment } from './holders.ts';
 import { pushCommands, readPostedAlerts } from './posted-alerts.ts';
 import { readPostedSilence } from './posted-silence.ts';
-import { alertQuery, flagsOf, matchersOf } from './query.ts';
+import { QueryText } from './query-text.ts';
+import { alertQuery, filtersOf, switchesOf } from './query.ts';
 import { silenceJson, silenceRows } from './silence-rows.ts';
 import { timeText } from './times.ts';
 
@@ -129,12 +131,15 @@ async function postAlerts(
 ): Promise<Response> {
   const body = await jsonBody(c);
   if (!body.ok) return problem(c, body.status, body.message);
-  if (!Array.isArray(body.value)) return problem(c, 400, 'the body is not a list of alerts');
+  // Go writes a list without items as null.
+  const posted = body.value ?? [];
+  if (!Array.isArray(posted)) return problem(c, 400, 'the body is not a list of alerts');
   const view = node.view();
   const resolveTimeoutMs = view.state.config?.command.config.resolveTimeoutMs ?? 5 * 60_000;
   const now = readingTime(clock, view);
-  const { alerts, problems } = readPostedAlerts(body.value, {
+  const { alerts, problems } = readPostedAlerts(posted, {
     classicNames,
+    keepsEmptyAnnotations: readsEmptyAnnotations(view.state),
     now,
     resolveTimeoutMs,
   });
@@ -157,12 +162,12 @@ function sourceOf(c: Context<HttpEnv>): string {
 }
 
 function getSilences(c: Context<HttpEnv>, modules: HttpModules): Response {
-  const matchers = matchersOf(c.req.queries('filter') ?? [], modules);
+  const query = new QueryText(c.req.url);
+  const matchers = filtersOf(query, modules);
   if (!matchers.ok) return problem(c, 400, matchers.message);
-  const shows = flagsOf(c, ['active', 'pending', 'expired']);
-  if (!shows.ok) return problem(c, 400, shows.message);
+  const shows = switchesOf(query, ['active', 'pending', 'expired']);
   const { state, now } = momentOf(modules);
-  return jsonList(c, silenceRows(state, now, { matchers: matchers.value, shows: shows.value }));
+  return jsonList(c, silenceRows(state, now, { matchers: matchers.value, shows }));
 }
 
 async function postSilence(
@@ -172,11 +177,15 @@ async function postSilence(
 ): Promise<Response> {
   const body = await jsonBody(c);
   if (!body.ok) return problem(c, body.status, body.message);
-  const now = readingTime(clock, node.view());
-  const silence = readPostedSilence(body.value, { classicNames, now });
+  const view = node.view();
+  const silence = readPostedSilence(body.value, {
+    classicNames,
+    keepsEmptyAnnotations: readsEmptyAnnotations(view.state),
+    now: readingTime(clock, view),
+  });
   if (!silence.ok) return problem(c, 400, silence.message);
   const { id } = silence.value;
-  if (id !== '' && get(node.view().state.silences, id) === undefined) return noSilence(c, id);
+  if (id !== '' && get(view.state.silences, id) === undefined) return noSilence(c, id);
   const freshId = random.uuid();
   const command: Command = { kind: 'silence', ...silence.value, freshId };
   const proposed = await node.propose([command]);

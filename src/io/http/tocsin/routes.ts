@@ -146,6 +146,6 @@ function askedFor(
   if (text === '') {
     return { ok: false, message: 'alert=… is missing: give a fingerprint or matchers' };
   }
-  const matchers = matchersOf([text], modules);
+  const matchers = matchersOf(text, modules);
   return matchers.ok ? { ok: true, value: { matchers: matchers.value } } : matchers;
 }
