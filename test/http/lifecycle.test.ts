@@ -1,7 +1,9 @@
 /** Probes, reload, status: what supervisors, load balancers and dashboards ask first. */
 
+import { once } from 'node:events';
+import { request as httpRequest, type IncomingMessage } from 'node:http';
 import { describe, expect, it } from 'vitest';
-import { openDesk } from './harness.ts';
+import { openDesk, type Desk } from './harness.ts';
 
 describe('probes', () => {
   it('healthy and ready answer GET and HEAD', async () => {
@@ -107,7 +109,28 @@ describe('web pages of other sites', () => {
     expect(answer.headers.get('access-control-allow-origin')).toBe('*');
     const asked = await desk.request('/api/v2/silences', { method: 'OPTIONS', headers });
     expect(asked.status).toBe(200);
-    expect(asked.headers.get('access-control-allow-methods')).toBe('GET, POST, DELETE, OPTIONS');
+    expect(asked.headers.get('access-control-allow-methods')).toBe('GET, OPTIONS');
+  });
+
+  it.each([
+    ['https://karma.example', 'POST', 403],
+    ['https://karma.example', 'DELETE', 403],
+    ['https://karma.example', 'GET', 200],
+    ['null', 'POST', 403],
+    ['OURS', 'POST', 200],
+    ['OURS', 'DELETE', 200],
+  ])('%s may ask beforehand to %s: %i, as the request itself', async (from, method, status) => {
+    const desk = await openDesk();
+    const origin = from === 'OURS' ? desk.url : from;
+    const path = method === 'DELETE' ? '/api/v2/silence/x' : '/api/v2/silences';
+    const headers = { origin, 'access-control-request-method': method };
+    const asked = await desk.request(path, { method: 'OPTIONS', headers });
+    expect(asked.status).toBe(status);
+    const body = method === 'POST' ? { body: '{}' } : {};
+    const done = await desk.request(path, { method, headers: { origin }, ...body });
+    expect(done.status === 403).toBe(status === 403);
+    const allowed = asked.headers.get('access-control-allow-methods')?.split(', ') ?? [];
+    expect(allowed.includes(method)).toBe(status === 200);
   });
 
   it.each([
@@ -136,5 +159,41 @@ describe('web pages of other sites', () => {
     const proxied = { origin: 'https://alerts.example', 'x-forwarded-host': 'alerts.example' };
     expect(await send(proxied)).toMatchObject({ status: 200 });
     expect(await send({ 'sec-fetch-site': 'same-origin' })).toMatchObject({ status: 200 });
+  });
+});
+
+describe('paths', () => {
+  /** `fetch` would tidy the path up before it sends it. */
+  const ask = async (desk: Desk, path: string, method = 'GET') => {
+    const { port } = new URL(desk.url);
+    const request = httpRequest({ host: '127.0.0.1', port, path, method }).end();
+    const [response] = (await once(request, 'response')) as [IncomingMessage];
+    response.resume();
+    return [response.statusCode, response.headers.location];
+  };
+
+  it.each(['', '/ops/alerts'])(
+    'a slash at the end of API v2 means nothing, under %j',
+    async (root) => {
+      const desk = await openDesk({ prefix: root });
+      for (const path of ['alerts', 'alerts/groups', 'silences', 'status', 'receivers']) {
+        expect(await ask(desk, `${root}/api/v2/${path}/`)).toEqual([200, undefined]);
+      }
+      const pushed = await desk.post(`${root}/api/v2/alerts/`, []);
+      expect(pushed).toMatchObject({ status: 200 });
+      for (const path of ['', 'silence/', 'nothing/']) {
+        expect(await ask(desk, `${root}/api/v2/${path}`)).toEqual([404, undefined]);
+      }
+    },
+  );
+
+  it('doubled slashes and dots lead to the path that is meant, and a change stays one', async () => {
+    const desk = await openDesk();
+    expect(await ask(desk, '//api/v2//alerts?a=//b')).toEqual([301, '/api/v2/alerts?a=//b']);
+    expect(await ask(desk, '/api/v2/../v2/./alerts')).toEqual([301, '/api/v2/alerts']);
+    expect(await ask(desk, '/api//v2/alerts', 'POST')).toEqual([308, '/api/v2/alerts']);
+    expect(await ask(desk, '///evil.example/..')).toEqual([404, undefined]);
+    expect(await ask(desk, '//evil.example/api/v2/alerts')).toEqual([404, undefined]);
+    expect(await ask(desk, '//\\evil.example')).toEqual([400, undefined]);
   });
 });

@@ -16,6 +16,7 @@ import { lifecycleRoutes } from './lifecycle.ts';
 import { HTTP_LIMITS } from './limits.ts';
 import type { HttpEnv, HttpModules, HttpOptions } from './modules.ts';
 import { pageRoutes } from './page.ts';
+import { cleanPaths, pathReader } from './paths.ts';
 import { EventStreams } from './tocsin/events.ts';
 import { tocsinRoutes } from './tocsin/routes.ts';
 
@@ -41,14 +42,16 @@ export async function createHttpServer(
 function routesOf(options: HttpOptions, modules: HttpModules, events: EventStreams): Hono<HttpEnv> {
   const { logger } = modules;
   const prefix = normalPrefix(options.prefix);
-  const app = new Hono<HttpEnv>();
+  const apiRoot = `${prefix}/api/v2`;
+  const app = new Hono<HttpEnv>({ getPath: pathReader(apiRoot) });
+  app.use(cleanPaths(apiRoot));
   app.onError((error, c) => {
     const { method, path } = c.req;
     logger.error('request failed', { method, path, error: error.stack ?? error.message });
     return problem(c, 500, 'an error of this program: its log has more');
   });
   app.notFound((c) => problem(c, 404, `there is no ${c.req.method} ${c.req.path}`));
-  app.route(`${prefix}/api/v2`, alertmanagerRoutes(options, modules));
+  app.route(apiRoot, alertmanagerRoutes(options, modules));
   app.route(`${prefix}/api/v1`, removedRoutes());
   app.route(`${prefix}/tocsin/v1`, tocsinRoutes(modules, events));
   app.route(`${prefix}/`, lifecycleRoutes(modules));
