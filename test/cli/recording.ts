@@ -33,6 +33,7 @@ interface RecordingSketch {
   /** Indexes at which a snapshot is taken. */
   readonly snapshotsAt?: readonly number[];
   readonly segmentBytesMax?: number;
+  readonly clusterId?: string;
   /** Of the fold that takes the snapshots; default: this build's. */
   readonly reducerVersion?: number;
   /** What is stored instead of the state at an index: a fold with a fault. */
@@ -42,7 +43,7 @@ interface RecordingSketch {
 /** Writes a data directory; the log is left open for the test to prune or grow. */
 export async function record(folder: string, sketch: RecordingSketch): Promise<Log> {
   const { batches, snapshotsAt = [], disturb = (state) => state } = sketch;
-  const log = await logIn(folder, sketch.segmentBytesMax);
+  const log = await logIn(folder, sketch);
   const opened = await openSnapshotStore({ folder: path.join(folder, 'snapshots') });
   if (!opened.ok) throw new Error(opened.message);
   const projection = new Projection(INITIAL_STATE);
@@ -77,11 +78,14 @@ export async function record(folder: string, sketch: RecordingSketch): Promise<L
   return log;
 }
 
-async function logIn(folder: string, segmentBytesMax?: number): Promise<Log> {
+async function logIn(
+  folder: string,
+  { segmentBytesMax, clusterId = 'cluster' }: RecordingSketch,
+): Promise<Log> {
   const disk = await createRealDisk({ directory: path.join(folder, 'log') });
   const result = await openLog(
     {
-      clusterId: 'cluster',
+      clusterId,
       nodeId: 'node-1',
       create: true,
       ...(segmentBytesMax === undefined ? {} : { segmentBytesMax }),

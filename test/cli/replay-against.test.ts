@@ -23,6 +23,7 @@ const EVERYTHING = {
   to: null,
   alert: null,
   toleranceMs: 30_000,
+  isOtherCluster: false,
   format: 'table',
 } as const;
 
@@ -247,6 +248,154 @@ describe('other decisions', () => {
     });
 
     expect(verdict).toBe('0 pages the same, 1 only in A, 0 only in B, 0 later than 30s');
+  });
+});
+
+describe('one notification is one message that a person gets', () => {
+  const A = { alertname: 'A' };
+  const LONG = { until: '99:00:00' };
+
+  test('decided anew every minute while its receiver is down, it counts once', async () => {
+    const down = new Desk({ config: USUAL }).answers('team', ...Array<number>(100).fill(503));
+    down.at('1:00').push(A, LONG).at('13:00');
+    const up = new Desk({ config: USUAL }).at('1:00').push(A, LONG).at('13:00');
+    const silenced = new Desk({ config: USUAL }).silence('s1', ['alertname=A'], { until: '30:00' });
+    silenced.at('1:00').push(A, LONG).at('13:00');
+    const folder = await recorded(down);
+
+    const same = await compared(folder, await recorded(up));
+    const alone = await compared(folder, await recorded(silenced), { format: 'jsonl' });
+
+    expect(same.verdict).toBe('1 page the same, 0 only in A, 0 only in B, 0 later than 30s');
+    expect(same.code).toBe(0);
+    expect(alone.verdict).toBe('0 pages the same, 1 only in A, 0 only in B, 0 later than 30s');
+    const difference = JSON.parse(alone.lines[0] ?? '') as { a: Record<string, unknown> };
+    expect(difference.a).toMatchObject({ index: 3, at: '00:01:10.000Z', until: '00:12:10.000Z' });
+    expect(difference.a['times']).toBe(12);
+  });
+
+  test('rejected again and again, it counts once as well', async () => {
+    const rejecting = new Desk({ config: USUAL }).answers('team', ...Array<number>(100).fill(400));
+    rejecting.at('1:00').push(A, LONG).at('13:00');
+    const up = new Desk({ config: USUAL }).at('1:00').push(A, LONG).at('13:00');
+
+    const { verdict } = await compared(await recorded(rejecting), await recorded(up));
+
+    expect(verdict).toBe('1 page the same, 0 only in A, 0 only in B, 0 later than 30s');
+  });
+
+  test('of an alert that ended undelivered and fired again, it is another one', async () => {
+    const flapping = (desk: Desk): Desk => {
+      desk.at('1:00').push(A, LONG).at('2:00').push(A, { until: '2:00' });
+      return desk.at('4:00').push(A, LONG).at('4:30');
+    };
+    const down = new Desk({ config: USUAL }).answers('team', ...Array<number>(100).fill(503));
+    const up = new Desk({ config: USUAL });
+
+    const { verdict } = await compared(
+      await recorded(flapping(down)),
+      await recorded(flapping(up)),
+    );
+
+    // B could also say that the first one was over.
+    expect(verdict).toBe('2 pages the same, 0 only in A, 1 only in B, 0 later than 30s');
+  });
+
+  test('that came first is paired with the first, however near a repeat is', async () => {
+    const hourly = config({ route: route({ wait: '10s', interval: '1m', repeat: '10m' }) });
+    const loud = new Desk({ config: hourly }).at('1:00').push(A, LONG).at('12:00');
+    const quiet = new Desk({ config: hourly }).silence('s1', ['alertname=A'], { until: '11:00' });
+    quiet.at('1:00').push(A, LONG).at('12:00');
+
+    const { lines, verdict } = await compared(await recorded(loud), await recorded(quiet));
+
+    expect(verdict).toBe('0 pages the same, 1 only in A, 0 only in B, 1 later than 30s');
+    expect(lines[1]).toContain('| later in B |');
+    expect(lines[1]).toContain('| by 10m; first notification');
+    expect(lines[2]).toContain('00:11:10.000Z | only in A |');
+  });
+
+  test('of one incident is not paired with that of the next one', async () => {
+    const two = (desk: Desk): Desk => {
+      desk.at('1:00').push(A, LONG).at('3:00').push(A, { until: '3:00' });
+      return desk.at('9:00').push(A, LONG).at('10:00');
+    };
+    const loud = two(new Desk({ config: USUAL }));
+    const quiet = new Desk({ config: USUAL }).silence('s1', ['alertname=A'], { until: '5:00' });
+
+    const { lines } = await compared(await recorded(loud), await recorded(two(quiet)));
+
+    expect(lines.slice(1).map((line) => line.split(' | ').slice(0, 2).join(' '))).toEqual([
+      '00:01:10.000Z only in A',
+      '00:03:10.000Z only in A',
+    ]);
+  });
+
+  test('of before the time that is compared is not listed as late', async () => {
+    const early = new Desk({ config: USUAL }).at('1:00').push(A, LONG).at('20:00');
+    const late = new Desk({ config: USUAL }).silence('s1', ['alertname=A'], { until: '10:00' });
+    late.at('1:00').push(A, LONG).at('20:00');
+
+    const { lines, verdict } = await compared(await recorded(early), await recorded(late), {
+      from: at('00:05:00'),
+    });
+
+    expect(lines).toEqual([]);
+    expect(verdict).toBe('0 pages the same, 0 only in A, 0 only in B, 0 later than 30s');
+  });
+});
+
+describe('the clusters of the two logs', () => {
+  const DISK = (): Desk => evening();
+  const of = async (clusterId: string): Promise<string> => {
+    const folder = path.join(await temporaryFolder(), 'data');
+    await mkdir(folder);
+    await record(folder, { batches: DISK().log, clusterId });
+    return folder;
+  };
+
+  test.each([
+    ['one cluster', 'c1', 'c1'],
+    ['a cluster and its recovery as a cluster of one', 'c1', 'c1~1'],
+    ['two recoveries', 'c1~2', 'c1~1'],
+  ])('%s: nothing is said', async (_, a, b) => {
+    const { code, talk } = await compared(await of(a), await of(b));
+
+    expect(code).toBe(0);
+    expect(talk).not.toContain('cluster');
+  });
+
+  test.each([
+    ['a cluster and a shadow', 'c1', 'shadow-c2'],
+    ['two shadows', 'shadow-c1', 'shadow-c2'],
+  ])('%s: compared, with a note that the same input is not proven', async (_, a, b) => {
+    const { code, talk } = await compared(await of(a), await of(b));
+
+    expect(code).toBe(0);
+    expect(talk).toContain(`A is of cluster ${a} and B of cluster ${b}; whether both got the same`);
+  });
+
+  test('two that are unrelated: refused, and compared only when asked for', async () => {
+    const [a, b] = [await of('c1'), await of('c2')];
+
+    const refused = await compared(a, b);
+    const asked = await compared(a, b, { isOtherCluster: true });
+
+    expect(refused.code).toBe(2);
+    expect(refused.lines).toEqual([]);
+    expect(refused.talk).toContain('error: A is of cluster c1 and B of cluster c2');
+    expect(refused.talk).toContain('--other-cluster compares them all the same');
+    expect(asked.code).toBe(0);
+    expect(asked.talk).toContain('note: A is of cluster c1 and B of cluster c2');
+  });
+
+  test('two logs without a time in common: nothing was compared, which is no agreement', async () => {
+    const later = evening(USUAL, '2026-01-06T00:00:00Z');
+
+    const { code, talk } = await compared(await recorded(evening()), await recorded(later));
+
+    expect(talk).toContain('unknown: there is no time in the range of which both logs know');
+    expect(code).toBe(3);
   });
 });
 

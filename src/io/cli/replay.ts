@@ -10,20 +10,21 @@
 
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { parseDuration } from '../config/durations.ts';
-import type { Parsed } from '../config/parsed.ts';
+import { bad, type Parsed } from '../config/parsed.ts';
 import { EXIT, type ExitCode } from '../daemon/exit.ts';
 import type { CommandIo, Terminals } from './command-io.ts';
 import { Output } from './render-output.ts';
 import { FORMATS, type Format } from './render-table.ts';
-import { replayAgainst } from './replay/against.ts';
+import { replayAgainst, TOLERANCE_MS_MAX } from './replay/against.ts';
 import type { Moment } from './replay/moment.ts';
-import { parsePoint, type Point } from './replay/point.ts';
+import { isReversed, parsePoint, type Point } from './replay/point.ts';
 import { linesOf } from './replay/print.ts';
 import { Progress } from './replay/progress.ts';
+import { rangeProblem } from './replay/range.ts';
 import { openRecording, type Recording } from './replay/recording.ts';
 import { Replay } from './replay/run.ts';
 import { parseSubject, Story, type Subject } from './replay/subject.ts';
-import { closingLines, summaryOf } from './replay/summary.ts';
+import { closingLines, exitOf, summaryOf } from './replay/summary.ts';
 
 export interface ReplayArgs {
   readonly directory: string;
@@ -41,6 +42,7 @@ interface Flags {
   readonly alert?: Subject;
   readonly against?: string;
   readonly tolerance?: number;
+  readonly otherCluster?: true;
   readonly output: Format;
   readonly color: boolean;
 }
@@ -51,7 +53,9 @@ export function replayCommand(io: CommandIo): Command {
   const command: Command = new Command('replay')
     .description('show what happened, from the recorded log alone, and prove it')
     .argument('<data-dir>', 'the directory of a node; it is only read, also while the node runs')
-    .addOption(new Option('--from <point>', 'begin at an index, a time, or -2h').argParser(point))
+    .addOption(
+      new Option('--from <point>', 'begin at an index, a time, @EPOCH, or -2h').argParser(point),
+    )
     .addOption(new Option('--to <point>', 'end there').argParser(point))
     .addOption(
       new Option(
@@ -64,8 +68,9 @@ export function replayCommand(io: CommandIo): Command {
       new Option(
         '--tolerance <duration>',
         'with --against: how far apart in time is the same (30s)',
-      ).argParser((text) => valueOf(parseDuration(text))),
+      ).argParser((text) => valueOf(parseTolerance(text))),
     )
+    .option('--other-cluster', 'with --against: also where the logs are of unrelated clusters')
     .addOption(
       new Option('-o, --output <format>', 'format of the time line')
         .choices(FORMATS)
@@ -75,15 +80,19 @@ export function replayCommand(io: CommandIo): Command {
     .addHelpText('after', HELP);
   return command.action(async (directory: string, flags: Flags) => {
     const { from = null, to = null, alert = null, against, output, color } = flags;
+    if (isReversed({ from, to })) command.error('error: --from is after --to');
     if (against !== undefined) {
       const [first, last] = [timeOf(from), timeOf(to)];
       if (first === 'index' || last === 'index') command.error(INDEXES_DIFFER);
       const toleranceMs = flags.tolerance ?? TOLERANCE_MS;
       const sides = { a: directory, b: against, from: first, to: last };
-      io.finish(await replayAgainst({ ...sides, alert, toleranceMs, format: output }, io));
+      const allowed = { isOtherCluster: flags.otherCluster === true };
+      const how = { ...sides, ...allowed, alert, toleranceMs, format: output };
+      io.finish(await replayAgainst(how, io));
       return;
     }
     if (flags.tolerance !== undefined) command.error('error: --tolerance goes with --against');
+    if (flags.otherCluster) command.error('error: --other-cluster goes with --against');
     const isColored = color && (process.env['NO_COLOR'] ?? '') === '';
     const args = { directory, from, to, alert, format: output, color: isColored };
     io.finish(await replay(args, io));
@@ -91,6 +100,12 @@ export function replayCommand(io: CommandIo): Command {
 }
 
 const TOLERANCE_MS = 30_000;
+
+function parseTolerance(text: string): Parsed<number> {
+  const parsed = parseDuration(text);
+  if (!parsed.ok || parsed.value <= TOLERANCE_MS_MAX) return parsed;
+  return bad('it may be at most 1h: what is further apart is another notification');
+}
 
 const INDEXES_DIFFER =
   'error: with --against, --from and --to take times: an index means nothing in another log';
@@ -101,8 +116,9 @@ function timeOf(point: Point | null): number | null | 'index' {
 }
 
 const HELP = `
-Times are RFC 3339 with a zone; a bare day is UTC. Without --from everything is replayed and proved;
-with it, the replay begins at the newest snapshot before that point.
+Times are RFC 3339 with a zone; a bare day is UTC. @1767582000 is a time in seconds since 1970, and
+@1767582000123ms in milliseconds. Without --from everything is replayed and proved; with it, the
+replay begins at the newest snapshot before that point.
 
 Readings that cross a condition are shown, all others only counted. For each integration of a group
 there is a line "notify" or "withhold" with the reason. JSON has more fields than the table:
@@ -112,9 +128,10 @@ With --against both logs are folded, and there is a line for each page that only
 with what the other decided instead, and for each that came later than the tolerance. DATA-DIR is A,
 the other is B.
 
-Exit codes: 0 the replay is what happened, as far as there are snapshots to compare with, and with
---against both decided the same; 1 it differs from a snapshot or from the other log, or cannot be
-done; 2 wrong usage; 5 stored data is damaged.
+Exit codes, the first that applies: 2 wrong usage; 5 stored data is damaged; 1 the replay differs from
+a snapshot, or cannot be done; 3 part of the range is not known, because entries are not in the log
+and no snapshot stands for them; 1 with --against: both are known, and decided differently; 0 the
+replay is what happened, and with --against both decided the same.
 
 Examples:
   tocsin replay /var/lib/tocsin --from -2h
@@ -133,6 +150,11 @@ export async function replay(args: ReplayArgs, { stdout, stderr }: Terminals): P
   }
   const { recording } = opened;
   try {
+    const problem = await rangeProblem(recording, args);
+    if (problem !== null) {
+      await talk.lines([`error: ${problem}`]);
+      return EXIT.usage;
+    }
     await talk.lines(recording.remarks);
     return await replayRecording(recording, args, { stdout, stderr, talk });
   } finally {
@@ -159,8 +181,7 @@ async function replayRecording(
   // Whoever reads only the beginning has not asked for the proof of the rest.
   if (out.isGone) return EXIT.ok;
   await talk.lines(closingLines(run, tookMs()));
-  if (run.damages.length > 0) return EXIT.corrupt;
-  return run.unreadable.length > 0 || run.proof.differences.length > 0 ? EXIT.refused : EXIT.ok;
+  return exitOf(run);
 }
 
 /** Takes the bar off the terminal before a line is put there. */

@@ -7,6 +7,8 @@ export const EXIT = {
   refused: 1,
   /** The command line is wrong. */
   usage: 2,
+  /** A tool's answer does not cover all that was asked for: part of it cannot be known. */
+  unknown: 3,
   /** No leader, no answer. */
   unavailable: 4,
   /** Stored data is damaged, of a newer format, or of another cluster. */

@@ -8,20 +8,24 @@
 
 import type { Muted } from '../../../commands/decisions.ts';
 import { labelsText, labelValue, type Labels } from '../../../commands/labels.ts';
+import { epochOf } from '../../../log/epoch.ts';
 import { labelsObject } from '../../../projections/views.ts';
 import { durationText } from '../../config/durations.ts';
 import { EXIT, type ExitCode } from '../../daemon/exit.ts';
 import type { Terminals } from '../command-io.ts';
 import { Output } from '../render-output.ts';
 import { tableLines, timeText, type Column, type Format } from '../render-table.ts';
-import { compare, type Comparison, type Difference, type Range } from './compare.ts';
+import { compare, LATE_MS_MAX, type Comparison, type Difference, type Span } from './compare.ts';
 import { Decisions, type Decision } from './decisions.ts';
 import type { Summary } from './print.ts';
 import { Progress } from './progress.ts';
 import { openRecording, type Recording } from './recording.ts';
 import { Replay } from './run.ts';
 import { Story, type Subject } from './subject.ts';
-import { closingLines, summaryOf } from './summary.ts';
+import { closingLines, exitOf, summaryOf } from './summary.ts';
+
+/** What is further apart is not taken for one notification anyway. */
+export const TOLERANCE_MS_MAX = LATE_MS_MAX;
 
 export interface AgainstArgs {
   readonly a: string;
@@ -31,6 +35,8 @@ export interface AgainstArgs {
   readonly to: number | null;
   readonly alert: Subject | null;
   readonly toleranceMs: number;
+  /** Whether the logs may be of two clusters that have nothing to do with each other. */
+  readonly isOtherCluster: boolean;
   readonly format: Format;
 }
 
@@ -50,12 +56,45 @@ export async function replayAgainst(args: AgainstArgs, terminals: Terminals): Pr
     }
     const [first, second] = recordings;
     if (first === undefined || second === undefined) return EXIT.refused;
+    const relation = relationOf(first.clusterId, second.clusterId);
+    if (relation === 'unrelated' && !args.isOtherCluster) {
+      await talk.lines([`error: ${unrelated(first, second)}`]);
+      return EXIT.usage;
+    }
+    if (relation !== 'same') await talk.lines([`note: ${otherClusters(first, second)}`]);
     const a = await read('A', first, args, terminals);
     const b = await read('B', second, args, terminals);
     return await report(a, b, args, terminals);
   } finally {
     for (const recording of recordings) await recording.close();
   }
+}
+
+type Relation = 'same' | 'shadow' | 'unrelated';
+
+/** A cluster that was recovered goes on under the id of a later epoch; a shadow has an id of its own. */
+function relationOf(a: string | null, b: string | null): Relation {
+  if (a === null || b === null) return 'unrelated';
+  if (epochOf(a).origin === epochOf(b).origin) return 'same';
+  return [a, b].some((id) => id.startsWith(SHADOW_MARK)) ? 'shadow' : 'unrelated';
+}
+
+/** How the id of a cluster of shadows begins, as src/io/node/shadow.ts has it for ever. */
+const SHADOW_MARK = 'shadow-';
+
+function unrelated(a: Recording, b: Recording): string {
+  return (
+    `A is of cluster ${a.clusterId ?? '(unknown)'} and B of cluster ${b.clusterId ?? '(unknown)'}, ` +
+    'and neither is a shadow: their notifications have nothing to do with each other ' +
+    '(hint: where both got the same input, --other-cluster compares them all the same)'
+  );
+}
+
+function otherClusters(a: Recording, b: Recording): string {
+  return (
+    `A is of cluster ${a.clusterId ?? '(unknown)'} and B of cluster ${b.clusterId ?? '(unknown)'}; ` +
+    'whether both got the same input is not recorded'
+  );
 }
 
 async function report(
@@ -65,27 +104,60 @@ async function report(
   terminals: Terminals,
 ): Promise<ExitCode> {
   const talk = new Output(terminals.stderr);
-  const range: Range = {
-    // Before one of the logs begins there is nothing to compare with.
-    from: Math.max(args.from ?? 0, a.run.beganAt, b.run.beganAt),
+  const { toleranceMs } = args;
+  const range: Span = {
+    // Before one of the logs begins, or is known, there is nothing to compare with.
+    from: Math.max(args.from ?? 0, knownSince(a.run), knownSince(b.run)),
     to: args.to ?? Infinity,
   };
-  const { toleranceMs } = args;
-  const comparison = compare(a.decisions, b.decisions, { range, toleranceMs });
+  const unknown = { a: spansOf(a.run), b: spansOf(b.run) };
+  const comparison = compare(a.decisions, b.decisions, { range, toleranceMs, unknown });
   await new Output(terminals.stdout).lines(linesOf(comparison, { a, b, range }, args));
   for (const side of [a, b]) await talk.lines(closingLines(side.run, side.tookMs).map(of(side)));
+  const isCommon = range.from <= Math.min(range.to, a.run.endedAt, b.run.endedAt);
   await talk.lines([
-    `compared from ${timeText(range.from)}${range.to === Infinity ? ' on' : ` to ${timeText(range.to)}`}`,
+    ...(isCommon ? [comparedLine(range)] : [NOTHING_IN_COMMON]),
+    ...undecidedLines(comparison),
     ...(comparison.same + comparison.differences.length === 0 ? [NO_PAGE] : []),
     ...beyondTheEnd(comparison, a, b, toleranceMs),
     verdict(comparison, toleranceMs),
   ]);
-  const runs = [a.run, b.run];
-  if (runs.some(({ damages }) => damages.length > 0)) return EXIT.corrupt;
-  const isProved = runs.every(
-    ({ proof, unreadable }) => unreadable.length === 0 && proof.differences.length === 0,
-  );
-  return isProved && comparison.differences.length === 0 ? EXIT.ok : EXIT.refused;
+  const exits = [exitOf(a.run), exitOf(b.run)];
+  for (const exit of [EXIT.corrupt, EXIT.refused]) if (exits.includes(exit)) return exit;
+  if (exits.includes(EXIT.unknown) || comparison.undecided > 0 || !isCommon) return EXIT.unknown;
+  return comparison.differences.length === 0 ? EXIT.ok : EXIT.refused;
+}
+
+/** Since when a log is known; Infinity where it never is. */
+function knownSince({ unknownOfAll, beganAt }: Replay): number {
+  const beginning = unknownOfAll.find(({ cause }) => cause === 'before the log');
+  if (beginning === undefined) return beganAt;
+  // An entry of the same millisecond as the last unknown one may be that one.
+  return beginning.to === null ? Infinity : beginning.toAt + 1;
+}
+
+function spansOf({ unknownOfAll }: Replay): readonly Span[] {
+  return unknownOfAll
+    .filter(({ cause }) => cause !== 'after the log')
+    .map(({ cause, fromAt, to, toAt }) => ({
+      from: cause === 'before the log' ? -Infinity : fromAt,
+      to: to === null ? Infinity : toAt,
+    }));
+}
+
+function comparedLine({ from, to }: Span): string {
+  return `compared from ${timeText(from)}${to === Infinity ? ' on' : ` to ${timeText(to)}`}`;
+}
+
+const NOTHING_IN_COMMON =
+  'unknown: there is no time in the range of which both logs know: nothing was compared';
+
+function undecidedLines({ undecided }: Comparison): readonly string[] {
+  if (undecided === 0) return [];
+  return [
+    `unknown: ${undecided} ${undecided === 1 ? 'notification is' : 'notifications are'} so near to ` +
+      'what is not known of the other log that nobody can say whether it has them',
+  ];
 }
 
 const NO_PAGE = 'note: neither log has a page in that time';
@@ -106,20 +178,20 @@ const of =
 async function read(
   name: Side['name'],
   recording: Recording,
-  { a, b, alert, from, to, toleranceMs }: AgainstArgs,
+  { a, b, alert, from, to }: AgainstArgs,
   { stderr }: Terminals,
 ): Promise<Side> {
   await new Output(stderr).lines(recording.remarks.map(of({ name })));
   const began = performance.now();
   const progress = new Progress(stderr, recording.segments);
-  // What stands in one log just within the range may stand in the other just without.
   const range = {
-    from: from === null ? null : ({ kind: 'time', at: from - toleranceMs } as const),
-    to: to === null ? null : ({ kind: 'time', at: to + toleranceMs } as const),
+    from: from === null ? null : ({ kind: 'time', at: from } as const),
+    to: to === null ? null : ({ kind: 'time', at: to } as const),
   };
   const story = alert === null ? null : new Story(alert);
   const onProgress = (index: number): void => progress.at(index);
-  const run = new Replay(recording, { range, story, onProgress });
+  // What stands in one log within the range may stand in the other without.
+  const run = new Replay(recording, { range, marginMs: LATE_MS_MAX, story, onProgress });
   const decisions = await Decisions.of(run);
   progress.clear();
   const directory = name === 'A' ? a : b;
@@ -133,7 +205,7 @@ function beyondTheEnd(
   b: Side,
   toleranceMs: number,
 ): readonly string[] {
-  const endOf = ({ run }: Side): number => Math.max(run.tally.lastAt, run.beganAt);
+  const endOf = ({ run }: Side): number => run.endedAt;
   const [shorter, longer] = endOf(a) <= endOf(b) ? [a, b] : [b, a];
   const end = endOf(shorter);
   const count = differences.filter(
@@ -160,7 +232,7 @@ function verdict({ same, onlyInA, onlyInB, later }: Comparison, toleranceMs: num
 interface Sides {
   readonly a: Side;
   readonly b: Side;
-  readonly range: Range;
+  readonly range: Span;
 }
 
 function* linesOf(
@@ -248,10 +320,14 @@ function jsonOf({ what, at, a, b, page, laterMs, instead }: Difference, labels: 
     resolved,
     alerts,
     laterMs,
-    a: a === null ? null : { index: a.index, at: timeText(a.at), reason: a.reason },
-    b: b === null ? null : { index: b.index, at: timeText(b.at), reason: b.reason },
+    a: a === null ? null : pageJson(a),
+    b: b === null ? null : pageJson(b),
     instead: instead === null ? null : insteadJson(instead),
   };
+}
+
+function pageJson({ index, at, until, times, reason }: Decision) {
+  return { index, at: timeText(at), until: timeText(until), times, reason };
 }
 
 function insteadJson({ what, index, at, until, group, firing, resolved, muted, reason }: Decision) {
@@ -260,7 +336,7 @@ function insteadJson({ what, index, at, until, group, firing, resolved, muted, r
 }
 
 function summaryFor(
-  { same, onlyInA, onlyInB, later }: Comparison,
+  { same, onlyInA, onlyInB, later, undecided }: Comparison,
   { a, b, range }: Sides,
   toleranceMs: number,
 ): Summary {
@@ -273,8 +349,9 @@ function summaryFor(
     onlyInA,
     onlyInB,
     later,
+    undecided,
     toleranceMs,
-    from: timeText(range.from),
+    from: Number.isFinite(range.from) ? timeText(range.from) : null,
     to: range.to === Infinity ? null : timeText(range.to),
     a: sideOf(a),
     b: sideOf(b),

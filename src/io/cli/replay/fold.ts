@@ -104,7 +104,7 @@ export class Fold {
 }
 
 /** The types of entries in the log, as src/io/node/entries.ts numbers them for ever. */
-const COMMANDS = 1;
+export const COMMANDS = 1;
 /** Entries of consensus itself: a leader's first, and changes of membership. */
 const CONSENSUS: ReadonlySet<number> = new Set([2, 3]);
 

@@ -51,6 +51,11 @@ function alertText(labels: Labels): string {
 }
 
 export function detailText(moment: Moment): string {
+  const text = knownText(moment);
+  return moment.effectUnknown === true ? `${text}; whether it took effect is not known` : text;
+}
+
+function knownText(moment: Moment): string {
   switch (moment.what) {
     case 'breach':
       return breachText(moment);
@@ -135,10 +140,23 @@ function outcomeText(outcome: MomentOf<'outcome'>): string {
   return `${said} (${tookMs} ms, try ${outcome.try} of notification ${notification}${next})`;
 }
 
-function gapText({ cause, quietMs, missingFrom, missingTo }: MomentOf<'gap'>): string {
-  return cause === 'nobody listened'
-    ? `nobody listened for ${durationText(quietMs)}`
-    : `entries ${missingFrom} to ${missingTo} are missing; the state is not known from here on`;
+function gapText(gap: MomentOf<'gap'>): string {
+  const { cause, quietMs, missingFrom, missingTo, knownFrom } = gap;
+  const until = knownFrom === null ? 'from here on' : `before entry ${knownFrom}`;
+  switch (cause) {
+    case 'nobody listened':
+      return `nobody listened for ${durationText(quietMs)}`;
+    case 'before the log':
+      return `the log begins at entry ${(missingTo ?? 0) + 1}; the state is not known ${until}`;
+    case 'entries missing':
+      return missingTo === null
+        ? `entries from ${missingFrom} on are missing; the state is not known from here on`
+        : `entries ${missingFrom} to ${missingTo} are missing; the state is not known ${until}`;
+    case 'entry unreadable':
+      return `the state is not known ${until}`;
+    case 'after the log':
+      return 'the log ends here; what happened later is not known';
+  }
 }
 
 function configText(config: MomentOf<'config'>): string {

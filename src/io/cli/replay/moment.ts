@@ -11,6 +11,7 @@ import type { Outcome } from '../../../commands/delivery.ts';
 import type { Labels } from '../../../commands/labels.ts';
 import type { Matcher } from '../../../commands/matchers.ts';
 import type { GivenUp } from '../../../projections/transaction.ts';
+import type { UnknownCause } from './unknown.ts';
 
 /** Every kind of moment, and what it says. */
 export type Moment = Place &
@@ -37,6 +38,8 @@ export type Moment = Place &
 export interface Place {
   readonly index: number;
   readonly at: number;
+  /** Set where the state is not known: this was recorded, and whether it took effect is not known. */
+  readonly effectUnknown?: true;
 }
 
 /** A node began to lead. */
@@ -46,14 +49,18 @@ interface Leader {
   readonly term: number;
 }
 
-/** Nobody listened, or entries are not there. */
+/** Nobody listened, or the state is not known. */
 interface Gap {
   readonly what: 'gap';
-  readonly cause: 'nobody listened' | 'entries missing';
+  readonly cause: 'nobody listened' | UnknownCause;
   readonly quietMs: number;
-  /** The missing entries; both 0 when none are. */
+  /** The missing entries; both 0 when none are, `missingTo` null where nobody knows. */
   readonly missingFrom: number;
-  readonly missingTo: number;
+  readonly missingTo: number | null;
+  /** The first entry whose effects are known again; null when none are, or nothing was lost. */
+  readonly knownFrom: number | null;
+  /** The time of the snapshot that gives the state again; 0 when there is none. */
+  readonly knownAt: number;
 }
 
 interface Config {
@@ -133,7 +140,7 @@ interface Decision {
   readonly what: 'notify' | 'withhold';
   readonly integration: string;
   readonly reason: Reason | 'the receiver has no integrations';
-  /** The notification that is owed from here on; null when it is withheld. */
+  /** The notification that is owed from here on; null when it is withheld, or its id is not known. */
   readonly notification: string | null;
   /** The key of the group, with the place of its route in front. */
   readonly group: string;

@@ -25,6 +25,8 @@ export type ManifestHead = Omit<Manifest, 'chunks' | 'config'>;
 
 export interface Recording {
   readonly log: ReadModules;
+  /** The cluster whose log it is now; null when no segment says so. */
+  readonly clusterId: string | null;
   /** The first index that each segment can hold, ascending; at least one. */
   readonly segments: readonly number[];
   /** Snapshots whose manifest can be read, the oldest first. */
@@ -57,6 +59,7 @@ export async function openRecording(given: string): Promise<OpenedRecording> {
     ok: true,
     recording: {
       log,
+      clusterId: found.clusterId,
       segments: found.segments,
       manifests,
       snapshots,
@@ -94,7 +97,7 @@ export async function recordedState(
 }
 
 type FoundSegments =
-  | { readonly ok: true; readonly segments: readonly number[] }
+  | { readonly ok: true; readonly clusterId: string | null; readonly segments: readonly number[] }
   | { readonly ok: false; readonly exit: ExitCode; readonly message: string };
 
 async function segmentsIn(log: ReadModules, directory: string): Promise<FoundSegments> {
@@ -108,16 +111,18 @@ async function segmentsIn(log: ReadModules, directory: string): Promise<FoundSeg
   }
   const { names } = sortSegments(files instanceof Error ? [] : files);
   if (names.length === 0) return nothingRecorded(directory, files instanceof Error);
+  let clusterId: string | null = null;
   for (const name of names) {
     const file = segmentFileName(name);
     const header = await withFile(log.disk, file, (each) => each.read(0, HEADER_BYTES));
     const decoded = header === undefined ? undefined : decodeHeader(header, log.digest);
     // A damaged header is for readLog to report, with what stands behind it.
+    if (decoded?.ok === true) ({ clusterId } = decoded.header);
     if (decoded === undefined || decoded.ok || decoded.code === 'corrupt') continue;
     const message = `${log.disk.directory}/${file} was ${decoded.what}: use a newer tocsin`;
     return { ok: false, exit: EXIT.corrupt, message };
   }
-  return { ok: true, segments: names.map(({ firstIndex }) => firstIndex) };
+  return { ok: true, clusterId, segments: names.map(({ firstIndex }) => firstIndex) };
 }
 
 function nothingRecorded(directory: string, isMissing: boolean): FoundSegments {

@@ -3,7 +3,8 @@
  * gives the moments in between.
  *
  * Promise: damage ends nothing. It is a moment of the time line, and the state behind it is taken
- * from the next snapshot or is not known; what was recorded is shown either way.
+ * from the next snapshot or is not known; what was recorded is shown either way. Whatever of the range
+ * is not known is named.
  */
 
 import type { LogEntry } from '../../../log/entry.ts';
@@ -18,9 +19,12 @@ import { Proof } from './proof.ts';
 import { recordedState, type ManifestHead, type Recording } from './recording.ts';
 import type { Story } from './subject.ts';
 import { TimeLine } from './time-line.ts';
+import { touches, type Unknown } from './unknown.ts';
 
 export interface ReplayOptions {
   readonly range: Range;
+  /** So many milliseconds around a range of times are given, too; what is unknown there is not named. */
+  readonly marginMs?: number;
   /** Null shows the whole time line. */
   readonly story: Story | null;
   /** Called now and then with the index that has been reached. */
@@ -40,8 +44,15 @@ export class Replay {
   tail: string | null = null;
   /** Indexes of the snapshots from which the state was taken: at the beginning, or behind a hole. */
   readonly takenUp: number[] = [];
+  /** Entries that lie in the range. */
+  entriesInRange = 0;
+  /** Recorded where the state is not known, so that nobody can say whether the story has them. */
+  possiblyOfStory = 0;
+  readonly #unknown: Unknown[] = [];
   readonly #recording: Recording;
   readonly #options: ReplayOptions;
+  /** The range with its margin: what is read and given. */
+  readonly #range: Range;
   readonly #fold = new Fold();
   readonly #timeLine = new TimeLine();
   readonly #hashes = new PageHashes();
@@ -50,10 +61,13 @@ export class Replay {
   #chain: Uint8Array | null = null;
   /** The time of the snapshot with which the replay began. */
   #takenUpAt: number | null = null;
+  /** Where reading stopped because something is damaged; null once an entry has followed. */
+  #damagedAt: number | null = null;
 
   constructor(recording: Recording, options: ReplayOptions) {
     this.#recording = recording;
     this.#options = options;
+    this.#range = widened(options.range, options.marginMs ?? 0);
     this.damages = [...recording.problems];
     this.proof = new Proof(recording, this.#hashes, { index: 0, state: INITIAL_STATE });
   }
@@ -62,9 +76,29 @@ export class Replay {
     return this.#fold.tally;
   }
 
-  /** Since when this replay knows of everything; 0 where there is nothing. */
+  /** The first index that the log can hold. */
+  get logFrom(): number {
+    return this.#recording.segments[0] ?? 1;
+  }
+
+  /** The time of the first thing known; 0 where there is nothing. */
   get beganAt(): number {
     return this.#takenUpAt ?? this.tally.firstAt;
+  }
+
+  /** The time of the last entry that was reached; 0 where there is nothing. */
+  get endedAt(): number {
+    return Math.max(this.tally.lastAt, this.#takenUpAt ?? 0);
+  }
+
+  /** What of the range is not known. */
+  get unknown(): readonly Unknown[] {
+    return this.#unknown.filter((each) => touches(this.#options.range, each));
+  }
+
+  /** What is not known of all that was read, the margin of the range included. */
+  get unknownOfAll(): readonly Unknown[] {
+    return this.#unknown;
   }
 
   /** The state after the last entry; null where it is not known. */
@@ -90,35 +124,77 @@ export class Replay {
 
   /** The moments of the range, in order; to be asked for once. */
   async *moments(): AsyncGenerator<Moment, void, undefined> {
-    await this.#begin();
-    const { to } = this.#options.range;
+    yield* this.#wanted(await this.#begin());
+    const { to } = this.#range;
     const range = {
       from: Math.max(1, this.#fold.nextIndex - 1),
       ...(to?.kind === 'index' ? { to: to.index } : {}),
     };
     for await (const item of readLog(range, this.#recording.log)) {
       if (this.#isOver()) return;
-      for (const moment of await this.#momentsOf(item)) if (this.#isWanted(moment)) yield moment;
+      yield* this.#wanted(await this.#momentsOf(item));
     }
+    if (!this.#isOver()) yield* this.#wanted(this.#end());
+  }
+
+  *#wanted(moments: readonly Moment[]): Generator<Moment> {
+    for (const moment of moments) if (this.#isWanted(moment)) yield moment;
   }
 
   /**
    * Begins with the newest snapshot before the range, or with the first entry. Without a beginning
    * of its range a replay proves all there is, so it begins as early as it can.
    */
-  async #begin(): Promise<void> {
-    const { from } = this.#options.range;
-    if (from === null) return;
-    const firstIndex = this.#recording.segments[0] ?? 1;
-    const usable = this.#recording.manifests.filter(
-      ({ index, at }) => index >= firstIndex - 1 && isAfter(from, index, at),
-    );
+  async #begin(): Promise<readonly Moment[]> {
+    const { from } = this.#range;
+    const usable =
+      from === null
+        ? []
+        : this.#recording.manifests.filter(
+            ({ index, at }) => index >= this.logFrom - 1 && isAfter(from, index, at),
+          );
     for (const manifest of usable.toReversed()) {
       const state = await this.#stateOf(manifest);
       if (state === null) continue;
       this.#takeUp(manifest, state);
-      return;
+      return NONE;
     }
+    return this.logFrom > 1 ? this.#missing(this.logFrom, 'before the log') : NONE;
+  }
+
+  /** Called where nothing more can be read: what should be there behind that, and is not. */
+  #end(): readonly Moment[] {
+    const { from } = this.#options.range;
+    const { to } = this.#range;
+    const last = this.#fold.nextIndex - 1;
+    const behind = { from: last + 1, fromAt: this.endedAt };
+    if (to?.kind === 'index') {
+      // It stopped before the end of the range, which lies within the log: that is a hole.
+      const hole = { to: null, toAt: 0, missingFrom: last + 1, missingTo: to.index };
+      return this.#loses({ ...behind, cause: 'entries missing', ...hole });
+    }
+    const newest = this.#recording.manifests.at(-1);
+    if (newest !== undefined && newest.index > last) {
+      const { index, at } = newest;
+      const lost = { to: index, toAt: at, missingFrom: last + 1, missingTo: index };
+      return this.#loses({ ...behind, cause: 'entries missing', ...lost });
+    }
+    if (this.#damagedAt !== null && this.#damagedAt > last) {
+      const lost = { to: null, toAt: 0, missingFrom: last + 1, missingTo: null };
+      return this.#loses({ ...behind, cause: 'entries missing', ...lost });
+    }
+    if (from === null || !isAfter(from, last, this.endedAt)) return NONE;
+    const nothing = { to: null, toAt: 0, missingFrom: 0, missingTo: 0 };
+    return this.#loses({ ...behind, cause: 'after the log', ...nothing });
+  }
+
+  #loses(unknown: Unknown): readonly Moment[] {
+    this.#unknown.push(unknown);
+    if (!touches(this.#options.range, unknown)) return NONE;
+    const { cause, from, fromAt, to, toAt, missingFrom, missingTo } = unknown;
+    const known = { knownFrom: to === null ? null : to + 1, knownAt: toAt };
+    const missing = { missingFrom, missingTo, quietMs: 0 };
+    return [{ index: from, at: fromAt, what: 'gap', cause, ...missing, ...known }];
   }
 
   async #stateOf(manifest: ManifestHead): Promise<State | null> {
@@ -138,17 +214,20 @@ export class Replay {
   }
 
   #isOver(): boolean {
-    const { to } = this.#options.range;
-    return to?.kind === 'time' && this.tally.lastAt > to.at;
+    const { to } = this.#range;
+    if (to === null) return false;
+    return to.kind === 'time' ? this.tally.lastAt > to.at : this.#fold.nextIndex > to.index;
   }
 
   #isWanted(moment: Moment): boolean {
-    const { story, range } = this.#options;
+    const { story } = this.#options;
     // A story must be shown to its teller from the beginning, whatever of it is printed.
-    if (story !== null && !story.includes(moment)) return false;
-    const { index, at } = moment;
-    if (range.from !== null && isAfter(range.from, index, at)) return false;
-    return range.to === null || !isBefore(range.to, index, at);
+    const isOfStory = story === null || story.includes(moment);
+    // A gap of the state is no point: it was asked whether it touches the range.
+    const isGap = moment.what === 'gap' && moment.cause !== 'nobody listened';
+    if (!isGap && !isInRange(this.#range, moment.index, moment.at)) return false;
+    if (!isOfStory && story.mayInclude(moment)) this.possiblyOfStory++;
+    return isOfStory;
   }
 
   async #momentsOf(item: LogItem): Promise<readonly Moment[]> {
@@ -158,6 +237,7 @@ export class Replay {
       case 'damage': {
         const { file, offset, what } = item.damage;
         const place = { index: item.damage.index, at: this.tally.lastAt };
+        this.#damagedAt = item.damage.index;
         this.damages.push(
           `${this.#recording.log.disk.directory}/${file} at byte ${offset}: ${what}`,
         );
@@ -172,10 +252,13 @@ export class Replay {
   async #entry(entry: LogEntry, chain: Uint8Array): Promise<readonly Moment[]> {
     const { index } = entry;
     this.#chain = chain.slice();
+    this.#damagedAt = null;
     if (index % PROGRESS_ENTRIES === 0) this.#options.onProgress(index);
     const isFolded = index < this.#fold.nextIndex;
-    const before = index > this.#fold.nextIndex ? await this.#missing(index) : NONE;
+    const before =
+      index > this.#fold.nextIndex ? await this.#missing(index, 'entries missing') : NONE;
     const moments = isFolded ? NONE : await this.#folded(entry);
+    if (isInRange(this.#options.range, index, this.tally.lastAt)) this.entriesInRange++;
     if (index >= this.proof.nextIndex) {
       await this.proof.check(index, isFolded ? null : this.#fold.state, chain);
     }
@@ -190,25 +273,42 @@ export class Replay {
     } catch (error) {
       const { message: problem } = error as Error;
       this.unreadable.push(`entry ${entry.index} cannot be folded: ${problem}`);
-      this.proof.lose();
+      this.#lose(entry.index);
       await this.#lookAhead(entry.index + 1);
-      return [{ index: entry.index, at: this.tally.lastAt, what: 'unreadable', problem }];
+      const place = { index: entry.index, at: this.tally.lastAt };
+      const nothing = { missingFrom: 0, missingTo: 0 };
+      return [
+        { ...place, what: 'unreadable', problem },
+        ...this.#loses({ ...this.#until(entry.index), cause: 'entry unreadable', ...nothing }),
+      ];
     }
   }
 
   /** The entries before `index` are not there: the state is unknown until a snapshot is reached. */
-  async #missing(index: number): Promise<readonly Moment[]> {
+  async #missing(
+    index: number,
+    cause: 'before the log' | 'entries missing',
+  ): Promise<readonly Moment[]> {
     const { nextIndex } = this.#fold;
-    // A log begins where the retention has cut it; only a hole in its midst is worth a word.
-    const isHole = this.tally.entries > 0 || this.takenUp.length > 0;
-    const place = { index: nextIndex, at: this.tally.lastAt };
-    const missing = { missingFrom: nextIndex, missingTo: index - 1, quietMs: 0 };
-    const gap: Moment = { ...place, what: 'gap', cause: 'entries missing', ...missing };
-    this.#fold.lose(index - 1);
-    this.proof.lose();
+    this.#lose(index - 1);
     await this.#lookAhead(index - 1);
+    const missing = { missingFrom: nextIndex, missingTo: index - 1 };
+    const gap = this.#loses({ ...this.#until(nextIndex), cause, ...missing });
     const taken = this.#ahead?.manifest.index === index - 1 ? this.#resume(this.#ahead) : NONE;
-    return isHole ? [gap, ...taken] : taken;
+    return [...gap, ...taken];
+  }
+
+  /** The state is not known any more, and the next entry is the one behind `index`. */
+  #lose(index: number): void {
+    this.#fold.lose(index);
+    this.#timeLine.lose();
+    this.proof.lose();
+  }
+
+  /** A stretch that begins at an entry, and ends at the snapshot ahead. */
+  #until(from: number): Pick<Unknown, 'from' | 'fromAt' | 'to' | 'toAt'> {
+    const to = this.#ahead?.manifest ?? null;
+    return { from, fromAt: this.endedAt, to: to?.index ?? null, toAt: to?.at ?? 0 };
   }
 
   /** Finds the first snapshot from which the fold can go on: one at `index` or later. */
@@ -232,6 +332,18 @@ export class Replay {
 }
 
 const NONE: readonly Moment[] = [];
+
+function isInRange({ from, to }: Range, index: number, at: number): boolean {
+  if (from !== null && isAfter(from, index, at)) return false;
+  return to === null || !isBefore(to, index, at);
+}
+
+function widened({ from, to }: Range, marginMs: number): Range {
+  return {
+    from: from?.kind === 'time' ? { ...from, at: from.at - marginMs } : from,
+    to: to?.kind === 'time' ? { ...to, at: to.at + marginMs } : to,
+  };
+}
 
 interface Ahead {
   readonly manifest: ManifestHead;

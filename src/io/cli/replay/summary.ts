@@ -3,10 +3,12 @@
  * differs or could not read. As sentences for people, and as the summary of the JSON formats.
  */
 
+import { EXIT, type ExitCode } from '../../daemon/exit.ts';
 import { cellText, timeText } from '../render-table.ts';
 import type { Difference, Origin, RowDifference } from './proof.ts';
 import type { Summary } from './print.ts';
 import type { Replay } from './run.ts';
+import type { Unknown } from './unknown.ts';
 
 export function summaryOf(run: Replay, tookMs: number): Summary {
   const { tally, proof, takenUp, damages, unreadable, tail } = run;
@@ -16,8 +18,13 @@ export function summaryOf(run: Replay, tookMs: number): Summary {
     readings,
     firstIndex,
     lastIndex,
-    lastAt: tally.lastAt === 0 ? null : timeText(tally.lastAt),
+    lastAt: timeOrNull(tally.lastAt),
     snapshotsTaken: takenUp,
+    unknown: run.unknown.map(({ fromAt, toAt, ...rest }) => ({
+      ...rest,
+      fromAt: timeOrNull(fromAt),
+      toAt: timeOrNull(toAt),
+    })),
     tookMs: Math.round(tookMs),
     roots: { compared: proof.compared, matched: proof.matched },
     differences: proof.differences.map((each) => ({ ...each, at: timeText(each.at) })),
@@ -25,6 +32,17 @@ export function summaryOf(run: Replay, tookMs: number): Summary {
     unreadable,
     tail,
   };
+}
+
+function timeOrNull(at: number): string | null {
+  return at === 0 ? null : timeText(at);
+}
+
+/** How far one replay can be believed, the worst first; `ok` where all of the range is known. */
+export function exitOf({ damages, unreadable, proof, unknown }: Replay): ExitCode {
+  if (damages.length > 0) return EXIT.corrupt;
+  if (unreadable.length > 0 || proof.differences.length > 0) return EXIT.refused;
+  return unknown.length > 0 ? EXIT.unknown : EXIT.ok;
 }
 
 /** Sentences for stderr, the verdict last. */
@@ -36,14 +54,50 @@ export function closingLines(run: Replay, tookMs: number): readonly string[] {
     ...(tail === null ? [] : [`note: ${tail}: being written just now, or cut off by a crash`]),
     ...proof.differences.flatMap(differenceLines),
     ...takenUp.map((index) => `the state was taken from the snapshot at ${index}`),
-    ...emptyLines(run),
+    ...knowledgeLines(run),
+    ...(run.entriesInRange === 0 ? ['note: the range holds no entry of the log'] : []),
+    ...storyLines(run),
     verdict(run, tookMs),
   ];
 }
 
-function emptyLines({ tally, story }: Replay): readonly string[] {
-  if (tally.entries === 0) return ['note: the range holds no entry of the log'];
-  return story?.size === 0 ? ['note: no alert of that description fired in what was replayed'] : [];
+function knowledgeLines({ unknown, logFrom, tally }: Replay): readonly string[] {
+  if (unknown.length > 0) return unknown.map((each) => unknownLine(each, tally.lastIndex));
+  if (logFrom === 1) return [];
+  return [`note: the log begins at entry ${logFrom}; all of the range is known`];
+}
+
+function unknownLine(unknown: Unknown, lastIndex: number): string {
+  const { cause, from, fromAt, to, toAt, missingFrom, missingTo } = unknown;
+  if (cause === 'after the log') {
+    const ends = fromAt === 0 ? '' : ` (${timeText(fromAt)})`;
+    return `unknown: the log ends at entry ${from - 1}${ends}; what happened later is not known from it`;
+  }
+  const missing = missingTo === null ? `from ${missingFrom} on` : `${missingFrom} to ${missingTo}`;
+  const what =
+    cause === 'entry unreadable'
+      ? `entry ${from} cannot be read by this build`
+      : `entries ${missing} are not in this log`;
+  const effect = 'what fired or resolved is not known, and of the rest only what was recorded';
+  if (to === null) return `unknown: ${what}, and no snapshot gives the state behind: ${effect}`;
+  const hint = to < lastIndex ? `; --from ${to + 1} begins where all is known` : '';
+  return `unknown: ${what}; up to entry ${to} (${timeText(toAt)}) ${effect}${hint}`;
+}
+
+/** Nobody may take it for proof that an alert did not fire, when it may have done so unseen. */
+function storyLines({ story, unknown, possiblyOfStory }: Replay): readonly string[] {
+  if (story === null) return [];
+  const possibly =
+    possiblyOfStory === 0
+      ? []
+      : [`note: ${counted(possiblyOfStory, 'recorded decisions and tries')} there may be about it`];
+  if (unknown.length > 0) {
+    const seen = story.size === 0 ? 'no alert of that description was seen, but' : 'of this alert';
+    const rest = story.size === 0 ? 'one fired' : 'more happened';
+    return [`note: ${seen} whether ${rest} in the unknown part cannot be known`, ...possibly];
+  }
+  if (story.size > 0) return [];
+  return ['note: no alert of that description fired in what was replayed'];
 }
 
 /** `replayed 12,345 entries (1,234,567 readings) in 1.2 s; 7 of 7 root hashes match` */

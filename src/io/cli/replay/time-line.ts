@@ -21,7 +21,7 @@ import { entries, get } from '../../../projections/table.ts';
 import type { Transition } from '../../../projections/transaction.ts';
 import { durationText } from '../../config/durations.ts';
 import type { Folded } from './fold.ts';
-import type { Moment } from './moment.ts';
+import type { Moment, Place } from './moment.ts';
 
 /** A silence of the log of this length means that nobody listened, as the fold has it. */
 const GAP_MS = 10_000;
@@ -33,6 +33,11 @@ export class TimeLine {
   /** Begins with a state that is taken as a whole. */
   begin(state: State, at: number): void {
     this.#silenceEnds.begin(state, at);
+  }
+
+  /** The state is not known from here on, so nobody can say which silences still stand. */
+  lose(): void {
+    this.#silenceEnds.forget();
   }
 
   /** What happened in one entry. */
@@ -105,6 +110,8 @@ export class TimeLine {
 
 const NONE: readonly Moment[] = [];
 
+const NOTHING_LOST = { missingFrom: 0, missingTo: 0, knownFrom: null, knownAt: 0 } as const;
+
 /** Commands that by themselves are nothing to show: only what they cause is. */
 function isRoutine({ kind }: Command): boolean {
   return kind === 'observe' || kind === 'alerts' || kind === 'clock' || kind === 'request';
@@ -114,8 +121,13 @@ function isAboutSilences({ kind }: Command): boolean {
   return kind === 'silence' || kind === 'expireSilence';
 }
 
-function placeOf({ index, batch }: Folded): { readonly index: number; readonly at: number } {
+function placeOf({ index, batch }: Folded): Place {
   return { index, at: batch.at };
+}
+
+/** The place of a command whose effect hangs on the state before it. */
+function placeOfEffect({ index, batch, before }: Folded): Place {
+  return before === null ? { index, at: batch.at, effectUnknown: true } : { index, at: batch.at };
 }
 
 /** What a leader or a person asked for. */
@@ -126,8 +138,8 @@ function requested(folded: Folded, command: Command): readonly Moment[] {
       const leader = { ...place, what: 'leader', node: command.node, term: folded.term } as const;
       const quietMs = command.previousAt === 0 ? 0 : place.at - command.previousAt;
       if (quietMs <= GAP_MS) return [leader];
-      const cause = 'nobody listened';
-      return [{ ...place, what: 'gap', cause, quietMs, missingFrom: 0, missingTo: 0 }, leader];
+      const gap = { what: 'gap', cause: 'nobody listened', quietMs, ...NOTHING_LOST } as const;
+      return [{ ...place, ...gap }, leader];
     }
     case 'config': {
       const { origin, config } = command;
@@ -170,7 +182,7 @@ function silenceSet(folded: Folded, command: SetSilence): readonly Moment[] {
   const edits = command.id === '' ? null : command.id;
   const asked = { what: 'silence', edits, matchers, startsAt, endsAt, createdBy, comment } as const;
   if (before === null || after === null) {
-    return [{ ...placeOf(folded), ...asked, id: edits ?? command.freshId }];
+    return [{ ...placeOfEffect(folded), ...asked, id: edits ?? command.freshId }];
   }
   const isNew = get(after.silences, command.freshId) !== get(before.silences, command.freshId);
   const id = isNew ? command.freshId : command.id;
@@ -183,7 +195,7 @@ function silenceSet(folded: Folded, command: SetSilence): readonly Moment[] {
 function silenceExpired(folded: Folded, { id }: ExpireSilence): readonly Moment[] {
   if (folded.after !== null) return overNow(folded, id, 'by hand');
   const unknown = { matchers: [], createdBy: '' };
-  return [{ ...placeOf(folded), what: 'expired', id, cause: 'by hand', ...unknown }];
+  return [{ ...placeOfEffect(folded), what: 'expired', id, cause: 'by hand', ...unknown }];
 }
 
 /** A silence that was not over before the entry, and is after it. */
@@ -200,8 +212,10 @@ function overNow(folded: Folded, id: string, cause: 'by hand' | 'replaced'): rea
 /** What was decided about each integration of each group. */
 function decided(folded: Folded): readonly Moment[] {
   let notifications = 0;
+  const flushes = folded.batch.commands.filter(({ kind }) => kind === 'flush').length;
+  const isCounted = folded.before !== null || flushes === 1;
   // As the fold numbers them, over all decisions of the entry that took effect.
-  const newId = (): string => `${folded.index}.${notifications++}`;
+  const newId = (): string | null => (isCounted ? `${folded.index}.${notifications++}` : null);
   return folded.batch.commands.flatMap((command) =>
     command.kind !== 'flush' || isIgnored(folded, command)
       ? NONE
@@ -209,9 +223,9 @@ function decided(folded: Folded): readonly Moment[] {
   );
 }
 
-function verdictsOf(folded: Folded, command: Flush, newId: () => string): readonly Moment[] {
+function verdictsOf(folded: Folded, command: Flush, newId: () => string | null): readonly Moment[] {
   const { group, tick: tickAt, firing, resolved, muted, verdicts } = command;
-  const about = { ...placeOf(folded), group, tickAt, firing, resolved, muted };
+  const about = { ...placeOfEffect(folded), group, tickAt, firing, resolved, muted };
   if (verdicts.length === 0) {
     const integration = (folded.before && get(folded.before.groups, group)?.receiver) ?? '';
     const reason = 'the receiver has no integrations';
@@ -239,13 +253,13 @@ function delivered(folded: Folded, command: Command): readonly Moment[] {
   const of = ofNotification(folded.after, command.notification);
   if (command.kind === 'attempt') {
     const { try: tryNumber, node } = command;
-    return [{ ...placeOf(folded), what: 'attempt', ...of, try: tryNumber, node }];
+    return [{ ...placeOfEffect(folded), what: 'attempt', ...of, try: tryNumber, node }];
   }
   const { try: tryNumber, result, status, detail, tookMs } = command;
   const row = folded.after === null ? undefined : get(folded.after.notifications, of.notification);
   const nextTryAt = row?.status === 'owed' ? row.wakeAt : 0;
   const said = { result, status, detail, tookMs, nextTryAt };
-  return [{ ...placeOf(folded), what: 'outcome', ...of, try: tryNumber, ...said }];
+  return [{ ...placeOfEffect(folded), what: 'outcome', ...of, try: tryNumber, ...said }];
 }
 
 /** An attempt that counts makes its notification `trying`, an outcome anything else. */
@@ -338,6 +352,11 @@ class SilenceEnds {
       ([, silence]) => silenceStatus(silence, at) !== 'expired',
     );
     this.#ends = new Map(open);
+    this.#findNext();
+  }
+
+  forget(): void {
+    this.#ends.clear();
     this.#findNext();
   }
 
