@@ -5,12 +5,21 @@ import path from 'node:path';
 import { PassThrough, Writable } from 'node:stream';
 import { Command } from 'commander';
 import { afterEach, describe, expect, it } from 'vitest';
+import { DamageReport } from '../../src/io/cli/snapshot-damage.ts';
 import { snapshotCommand } from '../../src/io/cli/snapshot.ts';
 import { openExistingLevel } from '../../src/io/disk/level-open.ts';
 import { chunkKey, manifestKey } from '../../src/io/disk/snapshot-format.ts';
 import type { Manifest } from '../../src/io/ports.ts';
 import { config } from '../support/scenario-config.ts';
-import { busyDesk, metaOf, openStore, removeTemporaryFolders, temporaryFolder } from './store.ts';
+import type { Desk } from '../support/scenario.ts';
+import {
+  busyDesk,
+  flipped,
+  metaOf,
+  openStore,
+  removeTemporaryFolders,
+  temporaryFolder,
+} from './store.ts';
 
 afterEach(removeTemporaryFolders);
 
@@ -19,7 +28,7 @@ describe('tocsin snapshot ls', () => {
     const { dataDir, manifests } = await twoSnapshots();
     const { code, stdout, stderr } = await run('ls', dataDir);
     const [titles, newest, oldest, ...rest] = stdout.trimEnd().split('\n');
-    expect(titles).toMatch(/^INDEX +TERM +AT +CHUNKS +BYTES +NEW-BYTES +ROOT$/);
+    expect(titles).toMatch(/^INDEX +TERM +AT +CHUNKS +BYTES +NEW-BYTES +ROOT +STATE$/);
     expect(newest).toContain(manifests[1]?.root.slice(0, 16));
     expect(oldest).toContain(manifests[0]?.root.slice(0, 16));
     expect(rest).toEqual([]);
@@ -43,10 +52,114 @@ describe('tocsin snapshot ls', () => {
     await inUse.close();
   });
 
+  it('shows a damaged snapshot as damaged and of unknown size, not as a smaller one', async () => {
+    // Given a chunk of the newest snapshot alone with a flipped bit.
+    const { dataDir, manifests } = await twoSnapshots();
+    const shared = new Set(manifests[0]?.chunks.map(([, hash]) => hash));
+    const [, hash = ''] = manifests[1]?.chunks.find(([, each]) => !shared.has(each)) ?? [];
+    await overwrite(dataDir, chunkKey(hash));
+    const { code, stdout } = await run('ls', dataDir);
+    const [, newest = '', oldest = ''] = stdout.split('\n');
+    expect(newest).toMatch(/ \+ \? .* 1 damaged$/);
+    expect(oldest).toMatch(/ good$/);
+    expect(code).toBe(5);
+    const [row] = JSON.parse((await run('ls', dataDir, '-o', 'json')).stdout);
+    expect(row).toMatchObject({
+      state: 'damaged',
+      damagedChunks: 1,
+      damage: [{ fault: 'is damaged: its bytes have another hash', pages: 1 }],
+    });
+    expect(row.damage[0].examples[0]).toContain(hash);
+  });
+
+  it('has a row for a snapshot whose manifest cannot be read, and for one that is lost', async () => {
+    const { dataDir, manifests } = await twoSnapshots();
+    const [first, second] = manifests;
+    await overwrite(dataDir, manifestKey(first?.index ?? 0));
+    writeFileSync(path.join(dataDir, 'snapshots', 'NEWEST'), '999\n');
+    const { code, stdout, stderr } = await run('ls', dataDir, '-o', 'jsonl');
+    const rows = stdout.trimEnd().split('\n');
+    expect(rows.map((row) => JSON.parse(row))).toMatchObject([
+      { index: 999, state: 'lost', bytes: null },
+      // What it added is not known without the one before it.
+      { index: second?.index, state: 'good', newBytes: null },
+      { index: first?.index, state: 'unreadable', chunks: null },
+    ]);
+    expect(stderr).toContain('damaged: snapshot 999 was saved last and is gone');
+    expect(code).toBe(5);
+  });
+
   it('of a directory without a store fails with a sentence', async () => {
     const { code, stderr } = await run('ls', temporaryFolder());
     expect(code).toBe(1);
     expect(stderr).toContain('error: there is no snapshot store in');
+  });
+
+  it('of a store in which nothing was saved says so', async () => {
+    const dataDir = temporaryFolder();
+    await (await openStore(path.join(dataDir, 'snapshots'))).close();
+    const ls = await run('ls', dataDir);
+    expect(ls).toMatchObject({ code: 0, stderr: expect.stringContaining('no snapshot has been') });
+    const show = await run('show', dataDir);
+    expect(show).toMatchObject({ code: 1, stderr: expect.stringContaining('error: no snapshot') });
+  });
+});
+
+describe('what a person may mistype', () => {
+  it.each(['ls', 'show', 'diff', 'verify'])('%s of what is no store', async (command) => {
+    const folder = temporaryFolder();
+    const file = path.join(folder, 'file');
+    writeFileSync(file, 'a file\n');
+    expect(await run(command, file)).toMatchObject({
+      code: 1,
+      stdout: '',
+      stderr: `error: ${file} is a file: name the directory that \`tocsin start --data-dir\` was given\n`,
+    });
+    const nowhere = path.join(folder, 'nowhere');
+    expect(await run(command, nowhere)).toMatchObject({
+      code: 1,
+      stdout: '',
+      stderr: `error: there is no directory ${nowhere}\n`,
+    });
+  });
+
+  it.each([
+    ['soon', 2, 'soon is neither an index nor latest nor previous'],
+    ['1.5', 2, '1.5 is neither an index'],
+    ['0x10', 2, '0x10 is neither an index'],
+    ['\u001b[2J', 2, '\\u001b[2J is neither an index'],
+    ['', 2, ' is neither an index'],
+    ['0', 1, 'there is no snapshot 0; readable are: '],
+    ['99999999', 1, 'there is no snapshot 99999999; readable are: '],
+  ])('the index %j', async (index, code, sentence) => {
+    const { dataDir } = await twoSnapshots();
+    for (const args of [
+      ['show', dataDir, index],
+      ['diff', dataDir, index],
+      ['diff', dataDir, 'latest', index],
+    ]) {
+      const ran = await run(...args);
+      expect(ran).toMatchObject({ code, stdout: '', stderr: expect.stringContaining(sentence) });
+    }
+  });
+
+  it('an index with zeros in front is that index', async () => {
+    const { dataDir, manifests } = await twoSnapshots();
+    const { code, stdout } = await run('show', dataDir, `000${manifests[0]?.index}`);
+    expect(stdout).toContain(`INDEX    ${manifests[0]?.index}\n`);
+    expect(code).toBe(0);
+  });
+
+  it('the snapshot before the only one', async () => {
+    const dataDir = temporaryFolder();
+    const store = await openStore(path.join(dataDir, 'snapshots'));
+    const desk = busyDesk();
+    await store.save(desk.state, metaOf(desk));
+    await store.close();
+    expect(await run('diff', dataDir)).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('has one snapshot, '),
+    });
   });
 });
 
@@ -139,19 +252,70 @@ describe('tocsin snapshot verify', () => {
     expect(code).toBe(0);
   });
 
-  it('names each damaged chunk, in each snapshot that has it, and exits with 5', async () => {
+  it('names a damaged chunk once, with the snapshots that have it, and exits with 5', async () => {
     const { dataDir, manifests } = await twoSnapshots();
     const [page, hash = ''] =
       manifests[0]?.chunks.find(([each]) => each.startsWith('silences/')) ?? [];
     await overwrite(dataDir, chunkKey(hash));
     const { stdout, stderr, code } = await run('verify', dataDir);
     expect(stdout.match(/ 1 damaged\n/g)).toHaveLength(2);
-    for (const { index } of manifests) {
-      expect(stderr).toContain(
-        `damaged: snapshot ${index}: page ${page}, chunk ${hash}, is damaged`,
-      );
-    }
+    const indexes = manifests.map(({ index }) => index).join(' to ');
+    expect(stderr.match(/^damaged: .*$/gm)).toEqual([
+      `damaged: page ${page}, chunk ${hash}, is damaged: its bytes have another hash ` +
+        `(in 2 snapshots: ${indexes})`,
+    ]);
     expect(code).toBe(5);
+  });
+
+  it('says one flipped bit that costs hundreds of pages in one line, with the count', async () => {
+    // Given most chunks in one table, 20 more snapshots in the log, and a bit of the table's index.
+    const dataDir = temporaryFolder();
+    const folder = path.join(dataDir, 'snapshots');
+    const desk = busyDesk();
+    const series = Array.from({ length: 60_000 }, (_, i) => [`servers.s${i}.cpu`, 1]);
+    desk.readings(Object.fromEntries(series));
+    await saved(folder, [desk]);
+    await compact(dataDir);
+    const [table = ''] = readdirSync(folder).filter((each) => each.endsWith('.ldb'));
+    const store = await openStore(folder);
+    // It knows then what is stored, and writes only what is new.
+    await store.load();
+    const indexes: number[] = [];
+    for (let i = 0; i < 20; i++) {
+      desk.reading(`servers.s${i}.cpu`, 99);
+      indexes.push((await store.save(desk.state, metaOf(desk))).manifest.index);
+    }
+    await store.close();
+    const bytes = readFileSync(path.join(folder, table));
+    // A table ends in its index and a footer of 48 bytes.
+    writeFileSync(path.join(folder, table), flipped(bytes, bytes.length - 60));
+    for (const command of ['ls', 'verify']) {
+      const { stdout, stderr, code } = await run(command, dataDir);
+      const states = [...stdout.matchAll(/ (\d+) damaged\n/g)].map(([, count]) => Number(count));
+      expect(states).toHaveLength(20);
+      expect(Math.min(...states)).toBeGreaterThan(50);
+      const lines = stderr.match(/^damaged: .*$/gm);
+      // One for the pages, and one because the list may lack older snapshots.
+      expect(lines).toEqual([
+        expect.stringContaining(`${table} is damaged: a block has another checksum`),
+        expect.stringMatching(
+          new RegExp(
+            `page .* cannot be read: ${table} is damaged: .*, and \\d+ more pages with it ` +
+              `\\(in 20 snapshots: ${indexes[0]} to ${indexes[19]}\\)`,
+          ),
+        ),
+      ]);
+      expect(code).toBe(5);
+    }
+  });
+
+  it('keeps to a page of lines when every chunk is damaged in its own way', async () => {
+    const report = new DamageReport();
+    for (let i = 0; i < 500; i++) {
+      report.addPage(7, { path: `alerts/0/${i}`, hash: 'ab', fault: `is malformed: ${i}` });
+    }
+    expect(report.lines()).toHaveLength(21);
+    expect(report.lines().at(-1)).toBe('damaged: and 480 more of such kinds');
   });
 
   it('and show still shows the rest', async () => {
@@ -160,7 +324,39 @@ describe('tocsin snapshot verify', () => {
     await overwrite(dataDir, chunkKey(hash));
     const { stdout, code } = await run('show', dataDir);
     expect(stdout).toContain('\n\nSILENCES\n');
+    expect(stdout).toMatch(/\nDAMAGED +1 chunks, whose rows are left out \(1: is damaged/);
     expect(code).toBe(5);
+    const document = JSON.parse((await run('show', dataDir, '-o', 'json')).stdout);
+    expect(document.snapshot).toMatchObject({ state: 'damaged', damagedChunks: 1 });
+  });
+
+  it('and diff says which tables it cannot compare', async () => {
+    const { dataDir, manifests } = await twoSnapshots();
+    const [, hash = ''] = manifests[1]?.chunks.find(([each]) => each === 'facts') ?? [];
+    await overwrite(dataDir, chunkKey(hash));
+    const { stdout, stderr, code } = await run('diff', dataDir);
+    expect(stdout).toMatch(/\nunreadable +facts +- +1 pages cannot be compared\n/);
+    expect(stderr).toContain('rows differ, and 1 pages that differ cannot be compared');
+    expect(code).toBe(5);
+    const rows = JSON.parse((await run('diff', dataDir, '-o', 'json')).stdout);
+    expect(rows).toContainEqual({ change: 'unreadable', table: 'facts', key: '', pages: 1 });
+  });
+
+  it('and what cannot be read is not denied', async () => {
+    const { dataDir, manifests } = await twoSnapshots();
+    const [older, newer] = manifests.map(({ index }) => index);
+    await overwrite(dataDir, manifestKey(newer ?? 0));
+    const named = await run('show', dataDir, String(newer));
+    expect(named).toMatchObject({ code: 5, stdout: '' });
+    expect(named.stderr).toContain(`error: snapshot ${newer}: its manifest is damaged`);
+    const latest = await run('show', dataDir, 'latest', '-o', 'jsonl');
+    expect(latest.stderr).toContain(
+      `snapshot ${newer} is newer and cannot be read: latest is taken to be ${older}`,
+    );
+    expect(latest.code).toBe(5);
+    const unknown = await run('show', dataDir, '12345');
+    expect(unknown.stderr).toContain('the store is damaged, so it may have been lost');
+    expect(unknown.code).toBe(5);
   });
 
   it('names a damaged manifest, and goes on with the others', async () => {
@@ -206,6 +402,12 @@ describe('tocsin snapshot … | head', () => {
     await expect(runInto(full, 'ls', dataDir)).rejects.toThrow('full');
   });
 });
+
+async function saved(folder: string, desks: readonly Desk[]): Promise<void> {
+  const store = await openStore(folder);
+  for (const desk of desks) await store.save(desk.state, metaOf(desk));
+  await store.close();
+}
 
 /** A data directory with two snapshots; the second has a series and a configuration more. */
 async function twoSnapshots(): Promise<{ dataDir: string; manifests: readonly Manifest[] }> {
@@ -256,6 +458,15 @@ async function runInto(stdout: Writable, ...args: readonly string[]): Promise<Om
   const program = new Command('tocsin').addCommand(snapshotCommand({ stdout, stderr, finish }));
   await program.parseAsync(['snapshot', ...args], { from: 'user' });
   return { code, stderr: String(stderr.read() ?? '') };
+}
+
+async function compact(dataDir: string): Promise<void> {
+  const opened = await openExistingLevel(path.join(dataDir, 'snapshots'));
+  if (!opened.ok) throw new Error(opened.message);
+  // The declared type leaves out what browsers do not have.
+  const db = opened.db as unknown as { compactRange(a: string, b: string): Promise<void> };
+  await db.compactRange('', '~');
+  await opened.db.close();
 }
 
 /** Flips a bit in the middle of a value. */

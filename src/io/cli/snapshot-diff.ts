@@ -21,22 +21,33 @@ export interface DiffArgs {
 
 export function diffCommand(args: DiffArgs, io: SnapshotIo): Promise<ExitCode> {
   return inSession(args.dataDir, io, async (session) => {
-    const manifests = await session.manifests();
-    const from = await session.choose(manifests, args.from);
-    const to = await session.choose(manifests, args.to);
-    if (from === null || to === null) return EXIT.refused;
-    const changes = await changesOf(session, from, to);
-    const shown = changes.map((change) => redacted(change, io.redact));
-    await session.tell(`from ${from.index} to ${to.index}: ${shown.length} rows differ`);
+    const listed = await session.listed();
+    const from = await session.choose(listed, args.from);
+    if (typeof from === 'number') return from;
+    const to = await session.choose(listed, args.to);
+    if (typeof to === 'number') return to;
+    const { changes, unreadable } = await changesOf(session, from, to);
+    const rows = changes.map((change) => redacted(change, io.redact));
+    const shown = [...rows, ...unreadableRows(unreadable)];
+    const which = `from ${from.index} to ${to.index}`;
+    await session.tell(
+      unreadable.length === 0
+        ? `${which}: ${rows.length} rows differ`
+        : `${which}: ${rows.length} rows differ, and ${unreadable.length} pages that differ cannot be compared`,
+    );
     await session.out.lines(linesOf(shown, args.format));
     return EXIT.ok;
   });
 }
 
 interface Change {
-  readonly change: 'added' | 'removed' | 'changed';
+  /** `unreadable` for pages of a table that differ, where one of them cannot be read. */
+  readonly change: 'added' | 'removed' | 'changed' | 'unreadable';
   readonly table: string;
+  /** Empty when unreadable. */
   readonly key: string;
+  /** How many pages are unreadable. */
+  readonly pages?: number;
   /** Absent when added. */
   readonly before?: unknown;
   /** Absent when removed. */
@@ -56,11 +67,22 @@ function linesOf(changes: readonly Change[], format: Format): readonly string[] 
   return tableLines(COLUMNS, changes);
 }
 
+/** A row for each table of which pages cannot be compared. */
+function unreadableRows(paths: readonly string[]): readonly Change[] {
+  const counts = new Map<string, number>();
+  for (const each of paths) {
+    const [table = ''] = each.split('/');
+    counts.set(table, (counts.get(table) ?? 0) + 1);
+  }
+  return [...counts].map(([table, pages]) => ({ change: 'unreadable', table, key: '', pages }));
+}
+
+/** The rows that differ, and the paths of pages that differ and cannot be read. */
 async function changesOf(
   session: Session,
   from: Manifest,
   to: Manifest,
-): Promise<readonly Change[]> {
+): Promise<{ readonly changes: readonly Change[]; readonly unreadable: readonly string[] }> {
   const before = new Map(from.chunks);
   const after = new Map(to.chunks);
   const paths = [...new Set([...before.keys(), ...after.keys()])]
@@ -68,12 +90,16 @@ async function changesOf(
     .sort();
   const rowsBefore = await rowsAt(session, from, new Set(paths));
   const rowsAfter = await rowsAt(session, to, new Set(paths));
-  return paths.flatMap((path) => {
+  const unreadable: string[] = [];
+  const changes = paths.flatMap((path) => {
     const was = before.has(path) ? rowsBefore.get(path) : NO_ROWS;
     const is = after.has(path) ? rowsAfter.get(path) : NO_ROWS;
-    // A page that cannot be read was complained about; its rows are not called removed.
-    return was === undefined || is === undefined ? [] : changesBetween(was, is);
+    if (was !== undefined && is !== undefined) return changesBetween(was, is);
+    // Its rows are not called removed.
+    unreadable.push(path);
+    return [];
   });
+  return { changes, unreadable };
 }
 
 type Rows = ReadonlyMap<string, StateRow>;
@@ -90,7 +116,7 @@ async function rowsAt(
   const chunks = manifest.chunks.filter(([path]) => paths.has(path));
   for await (const read of session.snapshots.pages({ ...manifest, chunks })) {
     if (!read.ok) {
-      await session.complain(read.problem);
+      session.lostPage(manifest.index, read);
       continue;
     }
     const rows = [...rowsOfPage(read.path, read.page)];
@@ -123,7 +149,8 @@ function isSame(a: unknown, b: unknown): boolean {
 const VALUE_CHARACTERS_MAX = 40;
 
 /** For a changed row its fields that differ, with the values where they are short. */
-function detailOf({ change, before, after }: Change): string {
+function detailOf({ change, before, after, pages }: Change): string {
+  if (change === 'unreadable') return `${pages} pages cannot be compared`;
   if (change !== 'changed') return '';
   if (!isRecord(before) || !isRecord(after)) return `${valueText(before)} → ${valueText(after)}`;
   return [...new Set([...Object.keys(before), ...Object.keys(after)])]

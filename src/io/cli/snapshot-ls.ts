@@ -3,7 +3,15 @@
 import { EXIT, type ExitCode } from '../daemon/exit.ts';
 import type { Manifest } from '../ports.ts';
 import { bytesText, tableLines, timeText, type Column, type Format } from './render-table.ts';
-import { inSession, type Session, type SnapshotIo } from './snapshot-session.ts';
+import type { Damage } from './snapshot-damage.ts';
+import {
+  inSession,
+  stateText,
+  type Session,
+  type SnapshotIo,
+  type SnapshotState,
+} from './snapshot-session.ts';
+import { surveyOf } from './snapshot-survey.ts';
 
 export interface ListArgs {
   readonly dataDir: string;
@@ -18,15 +26,21 @@ export function listCommand(args: ListArgs, io: SnapshotIo): Promise<ExitCode> {
   });
 }
 
+/** What only its manifest says is null for a snapshot whose manifest cannot be read. */
 interface Row {
   readonly index: number;
-  readonly term: number;
-  readonly at: number;
-  readonly chunks: number;
-  /** Bytes of all its chunks, and of those that the snapshot before it does not have. */
-  readonly bytes: number;
-  readonly newBytes: number;
-  readonly root: string;
+  readonly state: SnapshotState;
+  readonly term: number | null;
+  readonly at: number | null;
+  readonly chunks: number | null;
+  /** Chunks that cannot be read; they are not in the bytes. */
+  readonly damagedChunks: number;
+  /** Bytes of all its chunks. */
+  readonly bytes: number | null;
+  /** Bytes that the snapshot before it does not have; null when that one cannot be read. */
+  readonly newBytes: number | null;
+  readonly root: string | null;
+  readonly damage: readonly Damage[];
 }
 
 /** Enough of a root to tell two apart by eye; JSON has all of it. */
@@ -34,13 +48,20 @@ const ROOT_DIGITS = 16;
 
 const COLUMNS: readonly Column<Row>[] = [
   { title: 'INDEX', text: (row) => String(row.index) },
-  { title: 'TERM', text: (row) => String(row.term) },
-  { title: 'AT', text: (row) => timeText(row.at) },
-  { title: 'CHUNKS', text: (row) => String(row.chunks) },
-  { title: 'BYTES', text: (row) => bytesText(row.bytes) },
-  { title: 'NEW-BYTES', text: (row) => bytesText(row.newBytes) },
-  { title: 'ROOT', text: (row) => row.root.slice(0, ROOT_DIGITS) },
+  { title: 'TERM', text: (row) => String(row.term ?? '') },
+  { title: 'AT', text: (row) => timeText(row.at ?? 0) },
+  { title: 'CHUNKS', text: (row) => String(row.chunks ?? '') },
+  { title: 'BYTES', text: (row) => atLeast(row, row.bytes) },
+  { title: 'NEW-BYTES', text: (row) => atLeast(row, row.newBytes) },
+  { title: 'ROOT', text: (row) => row.root?.slice(0, ROOT_DIGITS) ?? '' },
+  { title: 'STATE', text: stateText },
 ];
+
+/** What cannot be read has a size that nobody knows. */
+function atLeast({ damagedChunks }: Row, bytes: number | null): string {
+  if (bytes === null) return '';
+  return damagedChunks === 0 ? bytesText(bytes) : `${bytesText(bytes)} + ?`;
+}
 
 function linesOf(rows: readonly Row[], format: Format): readonly string[] {
   if (format === 'json') return [JSON.stringify(rows, null, 2)];
@@ -49,34 +70,31 @@ function linesOf(rows: readonly Row[], format: Format): readonly string[] {
 }
 
 async function rowsOf(session: Session): Promise<readonly Row[]> {
-  const manifests = await session.manifests();
-  const sizes = new Map<string, number>();
-  for (const manifest of manifests) await addSizes(session, manifest, sizes);
-  return manifests.map((manifest, i) => {
+  const { snapshots, sizes } = await surveyOf(session);
+  const bytesOf = (hashes: Iterable<string>): number =>
+    [...hashes].reduce((sum, hash) => sum + (sizes.get(hash) ?? 0), 0);
+  return snapshots.map(({ index, state, manifest, damagedChunks, damage }, i) => {
+    const found = { index, state, damagedChunks, damage };
+    if (manifest === null) return { ...found, ...NO_MANIFEST };
+    const { term, at, root, chunks } = manifest;
     const hashes = hashesOf(manifest);
-    const before = hashesOf(manifests[i + 1]);
-    const { index, term, at, root, chunks } = manifest;
-    const added = [...hashes].filter((hash) => !before.has(hash));
-    const bytes = (some: Iterable<string>): number =>
-      [...some].reduce((sum, hash) => sum + (sizes.get(hash) ?? 0), 0);
-    const total = { bytes: bytes(hashes), newBytes: bytes(added) };
-    return { index, term, at, chunks: chunks.length, ...total, root };
+    const before = snapshots[i + 1];
+    const known = before === undefined ? new Set<string>() : hashesOf(before.manifest);
+    const isKnown = before === undefined || before.manifest !== null;
+    const newBytes = isKnown ? bytesOf([...hashes].filter((hash) => !known.has(hash))) : null;
+    return { ...found, term, at, chunks: chunks.length, bytes: bytesOf(hashes), newBytes, root };
   });
 }
 
-/** Reads the chunks whose size is not known yet; what is damaged counts as nothing. */
-async function addSizes(
-  session: Session,
-  manifest: Manifest,
-  sizes: Map<string, number>,
-): Promise<void> {
-  const chunks = manifest.chunks.filter(([, hash]) => !sizes.has(hash));
-  for await (const read of session.snapshots.pages({ ...manifest, chunks })) {
-    sizes.set(read.hash, read.ok ? read.size : 0);
-    if (!read.ok) await session.complain(read.problem);
-  }
-}
+const NO_MANIFEST = {
+  term: null,
+  at: null,
+  chunks: null,
+  bytes: null,
+  newBytes: null,
+  root: null,
+} as const;
 
-function hashesOf(manifest: Manifest | undefined): ReadonlySet<string> {
+function hashesOf(manifest: Manifest | null): ReadonlySet<string> {
   return new Set(manifest?.chunks.map(([, hash]) => hash));
 }

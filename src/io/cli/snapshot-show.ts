@@ -5,6 +5,7 @@ import type { AppliedConfig, State } from '../../projections/state.ts';
 import { EXIT, type ExitCode } from '../daemon/exit.ts';
 import type { Manifest } from '../ports.ts';
 import type { Format } from './render-table.ts';
+import { damageOf, type LostPage } from './snapshot-damage.ts';
 import { redactedConfig, type Redact } from './snapshot-redact.ts';
 import { rowsOfPage } from './snapshot-rows.ts';
 import { inSession, type Session, type SnapshotIo } from './snapshot-session.ts';
@@ -21,8 +22,8 @@ export interface ShowArgs {
 
 export function showCommand(args: ShowArgs, io: SnapshotIo): Promise<ExitCode> {
   return inSession(args.dataDir, io, async (session) => {
-    const manifest = await session.choose(await session.manifests(), args.index);
-    if (manifest === null) return EXIT.refused;
+    const manifest = await session.choose(await session.listed(), args.index);
+    if (typeof manifest === 'number') return manifest;
     return args.path === null
       ? showState(session, manifest, args.format, io.redact)
       : showPage(session, manifest, args.path, io.redact);
@@ -35,9 +36,9 @@ async function showState(
   format: Format,
   redact: Redact,
 ): Promise<ExitCode> {
-  const { pages, bytes } = await goodPages(session, manifest, redact);
+  const { pages, bytes, lost } = await goodPages(session, manifest, redact);
   const state = stateFrom(pages);
-  const summary = summaryOf(manifest, bytes);
+  const summary = summaryOf(manifest, bytes, lost);
   if (format === 'json') await session.out.lines(documentLines(summary, state));
   else if (format === 'jsonl') await session.out.lines(objectLines(summary, state));
   else await session.out.lines([...summaryLines(summary), ...stateLines(state)]);
@@ -66,12 +67,18 @@ async function goodPages(
   session: Session,
   manifest: Manifest,
   redact: Redact,
-): Promise<{ readonly pages: readonly StatePage[]; readonly bytes: number }> {
+): Promise<{
+  readonly pages: readonly StatePage[];
+  readonly bytes: number;
+  readonly lost: readonly LostPage[];
+}> {
   const pages: StatePage[] = [];
+  const lost: LostPage[] = [];
   let bytes = 0;
   for await (const read of session.snapshots.pages(manifest)) {
     if (!read.ok) {
-      await session.complain(read.problem);
+      session.lostPage(manifest.index, read);
+      lost.push(read);
       continue;
     }
     bytes += read.size;
@@ -79,11 +86,13 @@ async function goodPages(
     const isConfig = path === 'config';
     pages.push({ path, page: isConfig ? redactedConfig(page as AppliedConfig, redact) : page });
   }
-  return { pages, bytes };
+  return { pages, bytes, lost };
 }
 
-function summaryOf(manifest: Manifest, bytes: number): Summary {
-  return { ...manifest, chunks: manifest.chunks.length, bytes };
+function summaryOf(manifest: Manifest, bytes: number, lost: readonly LostPage[]): Summary {
+  const state = lost.length === 0 ? 'good' : 'damaged';
+  const damage = { state, damagedChunks: lost.length, damage: damageOf(lost) } as const;
+  return { ...manifest, chunks: manifest.chunks.length, bytes, ...damage };
 }
 
 /** One JSON document, written row by row: a million series do not fit in one string. */

@@ -18,6 +18,7 @@ import { entries } from '../../projections/table.ts';
 import { dueTimers } from '../../projections/timers.ts';
 import type { ConfState } from '../../raft/types.ts';
 import type { Manifest } from '../ports.ts';
+import type { Damage } from './snapshot-damage.ts';
 import { bytesText, cellText, tableLines, timeText, type Column } from './render-table.ts';
 
 /** A table on a terminal; `-o jsonl` has all rows. */
@@ -28,6 +29,9 @@ export type Summary = Omit<Manifest, 'chunks'> & {
   readonly chunks: number;
   /** Bytes of all chunks that can be read. */
   readonly bytes: number;
+  readonly state: 'good' | 'damaged';
+  readonly damagedChunks: number;
+  readonly damage: readonly Damage[];
 };
 
 /** A line for each fact of a manifest. */
@@ -44,7 +48,15 @@ export function summaryLines(summary: Summary): readonly string[] {
     ['FOLD', `version ${reducerVersion}`],
     ['FORMAT', String(format)],
     ['CHUNKS', `${summary.chunks}, ${bytesText(summary.bytes)}`],
+    ...damagePairs(summary),
   ]);
+}
+
+/** Says above all rows that some of them are not there. */
+function damagePairs({ state, damagedChunks, damage }: Summary): Pair[] {
+  if (state === 'good') return [];
+  const pages = damage.map(({ fault, pages: count }) => `${count}: ${fault}`).join('; ');
+  return [['DAMAGED', `${damagedChunks} chunks, whose rows are left out (${pages})`]];
 }
 
 /** Who has a say, by node id; a list that is empty is left out, save for the voters. */

@@ -1,9 +1,16 @@
-/** `tocsin snapshot verify`: reads every chunk of every snapshot and names each that is damaged. */
+/** `tocsin snapshot verify`: reads every chunk of every snapshot and says which are damaged. */
 
 import { EXIT, type ExitCode } from '../daemon/exit.ts';
-import type { Manifest } from '../ports.ts';
 import { tableLines, timeText, type Column, type Format } from './render-table.ts';
-import { inSession, type Session, type SnapshotIo } from './snapshot-session.ts';
+import type { Damage } from './snapshot-damage.ts';
+import {
+  inSession,
+  stateText,
+  type Session,
+  type SnapshotIo,
+  type SnapshotState,
+} from './snapshot-session.ts';
+import { surveyOf } from './snapshot-survey.ts';
 
 export interface VerifyArgs {
   readonly dataDir: string;
@@ -20,21 +27,20 @@ export function verifyCommand(args: VerifyArgs, io: SnapshotIo): Promise<ExitCod
 
 interface Row {
   readonly index: number;
-  readonly at: number;
-  readonly chunks: number;
-  readonly problems: readonly string[];
+  readonly state: SnapshotState;
+  /** Null when its manifest cannot be read. */
+  readonly at: number | null;
+  readonly chunks: number | null;
+  readonly damagedChunks: number;
+  readonly damage: readonly Damage[];
 }
 
 const COLUMNS: readonly Column<Row>[] = [
   { title: 'INDEX', text: (row) => String(row.index) },
-  { title: 'AT', text: (row) => timeText(row.at) },
-  { title: 'CHUNKS', text: (row) => String(row.chunks) },
-  { title: 'STATUS', text: (row) => statusOf(row) },
+  { title: 'AT', text: (row) => timeText(row.at ?? 0) },
+  { title: 'CHUNKS', text: (row) => String(row.chunks ?? '') },
+  { title: 'STATE', text: stateText },
 ];
-
-function statusOf({ problems }: Row): string {
-  return problems.length === 0 ? 'good' : `${problems.length} damaged`;
-}
 
 function linesOf(rows: readonly Row[], format: Format): readonly string[] {
   if (format === 'json') return [JSON.stringify(rows, null, 2)];
@@ -43,26 +49,10 @@ function linesOf(rows: readonly Row[], format: Format): readonly string[] {
 }
 
 async function rowsOf(session: Session): Promise<readonly Row[]> {
-  const good = new Set<string>();
-  const rows: Row[] = [];
-  for (const manifest of await session.manifests()) {
-    rows.push(await verified(session, manifest, good));
-  }
-  return rows;
-}
-
-/** A chunk that several snapshots share is read once when it is good, and named by each when not. */
-async function verified(session: Session, manifest: Manifest, good: Set<string>): Promise<Row> {
-  const problems: string[] = [];
-  const chunks = manifest.chunks.filter(([, hash]) => !good.has(hash));
-  for await (const read of session.snapshots.pages({ ...manifest, chunks })) {
-    if (read.ok) {
-      good.add(read.hash);
-    } else {
-      problems.push(read.problem);
-      await session.complain(read.problem);
-    }
-  }
-  const { index, at } = manifest;
-  return { index, at, chunks: manifest.chunks.length, problems };
+  const { snapshots } = await surveyOf(session);
+  return snapshots.map(({ manifest, ...found }) => ({
+    ...found,
+    at: manifest?.at ?? null,
+    chunks: manifest?.chunks.length ?? null,
+  }));
 }

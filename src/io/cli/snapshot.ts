@@ -48,7 +48,7 @@ export function snapshotCommand({ stdout, stderr, finish }: CommandIo): Command 
     .action(async (dataDir: string, from: string, to: string, { output }: Flags) =>
       finish(await diffCommand({ dataDir, from, to, format: output }, io)),
     );
-  const verify = sub('verify', 'read every chunk and name each that is damaged')
+  const verify = sub('verify', 'read every chunk and say what is damaged')
     .argument('<data-dir>', DATA_DIR)
     .action(async (dataDir: string, { output }: Flags) =>
       finish(await verifyCommand({ dataDir, format: output }, io)),
@@ -66,7 +66,8 @@ const WHICH = 'an index, latest or previous';
 
 const HELP = `
 The store is only read, also while it is in use. Secrets of the configuration are hidden.
-Exit codes: 0 done, 1 failed, 2 wrong usage, 5 damage was found and is named on stderr.
+Damage is shown in the row of each snapshot, and on stderr with a line for each cause.
+Exit codes: 0 done, 1 failed, 2 wrong usage, 5 damage was found.
 
 Examples:
   tocsin snapshot ls data

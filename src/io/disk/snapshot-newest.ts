@@ -30,12 +30,18 @@ export async function newestIn(folder: string): Promise<string | null> {
   );
 }
 
+/** The index of the snapshot that was saved last, or null when the text of the file has none. */
+export function newestIndex(newest: string | null): number | null {
+  const digits = /^(\d{1,16})\n$/.exec(newest ?? '')?.[1];
+  return digits === undefined ? null : Number(digits);
+}
+
 /** A sentence when the snapshot that was saved last is not among `indexes`; null when all is well. */
 export function lostSnapshot(newest: string | null, indexes: readonly number[]): string | null {
   if (newest === null) return null;
-  const digits = /^(\d{1,16})\n$/.exec(newest)?.[1];
-  if (digits === undefined) return `the file ${NAME} is damaged: it should hold an index`;
-  return indexes.includes(Number(digits))
+  const index = newestIndex(newest);
+  if (index === null) return `the file ${NAME} is damaged: it should hold an index`;
+  return indexes.includes(index)
     ? null
-    : `snapshot ${digits} was saved last and is gone: LevelDB lost it`;
+    : `snapshot ${index} was saved last and is gone: LevelDB lost it`;
 }

@@ -9,7 +9,6 @@ import { MalformedCommand } from '../../commands/schema.ts';
 import { decodeCanonical } from '../../log/codec.ts';
 import { restoredPage } from '../../projections/snapshot-pages.ts';
 import type { Manifest } from '../ports.ts';
-import { LevelDamage } from './leveldb/bytes.ts';
 import {
   CHUNK_KEYS,
   chunkKey,
@@ -109,7 +108,7 @@ export async function readChunk(db: SnapshotRecords, hash: string): Promise<Uint
 
 export async function readManifest(db: SnapshotRecords, index: number): Promise<DecodedManifest> {
   const read = await readValue(db, manifestKey(index));
-  if (!read.ok) return inSnapshot(index, { ok: false, code: 'damaged', problem: problemOf(read) });
+  if (!read.ok) return inSnapshot(index, { ok: false, code: 'damaged', problem: read.fault });
   const decoded = decodeManifest(read.bytes);
   if (decoded.ok && decoded.manifest.index !== index) {
     const problem = `is that of index ${decoded.manifest.index}`;
@@ -133,7 +132,7 @@ export type ReadPage =
       readonly hash: string;
       /** A sentence that names the snapshot, the page and the chunk. */
       readonly problem: string;
-      /** What is wrong, a predicate; pages that were lost with one thing have the same. */
+      /** What is wrong, a predicate; save for its place, the same for all that was lost with it. */
       readonly fault: string;
     };
 
@@ -146,14 +145,13 @@ export async function* readPages(
     const some = chunks.slice(from, from + READ_AHEAD);
     const values = await Promise.all(some.map(([, hash]) => readValue(db, chunkKey(hash))));
     for (const [i, [path, hash]] of some.entries()) {
-      const value = values[i] ?? { ok: false, fault: 'was not read', place: null };
+      const value = values[i] ?? { ok: false, fault: 'was not read' };
       const page = value.ok ? pageIn(value.bytes, { path, hash }) : value.fault;
       if (typeof page !== 'string') {
         yield { ok: true, path, hash, size: value.ok ? value.bytes.length : 0, page };
         continue;
       }
-      const what = value.ok ? page : problemOf(value);
-      const problem = `snapshot ${index}: page ${path}, chunk ${hash}, ${what}`;
+      const problem = `snapshot ${index}: page ${path}, chunk ${hash}, ${page}`;
       yield { ok: false, path, hash, problem, fault: page };
     }
   }
@@ -162,29 +160,19 @@ export async function* readPages(
 /** Chunks asked for at once: enough to keep the thread pool busy, a few megabytes at most. */
 export const READ_AHEAD = 32;
 
-type ReadValue = { readonly ok: true; readonly bytes: Uint8Array } | Unread;
-
-interface Unread {
-  readonly ok: false;
+type ReadValue =
+  | { readonly ok: true; readonly bytes: Uint8Array }
   /** A predicate. */
-  readonly fault: string;
-  /** Byte of the file that the fault names, or null. */
-  readonly place: number | null;
-}
+  | { readonly ok: false; readonly fault: string };
 
 const MISSING = 'is missing';
-
-function problemOf({ fault, place }: Unread): string {
-  return place === null ? fault : `${fault}, at byte ${place}`;
-}
 
 async function readValue(db: SnapshotRecords, key: string): Promise<ReadValue> {
   try {
     const bytes = await db.get(key);
-    return bytes === undefined ? { ok: false, fault: MISSING, place: null } : { ok: true, bytes };
+    return bytes === undefined ? { ok: false, fault: MISSING } : { ok: true, bytes };
   } catch (error) {
-    const place = error instanceof LevelDamage ? error.at : null;
-    return { ok: false, fault: `cannot be read: ${(error as Error).message}`, place };
+    return { ok: false, fault: `cannot be read: ${(error as Error).message}` };
   }
 }
 

@@ -11,7 +11,7 @@ import path from 'node:path';
 import type { Manifest } from '../ports.ts';
 import { readLevel, type LevelReader } from './leveldb/reader.ts';
 import type { DecodedManifest } from './snapshot-format.ts';
-import { lostSnapshot, newestIn } from './snapshot-newest.ts';
+import { lostSnapshot, newestIn, newestIndex } from './snapshot-newest.ts';
 import {
   listSnapshots,
   readManifest,
@@ -20,10 +20,15 @@ import {
   type SnapshotListing,
 } from './snapshot-read.ts';
 
+export interface ReadOnlyListing extends SnapshotListing {
+  /** A snapshot that was saved last and is not in the list, which is one of the problems. */
+  readonly lost: number | null;
+}
+
 export interface ReadOnlySnapshots {
   readonly folder: string;
   /** Its problems begin with what is damaged in the files of the database. */
-  list(): Promise<SnapshotListing>;
+  list(): Promise<ReadOnlyListing>;
   manifest(index: number): Promise<DecodedManifest>;
   pages(manifest: Manifest): AsyncGenerator<ReadPage>;
   close(): Promise<void>;
@@ -96,7 +101,11 @@ function reader(folder: string, level: LevelReader, newest: string | null): Read
       const { indexes, problems } = await listSnapshots(level);
       const inFiles = level.problems.map((problem) => `${folder}: ${problem}`);
       const lost = lostSnapshot(newest, indexes);
-      return { indexes, problems: [...inFiles, ...(lost === null ? [] : [lost]), ...problems] };
+      return {
+        indexes,
+        problems: [...inFiles, ...(lost === null ? [] : [lost]), ...problems],
+        lost: lost === null ? null : newestIndex(newest),
+      };
     },
     manifest: (index) => readManifest(level, index),
     pages: (manifest) => readPages(level, manifest),

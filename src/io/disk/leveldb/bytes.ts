@@ -3,17 +3,14 @@
  * bytes, since the bytes may be damaged.
  */
 
-/** What is wrong with a file of LevelDB; the message is a sentence without the place. */
+/**
+ * Something is wrong with a file of LevelDB. The message is a sentence with the file, and ends in
+ * the place where there is one.
+ */
 export class LevelDamage extends Error {
-  /** Name of the file in the database's folder. */
-  readonly file: string;
-  /** Byte in the file near which it is, or null when it is the file as a whole. */
-  readonly at: number | null;
-
+  /** `at` is a byte of the file, or null when it is the file as a whole. */
   constructor(file: string, what: string, at: number | null = null) {
-    super(`${file} is damaged: ${what}`);
-    this.file = file;
-    this.at = at;
+    super(`${file} is damaged: ${what}${at === null ? '' : `, at byte ${at}`}`);
   }
 }
 

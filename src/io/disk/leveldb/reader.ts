@@ -192,7 +192,7 @@ async function listedFiles(
       try {
         return { version: versionOf(name, manifest), mark: `${name} ${manifest.length}` };
       } catch (error) {
-        if (error instanceof LevelDamage) return placed(error);
+        if (error instanceof LevelDamage) return error.message;
         throw error;
       }
     }
@@ -207,10 +207,6 @@ async function bytesOf(file: string): Promise<Buffer | null> {
     if (error.code === 'ENOENT') return null;
     throw error;
   });
-}
-
-function placed({ message, at }: LevelDamage): string {
-  return at === null ? message : `${message}, at byte ${at}`;
 }
 
 async function openListed(
@@ -352,7 +348,7 @@ async function recentEntries(logs: readonly OpenLog[]): Promise<Recent> {
     const [first] = damages;
     if (first === undefined) continue;
     const more = damages.length > 1 ? `, and at ${damages.length - 1} more places` : '';
-    problems.push(`LevelDB's ${placed(first)}${more}: what was written last may be lost`);
+    problems.push(`LevelDB's ${first.message}${more}: what was written last may be lost`);
   }
   return { entries, problems };
 }
