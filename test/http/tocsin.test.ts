@@ -91,7 +91,7 @@ describe('POST /tocsin/v1/observations', () => {
     const alerts = (await desk.get('/api/v2/alerts')).json() as {
       labels: Record<string, string>;
     }[];
-    expect(alerts.map(({ labels }) => labels['series']).sort()).toEqual([
+    expect(alerts.map(({ labels }) => labels['series'] ?? '').toSorted()).toEqual([
       'servers.b.cpu',
       'servers.c.cpu',
       'servers.g.cpu',

@@ -8,16 +8,19 @@ import type { Intake, Proposed } from '../ports.ts';
 
 /**
  * Proposes each command in turn. The answer is that of the last one, or of the first that was
- * refused; its message then says how much was committed before.
+ * refused; its message then says how much was committed before. `committed` hears of each that was.
  */
-export async function proposeInTurn(
+export async function proposeInTurn<Each extends Command>(
   intake: Intake,
-  [first, ...rest]: readonly [Command, ...Command[]],
+  [first, ...rest]: readonly [Each, ...Each[]],
+  committed: (command: Each) => void = () => undefined,
 ): Promise<Proposed> {
   let proposed = await intake.propose([first]);
+  if (proposed.ok) committed(first);
   for (const [i, command] of rest.entries()) {
     if (!proposed.ok) return withCount(proposed, i, rest.length + 1);
     proposed = await intake.propose([command]);
+    if (proposed.ok) committed(command);
   }
   return withCount(proposed, rest.length, rest.length + 1);
 }

@@ -204,7 +204,7 @@ export class Proposer {
       this.#requests.applied(this.#appliedIndex);
       this.flushSoon();
     } else if (frame.result === 'malformed') {
-      this.#refuseRequest(request, frame.message);
+      this.#onRefused(request, frame.message);
     } else {
       // At once would be a storm.
       this.#requests.retryNextTick(request, this.#modules.standing.tick());
@@ -428,7 +428,14 @@ export class Proposer {
   // -------------------------------------------------------------------------------------------
   // Answers
 
-  /** It makes no sense as a whole. */
+  /** The leader found it malformed, which this node had not: what is bad in it cannot be told. */
+  #onRefused(request: Request, message: string): void {
+    if (request.proposals.length > 1) this.#requests.replace(request, request.proposals);
+    else this.#requests.settle(request, { ok: false, code: 'malformed', message });
+    this.flushSoon();
+  }
+
+  /** It makes no sense as a whole, as this node finds. */
   #refuseRequest(request: Request, message: string): void {
     if (!this.#keepWhatIsSound(request)) {
       this.#requests.settle(request, { ok: false, code: 'malformed', message });

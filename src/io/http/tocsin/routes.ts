@@ -62,13 +62,16 @@ async function postObservations(c: Context<HttpEnv>, modules: HttpModules): Prom
   const count = readings.value.length - late;
   const [first, ...rest] = observeCommands(node, readings.value);
   if (first === undefined) return problem(c, 400, 'the body has no reading');
-  const proposed = await proposeInTurn(node, [first, ...rest]);
+  let missing = count;
+  const proposed = await proposeInTurn(node, [first, ...rest], ({ ids }) => {
+    missing -= ids.length;
+  });
   counters.readingsDropped('late', late);
   if (proposed.ok) {
     const { at, index } = proposed;
     return c.json({ index, at, count, ...(late === 0 ? {} : { late }) });
   }
-  counters.readingsDropped('not-committed', count);
+  counters.readingsDropped('not-committed', missing);
   return refused(c, proposed);
 }
 
