@@ -7,6 +7,9 @@
 /** Folders inside io/ that adapt one thing of the outside world to a port. */
 const adapters = 'config|disk|discovery|http|metrics|monitors|net|notify|ui';
 
+/** Adapters that speak HTTP as a client do it in one way. */
+const httpClients = 'monitors|notify';
+
 const INNER = '^src/(commands|log|projections|raft)/';
 
 /** Which folders may import a package; every other package is free to all of io/. */
@@ -56,8 +59,14 @@ module.exports = {
     {
       name: 'adapters-stand-alone',
       comment: 'An adapter meets the rest of io/ through src/io/ports.ts only.',
-      from: { path: `^src/io/(${adapters})/` },
+      from: { path: `^src/io/(${adapters}|http-client)/`, pathNot: `^src/io/(${httpClients})/` },
       to: { path: '^src/io/', pathNot: '^src/io/($1/|ports\\.ts$)' },
+    },
+    {
+      name: 'one-http-client',
+      comment: 'src/io/http-client is a library over the ports, for the adapters that need it.',
+      from: { path: `^src/io/(${httpClients})/` },
+      to: { path: '^src/io/', pathNot: '^src/io/($1/|http-client/|ports\\.ts$)' },
     },
     {
       name: 'node-knows-ports',
@@ -100,7 +109,7 @@ module.exports = {
       comment: 'A new folder under src/io needs its place in .dependency-cruiser.cjs first.',
       from: {
         path: '^src/io/',
-        pathNot: `^src/io/(${adapters}|node|sim|daemon|cli)/|^src/io/ports\\.ts$`,
+        pathNot: `^src/io/(${adapters}|http-client|node|sim|daemon|cli)/|^src/io/ports\\.ts$`,
       },
       to: {},
     },

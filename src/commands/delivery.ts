@@ -20,6 +20,12 @@ export const attemptSchema = record({
 
 export type Attempt = { readonly kind: 'attempt' } & TypeOf<typeof attemptSchema>;
 
+/**
+ * Stands for the status of an answer in which none could be read. No protocol uses the number, and
+ * members that do not know its meaning read an outcome with it all the same.
+ */
+export const UNREADABLE_STATUS = 1;
+
 export const outcomeSchema = record({
   notification: text(64),
   try: tryNumber,
@@ -28,7 +34,7 @@ export const outcomeSchema = record({
    * not, however often it is asked. `unknown`: nobody can say.
    */
   result: oneOf(['delivered', 'retry', 'rejected', 'unknown']),
-  /** The HTTP status or the like; 0 when there was no answer. */
+  /** The HTTP status or the like; 0 when there was no answer; see {@link UNREADABLE_STATUS}. */
   status: whole(0, 999),
   detail: text(LIMITS.detail),
   tookMs: span,

@@ -188,6 +188,15 @@ export interface NodeObserver {
   membersChanged?(others: readonly PeerAddress[]): void;
 }
 
+/** The word of a quorum that this process leads. */
+export interface Confirmation {
+  /**
+   * Whether it may still be relied on: a process that stood still may have a successor. To be asked
+   * in the turn in which the first byte is written, and again before a later one.
+   */
+  isFresh(): boolean;
+}
+
 /** One try at telling one integration, handed to its sender. */
 export interface Delivery {
   readonly id: string;
@@ -199,6 +208,11 @@ export interface Delivery {
   /** JSON of the integration's own settings. */
   readonly settings: string;
   readonly externalUrl: string;
+  /**
+   * Asks a quorum whether this process leads. A sender asks when it is connected, and writes the first
+   * byte only while the confirmation is fresh; otherwise its result is `retry`.
+   */
+  readonly confirm: () => Promise<Confirmation>;
 }
 
 export interface DeliveryResult {

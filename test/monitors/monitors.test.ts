@@ -514,7 +514,7 @@ describe('a new configuration', () => {
     monitors.apply([httpMonitor(url)]);
     while (asked.length === 0) await new Promise((resolve) => setImmediate(resolve));
     monitors.apply([]);
-    await monitors.stop();
+    monitors.stop();
     expect(monitors.counters.size).toBe(0);
     expect(intake.offered).toEqual([]);
   });

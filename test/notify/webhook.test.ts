@@ -5,6 +5,7 @@ import net, { type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { UNREADABLE_STATUS } from '../../src/commands/delivery.ts';
 import { createNotifiers } from '../../src/io/notify/registry.ts';
 import type { Clock, Delivery, DeliveryResult } from '../../src/io/ports.ts';
 import { CERTIFICATE, KEY } from './certificate.ts';
@@ -18,6 +19,8 @@ const clock: Clock = {
     return () => clearTimeout(timer);
   },
 };
+
+const confirm = async () => ({ isFresh: () => true });
 
 const closers: (() => unknown)[] = [];
 let folder = '';
@@ -53,6 +56,22 @@ async function receiver(answer: RequestListener = (_, response) => response.end(
   return { heard, port, url: `http://127.0.0.1:${port}/hook` };
 }
 
+async function secureReceiver(answer: RequestListener = (_, response) => response.end('ok')) {
+  const heard: Heard[] = [];
+  const server = https.createServer({ cert: CERTIFICATE, key: KEY }, noting(heard, answer));
+  const port = await portOf(server);
+  closers.push(() => server.closeAllConnections());
+  return { heard, port, url: `https://127.0.0.1:${port}/hook` };
+}
+
+/** A receiver that answers each request in these bytes, and closes. */
+async function answering(bytes: string): Promise<string> {
+  const server = net.createServer((socket) => {
+    socket.on('error', () => undefined).on('data', () => socket.end(bytes));
+  });
+  return `http://127.0.0.1:${await portOf(server)}/hook`;
+}
+
 function noting(heard: Heard[], answer: RequestListener): RequestListener {
   return (request, response) => {
     let body = '';
@@ -84,6 +103,7 @@ async function send(
       idempotencyKey: 'cluster/7.0',
       settings: JSON.stringify({ max_alerts: 0, timeout_ms: 0, http_config: {}, ...settings }),
       externalUrl: 'http://tocsin.example.com',
+      confirm,
       ...delivery,
     },
     signal,
@@ -195,11 +215,31 @@ describe('a webhook', () => {
     const notifiers = createNotifiers({ version: '0.1.0' }, { clock });
     const { url } = await receiver(() => void notifiers.close());
     const settings = JSON.stringify({ url, timeout_ms: 0, http_config: {} });
-    const delivery = { id: '1', try: 1, idempotencyKey: 'k', externalUrl: '', settings };
+    const delivery = { id: '1', try: 1, idempotencyKey: 'k', externalUrl: '', confirm, settings };
     const result = await notifiers.byType
       .get('webhook')
       ?.send({ ...delivery, notification: notification() }, new AbortController().signal);
     expect(result).toMatchObject({ result: 'unknown', status: 0 });
+  });
+
+  it.each([
+    ['with lines that end in LF alone', 'HTTP/1.1 200 OK\n\n'],
+    [
+      'with 100 Continue first',
+      'HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n',
+    ],
+    ['without a reason and in HTTP/1.0', 'HTTP/1.0 204\r\n\r\n'],
+  ])('that is answered %s is delivered', async (_story, bytes) => {
+    expect(await send({ url: await answering(bytes) })).toMatchObject({ result: 'delivered' });
+  });
+
+  it('that is answered what is no HTTP is unknown, and told from no answer by its status', async () => {
+    const url = await answering('220 mail.example.com ESMTP\r\n');
+    expect(await send({ url })).toEqual({
+      result: 'unknown',
+      status: UNREADABLE_STATUS,
+      detail: `${new URL(url).host} may have taken it: it answered what is no HTTP: 220 mail.example.com ESMTP`,
+    });
   });
 
   it('with settings of another kind is rejected, not thrown', async () => {
@@ -236,22 +276,57 @@ describe('a redirect', () => {
     expect(JSON.parse(target.heard[0]?.body ?? '')).toMatchObject({ version: '4' });
   });
 
-  it('to another host does not carry the credentials there', async () => {
+  it.each([
+    ['a token', { bearer_token: 'canary-token' }],
+    ['a header of its own', { http_headers: { 'X-Key': { secrets: ['canary'] } } }],
+    ['a client certificate', { tls_config: { cert: CERTIFICATE, key: KEY } }],
+  ])(
+    'to another host is not followed with %s, and the detail says where it went',
+    async (_, http_config) => {
+      const target = await receiver();
+      const first = await receiver((_request, response) =>
+        response.writeHead(308, { location: target.url }).end(),
+      );
+      expect(await send({ url: first.url, http_config })).toEqual({
+        result: 'rejected',
+        status: 308,
+        detail: `redirects to 127.0.0.1:${target.port}, which is not followed with credentials: use its URL`,
+      });
+      expect(first.heard).toHaveLength(1);
+      expect(target.heard).toHaveLength(0);
+    },
+  );
+
+  it('to another host is not followed with the password of the URL', async () => {
     const target = await receiver();
     const first = await receiver((_, response) =>
-      response.writeHead(308, { location: target.url }).end(),
+      response.writeHead(307, { location: target.url }).end(),
     );
-    const http_config = {
-      bearer_token: 'canary-token',
-      http_headers: { 'X-Key': { secrets: ['s'] } },
-    };
-    await send({ url: first.url, http_config });
-    expect(first.heard[0]?.headers).toMatchObject({
-      authorization: 'Bearer canary-token',
-      'x-key': 's',
+    const result = await send({ url: `http://me:canary-pass@127.0.0.1:${first.port}/hook` });
+    expect(result).toMatchObject({ result: 'rejected', status: 307 });
+    expect(target.heard).toHaveLength(0);
+  });
+
+  it('back to the same host carries the credentials on', async () => {
+    const { heard, url } = await receiver((request, response) =>
+      request.url === '/hook'
+        ? response.writeHead(307, { location: '/new' }).end()
+        : response.end(),
+    );
+    expect(await send({ url, http_config: { bearer_token: 'abc' } })).toMatchObject({
+      result: 'delivered',
     });
-    expect(target.heard[0]?.headers).not.toHaveProperty('authorization');
-    expect(target.heard[0]?.headers).not.toHaveProperty('x-key');
+    expect(heard.map(({ headers }) => headers.authorization)).toEqual(['Bearer abc', 'Bearer abc']);
+  });
+
+  it('from TLS to none is not followed, credentials or not', async () => {
+    const target = await receiver();
+    const { url } = await secureReceiver((_, response) =>
+      response.writeHead(307, { location: target.url }).end(),
+    );
+    const http_config = { tls_config: { insecure_skip_verify: true } };
+    expect(await send({ url, http_config })).toMatchObject({ result: 'rejected', status: 307 });
+    expect(target.heard).toHaveLength(0);
   });
 
   it('that would become a GET is rejected: the page would be lost on the way', async () => {
@@ -411,6 +486,16 @@ describe('the detail of an outcome', () => {
     expect(detail).toMatch(/^\.{495}\*+$/);
   });
 
+  it('has no password, though the page shows the headers of the request', async () => {
+    const { port } = await receiver((request, response) =>
+      response.writeHead(500).end(JSON.stringify(request.headers)),
+    );
+    const { detail } = await send({ url: `http://me:canary-pass@127.0.0.1:${port}/hook` });
+    const pair = Buffer.from('me:canary-pass').toString('base64');
+    expect(detail).not.toContain(pair.slice(0, 6));
+    expect(detail).toContain('"authorization":"Basic ****');
+  });
+
   it('has no secret of the URL when nobody answers', async () => {
     const url = 'http://canary-user:canary-password@nowhere.invalid/canary-path?q=canary-query';
     expect((await send({ url })).detail).not.toContain('canary');
@@ -418,17 +503,6 @@ describe('the detail of an outcome', () => {
 });
 
 describe('TLS', () => {
-  async function secureReceiver() {
-    const heard: Heard[] = [];
-    const server = https.createServer(
-      { cert: CERTIFICATE, key: KEY },
-      noting(heard, (_, response) => response.end('ok')),
-    );
-    const port = await portOf(server);
-    closers.push(() => server.closeAllConnections());
-    return { heard, url: `https://127.0.0.1:${port}/hook` };
-  }
-
   it('is refused when nobody vouches for the receiver: nothing is sent', async () => {
     const { heard, url } = await secureReceiver();
     expect(await send({ url })).toMatchObject({

@@ -50,7 +50,7 @@ export function runMonitors(
     reports: () => monitors.reports(),
     async stop() {
       unfollow();
-      await monitors.stop();
+      monitors.stop();
     },
   };
 }

@@ -9,7 +9,6 @@
  */
 
 import { map, type Observable } from 'rxjs';
-import type { Dispatcher } from 'undici';
 import { z } from 'zod';
 import type { Monitor } from '../../commands/config.ts';
 import { sendPoll, type HttpAnswer, type HttpPoll } from './http-poll.ts';
@@ -21,7 +20,6 @@ import type { Clock } from '../ports.ts';
 
 export interface GraphiteMonitorModules extends PollingModules {
   readonly clock: Clock;
-  readonly dispatcher: Dispatcher;
   readonly userAgent: string;
 }
 
@@ -46,7 +44,7 @@ export function graphiteMonitor(
   monitor: Monitor,
   modules: GraphiteMonitorModules,
 ): Observable<PollResult> {
-  const { clock, dispatcher, userAgent } = modules;
+  const { clock, userAgent } = modules;
   const poll = renderPoll(settingsSchema.parse(JSON.parse(monitor.settings)), userAgent);
   const up = `${monitor.name}.up`;
   const newest = new NewestPoints({
@@ -55,7 +53,7 @@ export function graphiteMonitor(
     lateAfterMs: lateAfterMs === 0 ? LATE_AFTER_MS : lateAfterMs,
   });
   const attempt = (): Observable<PollResult> =>
-    abortable((signal) => sendPoll(poll, dispatcher, signal)).pipe(
+    abortable((signal) => sendPoll(poll, modules, signal)).pipe(
       map((answer) => {
         const { readings, ...rest } = newest.take(renderedOf(answer), clock.now());
         return { ...rest, readings: [...readings, [up, 1] as const], problem: null };
@@ -87,8 +85,9 @@ function renderPoll(settings: z.infer<typeof settingsSchema>, userAgent: string)
 }
 
 /** Checks an answer. Throws an error for people when it is not what Graphite gives. */
-function renderedOf({ status, body }: HttpAnswer): Rendered {
+function renderedOf({ status, body, isBroken }: HttpAnswer): Rendered {
   if (status !== 200) throw new Error(`answered ${status}`);
+  if (isBroken) throw new Error(`answered ${status}, which broke off`);
   if (body.length > ANSWER_BYTES_MAX) {
     throw new Error(`answered over ${ANSWER_BYTES_MAX} bytes: use fewer or narrower targets`);
   }

@@ -6,7 +6,6 @@
  */
 
 import { defer, map, type Observable } from 'rxjs';
-import type { Dispatcher } from 'undici';
 import { z } from 'zod';
 import type { Monitor } from '../../commands/config.ts';
 import type { Clock } from '../ports.ts';
@@ -15,7 +14,6 @@ import { abortable, polling, type PollingModules, type PollResult } from './poll
 
 export interface HttpMonitorModules extends PollingModules {
   readonly clock: Clock;
-  readonly dispatcher: Dispatcher;
   readonly userAgent: string;
 }
 
@@ -27,7 +25,7 @@ const settingsSchema = z.object({
 });
 
 export function httpMonitor(monitor: Monitor, modules: HttpMonitorModules): Observable<PollResult> {
-  const { clock, dispatcher, userAgent } = modules;
+  const { clock, userAgent } = modules;
   const {
     url,
     method,
@@ -36,14 +34,18 @@ export function httpMonitor(monitor: Monitor, modules: HttpMonitorModules): Obse
   const poll = { url, method, userAgent, bodyBytesMax: BODY_BYTES_MAX };
   const ask = defer(() => {
     const startMs = clock.monotonicMs();
-    return abortable((signal) => sendPoll(poll, dispatcher, signal)).pipe(
-      map(({ status }) => ({ status, latencyMs: clock.monotonicMs() - startMs })),
+    return abortable((signal) => sendPoll(poll, modules, signal)).pipe(
+      map(({ status, isBroken }) => ({
+        status,
+        isBroken,
+        latencyMs: clock.monotonicMs() - startMs,
+      })),
     );
   });
   const attempt = (): Observable<PollResult> =>
     ask.pipe(
       map((answer) => {
-        if (!isHealthy(answer.status, expected)) throw new Unhealthy(answer);
+        if (answer.isBroken || !isHealthy(answer.status, expected)) throw new Unhealthy(answer);
         return { readings: readingsOf(monitor.name, 1, answer), problem: null };
       }),
     );
@@ -55,6 +57,7 @@ export function httpMonitor(monitor: Monitor, modules: HttpMonitorModules): Obse
 
 interface Answer {
   readonly status: number;
+  readonly isBroken: boolean;
   readonly latencyMs: number;
 }
 
@@ -63,7 +66,7 @@ class Unhealthy extends Error {
   readonly answer: Answer;
 
   constructor(answer: Answer) {
-    super(`answered ${answer.status}`);
+    super(`answered ${answer.status}${answer.isBroken ? ', which broke off' : ''}`);
     this.answer = answer;
   }
 }

@@ -5,7 +5,14 @@
  * for a failure hold the host but neither path nor credentials.
  */
 
-import { request, type Dispatcher } from 'undici';
+import {
+  basicAuthorization,
+  CONNECT_MS_MAX,
+  credentialsOf,
+  type Route,
+} from '../http-client/connection.ts';
+import { exchange } from '../http-client/exchange.ts';
+import type { Clock } from '../ports.ts';
 
 export interface HttpPoll {
   readonly url: string;
@@ -20,57 +27,40 @@ export interface HttpPoll {
 export interface HttpAnswer {
   readonly status: number;
   readonly body: Buffer;
+  /** Whether the body broke off before its end and within the limit. */
+  readonly isBroken: boolean;
 }
 
 /** Sends the request. Rejects with an error whose message is fit for a log. */
 export async function sendPoll(
   poll: HttpPoll,
-  dispatcher: Dispatcher,
+  modules: { readonly clock: Clock },
   signal: AbortSignal,
 ): Promise<HttpAnswer> {
-  const { origin, host, target, authorization } = addressOf(poll.url);
-  try {
-    const { statusCode, body } = await request(origin + target, {
-      method: poll.method,
-      dispatcher,
-      signal,
-      headers: {
-        'user-agent': poll.userAgent,
-        ...(authorization === null ? {} : { authorization }),
-        ...(poll.form === undefined ? {} : { 'content-type': FORM }),
-      },
-      body: poll.form?.toString() ?? null,
-    });
-    return { status: statusCode, body: await readUpTo(body, poll.bodyBytesMax) };
-  } catch (error) {
-    throw new Error(`${host}: ${problemOf(error)}`, { cause: error });
+  const url = new URL(poll.url);
+  const pair = credentialsOf(url);
+  const { bodyBytesMax, form, method } = poll;
+  const headers = {
+    'user-agent': poll.userAgent,
+    ...(pair === null ? {} : { authorization: basicAuthorization(...pair) }),
+    ...(form === undefined ? {} : { 'content-type': FORM }),
+  };
+  const body = form === undefined ? null : Buffer.from(form.toString());
+  const options = { route: ROUTE, bodyBytesMax, restMsMax: Infinity };
+  const exchanged = await exchange({ url, method, headers, body }, options, modules, signal);
+  switch (exchanged.kind) {
+    case 'response': {
+      const { body: read, isWhole, status } = exchanged.response;
+      return { status, body: read, isBroken: !isWhole && read.length <= bodyBytesMax };
+    }
+    case 'unreadable':
+      throw new Error(`${url.host}: answered what is no HTTP`);
+    case 'no-response':
+    case 'not-sent':
+      throw new Error(`${url.host}: ${exchanged.problem}`);
   }
 }
 
 const FORM = 'application/x-www-form-urlencoded';
 
-/** The parts of a URL; its user and password become a header, as browsers do it. */
-function addressOf(url: string) {
-  const { origin, host, pathname, search, username, password } = new URL(url);
-  const pair = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`;
-  const authorization = pair === ':' ? null : `Basic ${Buffer.from(pair).toString('base64')}`;
-  return { origin, host, target: pathname + search, authorization };
-}
-
-async function readUpTo(body: AsyncIterable<Buffer>, bytesMax: number): Promise<Buffer> {
-  const chunks: Buffer[] = [];
-  let length = 0;
-  for await (const chunk of body) {
-    length += chunk.length;
-    chunks.push(chunk);
-    if (length > bytesMax) break;
-  }
-  return Buffer.concat(chunks);
-}
-
-/** The system's or undici's code: it says what happened, and never quotes the request. */
-function problemOf(error: unknown): string {
-  if (!(error instanceof Error)) return 'failed';
-  const code = (error as NodeJS.ErrnoException).code;
-  return typeof code === 'string' ? code : error.name;
-}
+const ROUTE: Route = { tls: {}, proxy: null, connectMsMax: CONNECT_MS_MAX };

@@ -7,7 +7,6 @@
  */
 
 import { defer, type Observable, type SchedulerLike, type Subscription } from 'rxjs';
-import { Agent } from 'undici';
 import type { Monitor } from '../../commands/config.ts';
 import type { Clock, DroppedOfMonitor, Intake, Logger, MonitorReport, Random } from '../ports.ts';
 import { CarbonWriter, type CarbonWriterOptions } from './carbon-writer.ts';
@@ -66,7 +65,6 @@ export class Monitors {
   readonly #modules: MonitorsModules;
   readonly #running = new Map<string, Running>();
   readonly #counters = new Map<string, { polls: number; failures: number }>();
-  readonly #dispatcher = new Agent();
   readonly #owners = new SeriesOwners();
 
   constructor(options: MonitorsOptions, modules: MonitorsModules) {
@@ -105,9 +103,8 @@ export class Monitors {
   }
 
   /** Stops all monitors and aborts the requests that they wait for. */
-  async stop(): Promise<void> {
+  stop(): void {
     this.apply([]);
-    await this.#dispatcher.destroy();
   }
 
   #start(monitor: Monitor): void {
@@ -148,7 +145,7 @@ export class Monitors {
 
   #resultsOf(monitor: Monitor): Observable<PollResult> {
     const userAgent = `Tocsin/${this.#options.version}`;
-    const modules = { ...this.#modules, dispatcher: this.#dispatcher, userAgent };
+    const modules = { ...this.#modules, userAgent };
     switch (monitor.type) {
       case 'http':
         return httpMonitor(monitor, modules);

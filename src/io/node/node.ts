@@ -27,6 +27,7 @@ import type { ConfigAt, Effect, Entry, Input, NodeId, Raft, RaftStatus } from '.
 import type {
   Applicant,
   Clock,
+  Confirmation,
   JoinAnswer,
   Logger,
   MembershipAnswer,
@@ -104,6 +105,11 @@ export interface NodeModules {
 /** How long a stop waits for sends that are under way, and for the disk. */
 const DRAIN_MS = 3_000;
 const ELECTION_TICKS = 10;
+/**
+ * How long the word of a quorum lets this node send. A member that gave it votes for nobody else for
+ * `ELECTION_TICKS`; half of them are left for a write that is slow.
+ */
+const CONFIRMATION_TICKS = 5;
 /** A leader that is not heard of for this long has missed one sign of life of five. */
 const HEARTBEAT_TICKS = 2;
 export class Node implements NodeHandle, PeerReceiver {
@@ -480,19 +486,32 @@ export class Node implements NodeHandle, PeerReceiver {
     if (!result.ok && result.code !== 'stopping') await this.propose([outcome]);
   }
 
-  #confirmLeadership(): Promise<boolean> {
+  #confirmLeadership(): Promise<Confirmation> {
     const term = this.#term;
-    const askedAtMs = this.#nowMs();
+    const ageMs = this.#stopwatch();
     return new Promise((resolve) => {
       const ref = this.#nextRef++;
       // A follower is given an answer, too: by its leader.
       this.#reads.set(ref, (isConfirmed) => {
-        // A process that stood still finds old answers: another may have been elected since.
-        const isFresh = this.#nowMs() - askedAtMs < ELECTION_TICKS * this.#options.tickMs;
-        resolve(isConfirmed && isFresh && this.#role === 'leader' && this.#term === term);
+        const isFresh = (): boolean =>
+          isConfirmed &&
+          this.#role === 'leader' &&
+          this.#term === term &&
+          ageMs() < CONFIRMATION_TICKS * this.#options.tickMs;
+        resolve({ isFresh });
       });
       this.#step({ type: 'readIndex', ref });
     });
+  }
+
+  /**
+   * Milliseconds since now, by whichever clock went further: the monotonic one stands still while the
+   * machine is suspended. A wall clock that leaps makes it too long once, never too short.
+   */
+  #stopwatch(): () => number {
+    const { clock } = this.#modules;
+    const [startedAtMs, startedAt] = [clock.monotonicMs(), clock.now()];
+    return () => Math.max(clock.monotonicMs() - startedAtMs, clock.now() - startedAt);
   }
 
   #transfer(to: NodeId | null): Promise<boolean> {

@@ -1,7 +1,8 @@
 /**
- * Sends what is owed: attempt committed → leadership confirmed → sent → outcome committed.
+ * Sends what is owed: attempt committed → connected → leadership confirmed → sent → outcome committed.
  *
- * Promise: nothing leaves the process before its attempt is in the log; whatever left has its
+ * Promise: nothing leaves the process before its attempt is in the log, and nothing unless a quorum
+ * has just confirmed that this process leads (the notifiers keep that); whatever left has its
  * outcome proposed, and what this process cannot say is said by the next leader as `unknown`
  * (DESIGN section 4). At most a bounded number of sends is under way, also for each integration,
  * so that one slow receiver cannot hold up the others.
@@ -16,7 +17,7 @@ import type { Notification, State } from '../../projections/state.ts';
 import { get } from '../../projections/table.ts';
 import { dueTimers, nextTimer } from '../../projections/timers.ts';
 import { dueNotifications, openAttempts } from '../../projections/views.ts';
-import type { Clock, Delivery, DeliveryResult, Logger, Notifier } from '../ports.ts';
+import type { Clock, Confirmation, Delivery, DeliveryResult, Logger, Notifier } from '../ports.ts';
 
 const SENDS_MAX = 64;
 const SENDS_PER_INTEGRATION_MAX = 8;
@@ -35,8 +36,8 @@ export interface SenderModules {
   readonly logger: Logger;
   readonly notifiers: ReadonlyMap<string, Notifier>;
   readonly state: () => State;
-  /** Resolves true once a quorum has confirmed that this node still leads. */
-  readonly confirmLeadership: () => Promise<boolean>;
+  /** Resolves once a quorum has said whether this node leads. */
+  readonly confirmLeadership: () => Promise<Confirmation>;
   readonly report: (outcome: Outcome) => void;
 }
 
@@ -138,9 +139,6 @@ export class Sender {
 
   async #deliver(id: string, notification: Notification): Promise<DeliveryResult> {
     const { clock, confirmLeadership, logger, notifiers, state } = this.#modules;
-    if (!(await confirmLeadership())) {
-      return { result: 'retry', status: 0, detail: 'leadership was lost before the send' };
-    }
     const command = state().config?.command;
     const integration = command === undefined ? undefined : findIntegration(state(), notification);
     if (command === undefined || integration === undefined) {
@@ -165,6 +163,7 @@ export class Sender {
       idempotencyKey: `${this.#options.clusterId}/${keyOf(id, notification)}`,
       settings: integration.settings,
       externalUrl: command.externalUrl ?? this.#options.externalUrl(),
+      confirm: confirmLeadership,
     };
     const overdue = new AbortController();
     const signal = AbortSignal.any([overdue.signal, this.#cancel.signal]);

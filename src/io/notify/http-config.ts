@@ -7,9 +7,11 @@
  */
 
 import { readFile } from 'node:fs/promises';
-import type { SecureVersion } from 'node:tls';
-import { Agent, EnvHttpProxyAgent, type buildConnector, type Dispatcher } from 'undici';
+import type { ConnectionOptions, SecureVersion } from 'node:tls';
 import { z } from 'zod';
+import { basicAuthorization, CONNECT_MS_MAX, type Route } from '../http-client/connection.ts';
+import { proxyUrls } from '../http-client/proxy.ts';
+import { secretsOfUser } from './redaction.ts';
 
 const text = z.string().optional();
 const texts = z.array(z.string()).optional();
@@ -52,8 +54,7 @@ type TlsConfig = z.infer<typeof tlsSchema>;
 
 /** How to reach a receiver, for one attempt. */
 export interface Transport {
-  /** For this attempt alone: a connection that was kept could be closing, and a request lost on it. */
-  readonly dispatcher: Dispatcher;
+  readonly route: Route;
   /** Of the configuration; not for another host. */
   readonly headers: Readonly<Record<string, string | string[]>>;
   /** Texts that must not be told. */
@@ -64,13 +65,17 @@ export interface Transport {
 export class UnusableSetting extends Error {}
 
 /** Reads what the configuration names. Throws {@link UnusableSetting}. */
-export async function openTransport(config: HttpConfig, timeoutMs: number): Promise<Transport> {
+export async function readTransport(config: HttpConfig): Promise<Transport> {
   if (config.oauth2 !== undefined) {
     throw new UnusableSetting('http_config.oauth2 is not supported; use authorization');
   }
   const headers = await readHeaders(config);
   return {
-    dispatcher: await openDispatcher(config, timeoutMs),
+    route: {
+      tls: await readTls(config.tls_config ?? {}),
+      proxy: proxyOf(config),
+      connectMsMax: CONNECT_MS_MAX,
+    },
     headers,
     secrets: [...Object.values(headers).flat().flatMap(wordsOf), ...proxySecrets(config)],
   };
@@ -115,10 +120,6 @@ async function readAuthorization(config: HttpConfig): Promise<string | null> {
   return bearer === '' ? null : `Bearer ${bearer}`;
 }
 
-export function basicAuthorization(user: string, password: string): string {
-  return `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}`;
-}
-
 async function inlineOrFile(
   setting: string,
   inline: string | undefined,
@@ -128,29 +129,17 @@ async function inlineOrFile(
   return readSecretFile(`${setting}_file`, file);
 }
 
-async function openDispatcher(config: HttpConfig, timeoutMs: number): Promise<Dispatcher> {
-  const connect = { ...(await readTls(config.tls_config ?? {})), timeout: timeoutMs };
-  // The attempt has one deadline for all of it, so that none of undici's own may cut it short.
-  const agent = { connect, headersTimeout: 0, bodyTimeout: 0 };
-  if ((config.proxy_url ?? '') === '' && config.proxy_from_environment !== true) {
-    return new Agent(agent);
-  }
-  return new EnvHttpProxyAgent({
-    ...agent,
-    ...explicitProxy(config),
-    headers: config.proxy_connect_header ?? {},
-    requestTls: connect,
-    proxyTls: { timeout: timeoutMs },
-    // Plain HTTP goes to a proxy as such, as Go does it; many proxies tunnel to port 443 only.
-    proxyTunnel: false,
-  });
+function proxyOf(config: HttpConfig): Route['proxy'] {
+  const {
+    proxy_url: url = '',
+    no_proxy: noProxy = '',
+    proxy_connect_header: headers = {},
+  } = config;
+  if (url !== '') return { url, noProxy, headers };
+  return config.proxy_from_environment === true ? { url: null, noProxy: null, headers } : null;
 }
 
-function explicitProxy({ proxy_url: url, no_proxy: noProxy }: HttpConfig): object {
-  return (url ?? '') === '' ? {} : { httpProxy: url, httpsProxy: url, noProxy: noProxy ?? '' };
-}
-
-async function readTls(tls: TlsConfig): Promise<buildConnector.BuildOptions> {
+async function readTls(tls: TlsConfig): Promise<ConnectionOptions> {
   const ca = await inlineOrFile('tls_config.ca', tls.ca, tls.ca_file);
   const cert = await inlineOrFile('tls_config.cert', tls.cert, tls.cert_file);
   const key = await inlineOrFile('tls_config.key', tls.key, tls.key_file);
@@ -172,13 +161,18 @@ function versionOf(option: 'minVersion' | 'maxVersion', version: string | undefi
   return { [option]: (minor === '0' ? 'TLSv1' : `TLSv1.${minor}`) as SecureVersion };
 }
 
-/** A header's value, and each word of it: a token may be quoted without its `Bearer`. */
+/** A header's value, each word of it, since a token may be quoted alone, and what Basic hides. */
 function wordsOf(value: string): readonly string[] {
-  return [value, ...value.split(' ').slice(1)];
+  const words = value.split(' ').slice(1);
+  if (!/^basic /i.test(value)) return [value, ...words];
+  const pair = Buffer.from(words.join(''), 'base64').toString();
+  return [value, ...words, pair, pair.slice(pair.indexOf(':') + 1)];
 }
 
-function proxySecrets({ proxy_url: url }: HttpConfig): readonly string[] {
-  if (url === undefined || !URL.canParse(url)) return [];
-  const { username, password } = new URL(url);
-  return [username, password];
+function proxySecrets(config: HttpConfig): readonly string[] {
+  const proxy = proxyOf(config);
+  if (proxy === null) return [];
+  const urls = proxyUrls(proxy).filter((url) => URL.canParse(url));
+  const ofHeaders = Object.values(proxy.headers).flat().flatMap(wordsOf);
+  return [...ofHeaders, ...urls.flatMap((url) => secretsOfUser(new URL(url)))];
 }

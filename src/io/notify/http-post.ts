@@ -3,12 +3,15 @@
  *
  * Promise: `sent` is false only when no byte of the request has left, so that the receiver cannot
  * have taken it. A redirect is followed when it keeps the POST (307, 308); any other would turn
- * it into a GET and lose the page without a word.
+ * it into a GET and lose the page without a word. Credentials never go to another host: where there
+ * are any, a redirect there is not followed.
  */
 
-import type { Readable } from 'node:stream';
-import { request, type Dispatcher } from 'undici';
-import { blankOut, printable } from './redaction.ts';
+import { exchange, type Exchanged, type ExchangeOptions } from '../http-client/exchange.ts';
+import type { Headers } from '../http-client/head.ts';
+import type { Clock, Confirmation } from '../ports.ts';
+import type { Transport } from './http-config.ts';
+import { blankOut, blankOutCut, printable, redactionMargin } from './redaction.ts';
 
 export interface Post {
   readonly url: URL;
@@ -19,32 +22,42 @@ export interface Post {
   readonly followRedirects: boolean;
   /** Texts that must not stand in a detail. */
   readonly secrets: readonly string[];
+  readonly confirm: () => Promise<Confirmation>;
 }
-
-type Headers = Readonly<Record<string, string | string[]>>;
 
 export type Posted =
   /** There was an answer; `detail` is the start of its body, made fit to be stored and shown. */
-  | { readonly answered: true; readonly status: number; readonly detail: string }
-  | { readonly answered: false; readonly sent: boolean; readonly error: unknown };
+  | { readonly kind: 'answered'; readonly status: number; readonly detail: string }
+  /** It may have been taken, and what came is no HTTP; `detail` is the start of it. */
+  | { readonly kind: 'unreadable'; readonly detail: string }
+  | { readonly kind: 'unanswered'; readonly sent: boolean; readonly problem: string };
 
-/**
- * Sends it, and destroys the dispatcher when it is done or aborted: unlike undici's own signal, that
- * also ends an attempt which still waits for its connection. Never rejects.
- */
+/** Sends it. Never rejects. */
 export async function post(
   first: Post,
-  dispatcher: Dispatcher,
+  { route }: Pick<Transport, 'route'>,
+  modules: { readonly clock: Clock },
   signal: AbortSignal,
 ): Promise<Posted> {
-  if (signal.aborted) return { answered: false, sent: false, error: signal.reason };
-  const destroy = (): void => void dispatcher.destroy();
-  signal.addEventListener('abort', destroy);
-  try {
-    return await followed(first, dispatcher);
-  } finally {
-    signal.removeEventListener('abort', destroy);
-    destroy();
+  const { body, confirm, secrets } = first;
+  const options: ExchangeOptions = {
+    route,
+    bodyBytesMax: DETAIL_LENGTH_MAX + redactionMargin(secrets),
+    restMsMax: REST_MS_MAX,
+    confirm,
+  };
+  let { url } = first;
+  for (let hops = 0; ; hops++) {
+    const isHome = isSameHost(url, first.url);
+    const headers = { ...(isHome ? first.privateHeaders : {}), ...first.headers };
+    const request = { url, method: 'POST', headers, body };
+    const exchanged = await exchange(request, options, modules, signal);
+    const target =
+      first.followRedirects && hops < REDIRECTS_MAX ? redirectOf(exchanged, url) : null;
+    if (target === null) return postedOf(exchanged, secrets);
+    const refusal = refusalOf(target, first, route);
+    if (refusal !== null) return { ...postedOf(exchanged, secrets), ...refusal };
+    url = target;
   }
 }
 
@@ -54,81 +67,63 @@ const REDIRECTS_MAX = 10;
 /** Of a receiver's own words: enough to see what it minds. */
 const DETAIL_LENGTH_MAX = 512;
 
-interface OneAnswer {
-  readonly answer: Posted;
-  /** Where to send it instead, when the answer says so and keeps the POST. */
-  readonly location: URL | null;
-}
+/** Of what came instead of an answer. */
+const UNREADABLE_LENGTH_MAX = 80;
 
-async function followed(first: Post, dispatcher: Dispatcher): Promise<Posted> {
-  let { url } = first;
-  for (let hops = 0; ; hops++) {
-    const { answer, location } = await postOnce({ ...first, url }, first.url.origin, dispatcher);
-    if (!first.followRedirects || location === null || hops === REDIRECTS_MAX) return answer;
-    url = location;
+/** How long an answer may go on once its status is known: what follows is only for people. */
+const REST_MS_MAX = 2_000;
+
+function postedOf(exchanged: Exchanged, secrets: readonly string[]): Posted {
+  switch (exchanged.kind) {
+    case 'response': {
+      const { status, body, isWhole } = exchanged.response;
+      const text = new TextDecoder().decode(body);
+      const safe = isWhole ? blankOut(text, secrets) : blankOutCut(text, secrets);
+      const detail = printable(safe.slice(0, DETAIL_LENGTH_MAX));
+      return { kind: 'answered', status, detail };
+    }
+    case 'unreadable': {
+      const safe = blankOutCut(exchanged.text, secrets);
+      return { kind: 'unreadable', detail: printable(safe.slice(0, UNREADABLE_LENGTH_MAX)) };
+    }
+    case 'no-response':
+      return { kind: 'unanswered', sent: true, problem: exchanged.problem };
+    case 'not-sent':
+      return { kind: 'unanswered', sent: false, problem: exchanged.problem };
   }
 }
 
-async function postOnce(
-  { url, body, headers, privateHeaders, secrets }: Post,
-  homeOrigin: string,
-  dispatcher: Dispatcher,
-): Promise<OneAnswer> {
-  let sent = false;
-  // undici asks for a body of this kind once it is connected, and writes nothing before it has it.
-  const bodyOnceConnected = async function* () {
-    sent = true;
-    yield body;
-  };
-  try {
-    const response = await request(url.origin + url.pathname + url.search, {
-      method: 'POST',
-      dispatcher,
-      reset: true,
-      headers: {
-        ...(url.origin === homeOrigin ? privateHeaders : {}),
-        ...headers,
-        'content-length': String(body.length),
-      },
-      // Any async iterable is a body to undici, but its types know none besides a stream.
-      body: bodyOnceConnected() as unknown as Readable,
-    });
-    const status = response.statusCode;
-    const location = keepsPost(status) ? targetOf(response.headers['location'], url) : null;
-    const detail = await readDetail(response.body, secrets);
-    return { answer: { answered: true, status, detail }, location };
-  } catch (error) {
-    return { answer: { answered: false, sent, error }, location: null };
-  }
-}
-
-function keepsPost(status: number): boolean {
-  return status === 307 || status === 308;
-}
-
-function targetOf(location: string | string[] | undefined, base: URL): URL | null {
-  if (typeof location !== 'string' || !URL.canParse(location, base.href)) return null;
+/** Where to send it instead, when the answer says so and keeps the POST. */
+function redirectOf(exchanged: Exchanged, base: URL): URL | null {
+  if (exchanged.kind !== 'response') return null;
+  const { status, headers } = exchanged.response;
+  const [location] = headers.get('location') ?? [];
+  if ((status !== 307 && status !== 308) || location === undefined) return null;
+  if (!URL.canParse(location, base.href)) return null;
   const target = new URL(location, base.href);
   return target.protocol === 'http:' || target.protocol === 'https:' ? target : null;
 }
 
-/** The start of an answer's body. Whatever happens while it is read: there was an answer. */
-async function readDetail(
-  body: AsyncIterable<Uint8Array>,
-  secrets: readonly string[],
-): Promise<string> {
-  // A secret that is cut in two is not found, so that as much more is read as the longest takes.
-  const margin = Math.max(0, ...secrets.map((secret) => secret.length));
-  const decoder = new TextDecoder();
-  let text = '';
-  try {
-    for await (const chunk of body) {
-      text += decoder.decode(chunk, { stream: true });
-      if (text.length > DETAIL_LENGTH_MAX + margin) break;
-    }
-  } catch {
-    // It broke off, perhaps in the middle of a secret.
-    text = text.slice(0, Math.max(0, text.length - margin));
+/** Why a redirect is not followed, or null. */
+function refusalOf(
+  target: URL,
+  { url, privateHeaders, secrets }: Post,
+  { tls }: Transport['route'],
+): { readonly detail: string } | null {
+  const to = blankOut(target.host, secrets);
+  if (url.protocol === 'https:' && target.protocol === 'http:') {
+    return { detail: `redirects to ${to} without TLS, which is not followed` };
   }
-  return printable(blankOut(text, secrets).slice(0, DETAIL_LENGTH_MAX));
+  const hasCredentials = Object.keys(privateHeaders).length > 0 || tls.cert !== undefined;
+  if (!hasCredentials || isSameHost(target, url)) return null;
+  return { detail: `redirects to ${to}, which is not followed with credentials: use its URL` };
+}
+
+/** Whether what is meant for `home` may be shown to `target`, which may have turned to TLS. */
+function isSameHost(target: URL, home: URL): boolean {
+  const isUpgrade =
+    target.hostname === home.hostname &&
+    `${home.protocol}${home.port}` === 'http:' &&
+    `${target.protocol}${target.port}` === 'https:';
+  return target.origin === home.origin || isUpgrade;
 }

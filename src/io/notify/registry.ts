@@ -63,6 +63,16 @@ const WITHHELD: DeliveryResult = {
   detail: 'withheld: this is a shadow, which tells nobody',
 };
 
+const NOT_CONFIRMED: DeliveryResult = {
+  result: 'retry',
+  status: 0,
+  detail: 'leadership was not confirmed',
+};
+
 function withholding({ type }: Notifier): Notifier {
-  return { type, send: () => Promise.resolve(WITHHELD) };
+  return {
+    type,
+    // What a node says that does not lead any more is no decision of the shadow either.
+    send: async ({ confirm }) => ((await confirm()).isFresh() ? WITHHELD : NOT_CONFIRMED),
+  };
 }

@@ -3,22 +3,24 @@
  *
  * Promise: never rejects, and says what is certain. `delivered`: any 2xx. `retry`: the receiver
  * did not take it (no connection, 429, 5xx) or could not be asked (a secret that cannot be read).
- * `rejected`: it will not take it (other statuses). `unknown`: the request left and no answer came,
- * so that only the receiver knows. All tries carry one `Idempotency-Key`, and a try after an
+ * `rejected`: it will not take it (other statuses). `unknown`: the request left and no answer came
+ * that could be read, so that only the receiver knows. All tries carry one `Idempotency-Key`, and a try after an
  * unknown one says so in `Tocsin-Possible-Duplicate`. No detail holds a secret.
  */
 
 import { z } from 'zod';
+import { UNREADABLE_STATUS } from '../../commands/delivery.ts';
 import type { Clock, Delivery, DeliveryResult, Notifier } from '../ports.ts';
+import { basicAuthorization, credentialsOf } from '../http-client/connection.ts';
+import { HttpClientError, problemOf } from '../http-client/errors.ts';
 import {
-  basicAuthorization,
   httpConfigSchema,
-  openTransport,
   readSecretFile,
+  readTransport,
   UnusableSetting,
   type Transport,
 } from './http-config.ts';
-import { post, type Posted } from './http-post.ts';
+import { post, type Post, type Posted } from './http-post.ts';
 import { secretsOfUrl } from './redaction.ts';
 import { webhookPayload } from './webhook-payload.ts';
 
@@ -40,16 +42,18 @@ export function webhookNotifier(options: WebhookOptions, modules: WebhookModules
       const settings = parsed.data;
       const timeoutMs = settings.timeout_ms > 0 ? settings.timeout_ms : TIMEOUT_MS;
       const deadline = new AbortController();
-      const cancel = modules.clock.after(timeoutMs, () => deadline.abort());
+      const cancel = modules.clock.after(timeoutMs, () =>
+        deadline.abort(new HttpClientError(`no answer within ${timeoutMs} ms`)),
+      );
       try {
         const url = await readUrl(settings);
-        const transport = await openTransport(settings.http_config, timeoutMs);
+        const transport = await readTransport(settings.http_config);
+        const wanted = postOf(url, transport, settings, delivery, options);
         const ends = AbortSignal.any([deadline.signal, signal]);
-        const posted = await deliver(url, transport, settings, delivery, options, ends);
-        return resultOf(posted, url, deadline.signal.aborted ? timeoutMs : null);
+        return resultOf(await post(wanted, transport, modules, ends), url);
       } catch (error) {
         // Nothing has left: sending itself answers with a value, whatever happens.
-        const why = error instanceof UnusableSetting ? error.message : codeOf(error);
+        const why = error instanceof UnusableSetting ? error.message : problemOf(error);
         return result('retry', 0, `cannot be sent: ${why}`);
       } finally {
         cancel();
@@ -84,62 +88,57 @@ async function readUrl({ url, url_file: file }: Settings): Promise<URL> {
   return new URL(text);
 }
 
-async function deliver(
+function postOf(
   url: URL,
   transport: Transport,
   settings: Settings,
   delivery: Delivery,
   { version }: WebhookOptions,
-  signal: AbortSignal,
-): Promise<Posted> {
-  const { notification, externalUrl, idempotencyKey } = delivery;
-  const body = webhookPayload(notification, externalUrl, settings.max_alerts ?? 0);
-  return post(
-    {
-      url,
-      body: Buffer.from(body),
-      headers: {
-        'content-type': 'application/json',
-        'user-agent': `Tocsin/${version}`,
-        'idempotency-key': idempotencyKey,
-        'tocsin-attempt': String(delivery.try),
-        ...(notification.uncertain ? { 'tocsin-possible-duplicate': '1' } : {}),
-      },
-      privateHeaders: { ...authorizationOf(url), ...transport.headers },
-      followRedirects: settings.http_config.follow_redirects ?? true,
-      secrets: [...secretsOfUrl(url), ...transport.secrets],
+): Post {
+  const { confirm, externalUrl, idempotencyKey, notification } = delivery;
+  return {
+    url,
+    body: Buffer.from(webhookPayload(notification, externalUrl, settings.max_alerts ?? 0)),
+    headers: {
+      'content-type': 'application/json',
+      'user-agent': `Tocsin/${version}`,
+      'idempotency-key': idempotencyKey,
+      'tocsin-attempt': String(delivery.try),
+      ...(notification.uncertain ? { 'tocsin-possible-duplicate': '1' } : {}),
     },
-    transport.dispatcher,
-    signal,
-  );
+    privateHeaders: { ...authorizationOf(url), ...transport.headers },
+    followRedirects: settings.http_config.follow_redirects ?? true,
+    secrets: [...secretsOfUrl(url), ...transport.secrets],
+    confirm,
+  };
 }
 
 /** The user and password of a URL, unless the settings have others. */
-function authorizationOf({ username, password }: URL): { readonly authorization?: string } {
-  if (username === '' && password === '') return {};
-  const [user, secret] = [decodeURIComponent(username), decodeURIComponent(password)];
-  return { authorization: basicAuthorization(user, secret) };
+function authorizationOf(url: URL): { readonly authorization?: string } {
+  const pair = credentialsOf(url);
+  return pair === null ? {} : { authorization: basicAuthorization(...pair) };
 }
 
-/** `timedOutMs` is the limit when that is what ended the attempt. */
-function resultOf(posted: Posted, { host }: URL, timedOutMs: number | null): DeliveryResult {
-  if (posted.answered) return result(verdictOn(posted.status), posted.status, posted.detail);
-  const why = timedOutMs === null ? codeOf(posted.error) : `no answer within ${timedOutMs} ms`;
-  return posted.sent
-    ? result('unknown', 0, `${host} may have taken it: ${why}`)
-    : result('retry', 0, `cannot reach ${host}: ${why}`);
+function resultOf(posted: Posted, { host }: URL): DeliveryResult {
+  switch (posted.kind) {
+    case 'answered':
+      return result(verdictOn(posted.status), posted.status, posted.detail);
+    case 'unreadable':
+      return result(
+        'unknown',
+        UNREADABLE_STATUS,
+        `${host} may have taken it: it answered what is no HTTP: ${posted.detail}`,
+      );
+    case 'unanswered':
+      return posted.sent
+        ? result('unknown', 0, `${host} may have taken it: ${posted.problem}`)
+        : result('retry', 0, `cannot reach ${host}: ${posted.problem}`);
+  }
 }
 
 function verdictOn(status: number): DeliveryResult['result'] {
   if (status >= 200 && status < 300) return 'delivered';
   return status === 429 || status >= 500 ? 'retry' : 'rejected';
-}
-
-/** The system's code says what happened and quotes nothing of the request. */
-function codeOf(error: unknown): string {
-  if (!(error instanceof Error)) return 'failed';
-  const code = (error as NodeJS.ErrnoException).code;
-  return typeof code === 'string' ? code : error.name;
 }
 
 function result(verdict: DeliveryResult['result'], status: number, detail: string): DeliveryResult {

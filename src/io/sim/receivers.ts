@@ -35,6 +35,8 @@ export interface Page {
 export interface ReceiversOptions {
   /** What is answered when nothing else was said; asked for each page if it is a function. */
   readonly answer: Answer | (() => Answer);
+  /** How long a connection takes to be made; at once when left out. */
+  readonly connectMs?: () => number;
 }
 
 export class Receivers {
@@ -75,6 +77,13 @@ export class Receivers {
   async #receive(delivery: Delivery, signal: AbortSignal, clock: Clock): Promise<DeliveryResult> {
     const { integration } = delivery.notification;
     if (signal.aborted) return { result: 'retry', status: 0, detail: 'given up before sending' };
+    // As the real client: connect, have leadership confirmed, and write while that is fresh.
+    const connectMs = this.#options.connectMs?.() ?? 0;
+    if (connectMs > 0) await new Promise<void>((resolve) => clock.after(connectMs, resolve));
+    const confirmation = await delivery.confirm();
+    if (!confirmation.isFresh()) {
+      return { result: 'retry', status: 0, detail: 'leadership was not confirmed' };
+    }
     const answer =
       this.#script.get(integration)?.shift() ?? this.#usually.get(integration) ?? this.#ordinary();
     this.pages.push(pageOf(delivery, answer, this.#time.nowMs));
