@@ -61,14 +61,20 @@ export function keyToSayAgain(
   { at, configAt, repeatIntervalMs }: Decided,
 ): NotificationKey | null {
   const key = before.key ?? { notification: id, since: before.decidedAt };
-  const saysTheSame =
+  const isStillNew = at < key.since + repeatIntervalMs;
+  return isStillNew && saysAgain(before, said, configAt) ? key : null;
+}
+
+/** Whether a new notification says what an earlier one said, in the same way and to the same. */
+export function saysAgain(before: Notification, said: Said, configAt: number): boolean {
+  return (
     before.reason === said.reason &&
     isSameList(before.firing, said.firing) &&
     isSameList(before.resolved, said.resolved) &&
     // An alert that ended and began again is another one, under the same fingerprint.
-    said.alerts.every((alert) => alert.startsAt <= before.decidedAt);
-  const isStillNew = at < key.since + repeatIntervalMs;
-  return saysTheSame && isStillNew && configAt < before.decidedAt ? key : null;
+    said.alerts.every((alert) => alert.startsAt <= before.decidedAt) &&
+    configAt < before.decidedAt
+  );
 }
 
 function isSameList(a: readonly string[], b: readonly string[]): boolean {

@@ -7,11 +7,11 @@
  */
 
 import { integrationKey } from '../commands/config.ts';
-import type { Attempt, Outcome } from '../commands/delivery.ts';
-import { keyToSayAgain } from './doubts.ts';
+import { UNREADABLE_STATUS, type Attempt, type Outcome } from '../commands/delivery.ts';
+import { keyToSayAgain, saysAgain } from './doubts.ts';
 import { markDoubted, markFailed, markTold } from './groups.ts';
 import { integrationsOf, routingOf } from './routing.ts';
-import type { Doubt, Notification, NotificationKey, NotificationStatus } from './state.ts';
+import type { Doubt, Group, Notification, NotificationKey, NotificationStatus } from './state.ts';
 import type { GivenUp, Transaction } from './transaction.ts';
 
 type Result = Outcome['result'];
@@ -22,6 +22,12 @@ const FINAL_KEEP_MS = 24 * 3_600_000;
 const BACKOFF_FIRST_MS = 500;
 /** The longest wait between two tries. */
 const BACKOFF_LAST_MS = 30_000;
+
+/**
+ * So many copies go out at the usual pace to a receiver whose answers cannot be read; then one each
+ * `repeat_interval`. It takes them, as far as anybody knows, and more of them help nobody.
+ */
+const UNREADABLE_COPIES_MAX = 3;
 
 /** What a decision says of a notification; all else is what becomes of it. */
 export type NotificationContent = Pick<
@@ -53,21 +59,23 @@ export function oweNotification(
 ): void {
   const sendResolved = sendsResolved(tx, content);
   const key = inheritedKey(tx, content, before);
+  const unreadable = inheritedUnreadable(tx, content, before);
   const row: Notification = {
     ...content,
     ...(key === null ? {} : { key }),
+    ...(unreadable === null ? {} : { unreadable: unreadable.copies }),
     alerts: sendResolved ? content.alerts : content.alerts.filter((alert) => !alert.resolved),
     uncertain: before.doubt !== undefined,
     decidedAt: tx.at,
     status: 'owed',
     tries: 0,
-    wakeAt: tx.at,
+    wakeAt: unreadable === null ? tx.at : Math.max(tx.at, unreadable.nextAt),
     node: '',
     lastResult: '',
     lastAt: 0,
   };
   tx.put('notifications', id, row);
-  tx.setTimer('attemptTimers', id, tx.at);
+  tx.setTimer('attemptTimers', id, row.wakeAt);
   note(tx, id, row, content.reason);
 }
 
@@ -81,6 +89,24 @@ function inheritedKey(
   if (row === undefined) return null;
   const decided = { at: tx.at, configAt: tx.config?.at ?? 0, repeatIntervalMs };
   return keyToSayAgain(doubt.notification, row, content, decided);
+}
+
+/**
+ * How often the answer to what is said again could not be read, and when its next copy is due: a group
+ * that decides anew with every tick must not begin to count anew.
+ */
+function inheritedUnreadable(
+  tx: Transaction,
+  content: NotificationContent,
+  { doubt, repeatIntervalMs }: Before,
+): { readonly copies: number; readonly nextAt: number } | null {
+  if (doubt === undefined || tx.reducers.version < 2) return null;
+  const row = tx.get('notifications', doubt.notification);
+  if (row?.unreadable === undefined) return null;
+  if (!saysAgain(row, content, tx.config?.at ?? 0)) return null;
+  const copies = row.unreadable;
+  const waitMs = copies < UNREADABLE_COPIES_MAX ? backoffMs(copies) : repeatIntervalMs;
+  return { copies, nextAt: row.lastAt + waitMs };
 }
 
 /** Folds the start of a try. */
@@ -111,7 +137,8 @@ export function outcome(tx: Transaction, command: Outcome): void {
     ignore(tx, 'outcome', command, row);
     return;
   }
-  const status = command.status === 0 ? '' : ` ${command.status}`;
+  const isUnreadable = tx.reducers.version >= 2 && command.status === UNREADABLE_STATUS;
+  const status = command.status === 0 || isUnreadable ? '' : ` ${command.status}`;
   const lastResult = `${command.result}${status}${command.detail === '' ? '' : `: ${command.detail}`}`;
   const tried: Notification = { ...row, lastResult, lastAt: tx.at };
   switch (command.result) {
@@ -130,7 +157,8 @@ export function outcome(tx: Transaction, command: Outcome): void {
       return;
     case 'unknown':
       markDoubted(tx, id, tried);
-      tryAgain(tx, id, { ...tried, uncertain: true }, command.result);
+      if (isUnreadable) notUnderstood(tx, id, { ...tried, uncertain: true });
+      else tryAgain(tx, id, { ...tried, uncertain: true }, command.result);
       return;
   }
 }
@@ -158,13 +186,40 @@ export function notificationDue(tx: Transaction, id: string): void {
   }
 }
 
-function tryAgain(tx: Transaction, id: string, row: Notification, result: Result): void {
+/** Its receiver answers what cannot be read: after a few copies they become rare. */
+function notUnderstood(tx: Transaction, id: string, row: Notification): void {
+  const copies = (row.unreadable ?? 0) + 1;
+  const counted: Notification = { ...row, unreadable: copies };
+  const group = tx.get('groups', row.group);
+  if (copies < UNREADABLE_COPIES_MAX || group === undefined) {
+    tryAgain(tx, id, counted, 'unknown');
+    return;
+  }
+  const lastResult = `${row.lastResult} (after ${copies} copies the next ones follow by repeat_interval)`;
+  const waitMs = repeatIntervalOf(tx, group);
+  tryAgain(tx, id, { ...counted, lastResult }, 'unknown', waitMs);
+}
+
+function repeatIntervalOf(tx: Transaction, { route, text }: Group): number {
+  if (tx.config === null) throw new Error('a group exists without a configuration');
+  const node = routingOf(tx.config.command.config).nodes[route];
+  if (node === undefined) throw new Error(`group ${text} names a route that is not there`);
+  return node.route.repeatIntervalMs;
+}
+
+function tryAgain(
+  tx: Transaction,
+  id: string,
+  row: Notification,
+  result: Result,
+  waitMs = backoffMs(row.tries),
+): void {
   const cause = supersededBy(tx, id, row);
   if (cause !== null) {
     finish(tx, id, row, 'replaced', { result, cause });
     return;
   }
-  const owed: Notification = { ...row, status: 'owed', wakeAt: tx.at + backoffMs(row.tries) };
+  const owed: Notification = { ...row, status: 'owed', wakeAt: tx.at + waitMs };
   tx.put('notifications', id, owed);
   tx.setTimer('attemptTimers', id, owed.wakeAt);
   note(tx, id, owed, row.lastResult, { result });

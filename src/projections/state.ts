@@ -232,6 +232,8 @@ export interface Notification {
    * was delivered since: the next attempt may be a duplicate and says so.
    */
   readonly uncertain: boolean;
+  /** Tries whose answer could not be read, with those of notifications that said the same; absent without any. */
+  readonly unreadable?: number;
   /** Whose key it is sent under, if not its own: of one that said the same and may have arrived. */
   readonly key?: NotificationKey;
   /** The node of the running attempt, or of the last one. */

@@ -30,6 +30,7 @@ describe('GET /metrics', () => {
       'tocsin_notifications_total{integration="webhook",outcome="retry"} 0',
       'tocsin_notifications_total{integration="webhook",outcome="rejected"} 0',
       'tocsin_notifications_total{integration="webhook",outcome="unknown"} 0',
+      'tocsin_notifications_unreadable_total{integration="webhook"} 0',
       'tocsin_append_seconds_count 0',
       'tocsin_snapshot_seconds_count 0',
       'tocsin_alerts{state="firing"} 0',

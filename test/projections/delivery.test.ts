@@ -57,6 +57,87 @@ describe('a receiver that is ill', () => {
   });
 });
 
+describe('a receiver whose answers cannot be read', () => {
+  const unreadable = (repeat: string, copies: number): Desk => {
+    const desk = new Desk({ config: config({ route: route({ repeat }) }) });
+    desk.append({ kind: 'reducers', version: 2 });
+    return desk.answers('team', ...Array<Answer>(copies).fill('unreadable'));
+  };
+  const times = (desk: Desk): readonly string[] =>
+    desk.told().map((line) => line.split(' ')[0] ?? '');
+
+  it('gets three copies, and then one each repeat_interval for as long as it is true', () => {
+    const desk = unreadable('1h', 100).push(down('a'), { until: '99:00:00' }).at('3:30:00');
+    expect(desk.told()).toEqual([
+      '0:30 team | first notification | firing Down(a)',
+      '0:30.500 team | first notification | firing Down(a) | may be a duplicate',
+      '0:31.500 team | first notification | firing Down(a) | may be a duplicate',
+      '1:00:31.500 team | first notification | firing Down(a) | may be a duplicate',
+      '2:00:31.500 team | first notification | firing Down(a) | may be a duplicate',
+      '3:00:31.500 team | first notification | firing Down(a) | may be a duplicate',
+    ]);
+    // A receiver that knows the key shows one for each repeat_interval.
+    expect(new Set(desk.pages.map(({ key }) => key)).size).toBe(4);
+  });
+
+  it('says so in what is shown of the notification', () => {
+    const desk = unreadable('1h', 100).push(down('a'), LONG).at('1:00');
+    const [[, row] = []] = [...entries(desk.state.notifications)];
+    expect(row?.lastResult).toBe(
+      'unknown (after 3 copies the next ones follow by repeat_interval)',
+    );
+  });
+
+  it('is told what is new at once, and again in three copies', () => {
+    const desk = unreadable('4h', 100).push(down('a'), LONG).at('2:00').push(down('b'), LONG);
+    expect(times(desk.at('1:00:00'))).toEqual([
+      '0:30',
+      '0:30.500',
+      '0:31.500',
+      '5:30',
+      '5:30.500',
+      '5:31.500',
+    ]);
+  });
+
+  it('is told the end in three copies, and then rarely', () => {
+    const desk = unreadable('4h', 100)
+      .push(down('a'), LONG)
+      .at('2:00')
+      .push(down('a'), { until: '2:00' });
+    desk.at('1:00:00');
+    expect(times(desk)).toHaveLength(6);
+    expect(desk.told().at(-1)).toContain('resolved Down(a)');
+  });
+
+  it('is told once more by the usual pace when a reload may have mended it', () => {
+    const desk = unreadable('4h', 3).push(down('a'), LONG).at('1:00');
+    desk.config(config({ route: route({ repeat: '4h' }) })).at('10:00');
+    expect(times(desk)).toEqual(['0:30', '0:30.500', '0:31.500', '1:00']);
+  });
+
+  it('that is ill in between is asked as often as one that is ill', () => {
+    const desk = unreadable('4h', 0).answers('team', 'unreadable', 503, 503, 'unreadable', 503);
+    desk.push(down('a'), LONG).at('1:00');
+    expect(desk.ends().map((line) => line.split(' ')[0])).toEqual([
+      '0:30',
+      '0:30.500',
+      '0:31.500',
+      '0:33.500',
+      '0:37.500',
+      '0:45.500',
+    ]);
+  });
+
+  it('is asked as before by version 1 of the fold, which members of older builds run', () => {
+    const desk = new Desk().answers('team', ...Array<Answer>(100).fill('unreadable'));
+    desk.push(down('a'), LONG).at('2:00');
+    expect(times(desk)).toHaveLength(8);
+    const [[, row] = []] = [...entries(desk.state.notifications)];
+    expect(row).not.toHaveProperty('unreadable');
+  });
+});
+
 describe('a receiver that says no (4xx)', () => {
   it('is not asked again before the next tick, which decides anew', () => {
     const desk = new Desk().answers('team', 404);

@@ -9,6 +9,7 @@
 
 import type { Batch, Command } from '../../src/commands/command.ts';
 import type { Config } from '../../src/commands/config.ts';
+import { UNREADABLE_STATUS } from '../../src/commands/delivery.ts';
 import { labelPairs, labelsFrom } from '../../src/commands/labels.ts';
 import { decodeBatch, encodeBatch } from '../../src/log/codec.ts';
 import { decide, nextDue } from '../../src/projections/decide.ts';
@@ -31,10 +32,10 @@ import { config as defaultConfig, matchers, span } from './scenario-config.ts';
 import { checkInvariants } from './scenario-invariants.ts';
 
 /**
- * What a receiver does with one try: takes it, answers with an HTTP status, never answers, or the
- * leader dies around it. `dies before` and `dies after` say whether the receiver got it.
+ * What a receiver does with one try: takes it, answers with an HTTP status, takes it and answers what
+ * cannot be read, never answers, or the leader dies around it. `dies before` and `dies after` say whether the receiver got it.
  */
-export type Answer = 'ok' | number | 'hangs' | 'dies before' | 'dies after';
+export type Answer = 'ok' | number | 'unreadable' | 'hangs' | 'dies before' | 'dies after';
 
 /** A page that a receiver got. */
 export interface Page {
@@ -354,7 +355,7 @@ export class Desk {
     const row = this.#trying(id);
     const answer = this.#answers.get(row.integration)?.shift() ?? 'ok';
     if (this.#leader === null || answer === 'hangs') return;
-    if (answer === 'ok' || answer === 'dies after') this.#deliver(id);
+    if (answer === 'ok' || answer === 'unreadable' || answer === 'dies after') this.#deliver(id);
     if (answer === 'dies before' || answer === 'dies after') this.#leader = null;
     else this.commit(outcomeOf(id, row.tries, answer));
   }
@@ -382,22 +383,26 @@ export class Desk {
   }
 }
 
-function outcomeOf(id: string, tryNumber: number, answer: 'ok' | 'unknown' | number): Command {
+type Ending = 'ok' | 'unknown' | 'unreadable' | number;
+
+function outcomeOf(id: string, tryNumber: number, answer: Ending): Command {
   return {
     kind: 'outcome',
     notification: id,
     try: tryNumber,
     result: resultOf(answer),
-    status: typeof answer === 'number' ? answer : answer === 'ok' ? 200 : 0,
+    status: typeof answer === 'number' ? answer : STATUSES[answer],
     detail: '',
     tookMs: 0,
   };
 }
 
+const STATUSES = { ok: 200, unknown: 0, unreadable: UNREADABLE_STATUS } as const;
+
 /** As the webhook sender judges a status: 5xx may pass, 4xx will not. */
-function resultOf(answer: 'ok' | 'unknown' | number) {
+function resultOf(answer: Ending) {
   if (answer === 'ok') return 'delivered';
-  if (answer === 'unknown') return 'unknown';
+  if (answer === 'unknown' || answer === 'unreadable') return 'unknown';
   return answer >= 500 ? 'retry' : 'rejected';
 }
 

@@ -7,7 +7,7 @@
  */
 
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
-import type { Outcome } from '../../commands/delivery.ts';
+import { UNREADABLE_STATUS, type Outcome } from '../../commands/delivery.ts';
 import type {
   AppliedEntry,
   Clock,
@@ -112,8 +112,16 @@ function counters({ integrations }: MetricsOptions, registers: Registers) {
   for (const integration of integrations) {
     for (const outcome of RESULTS) notifications.inc({ integration, outcome }, 0);
   }
+  const unreadable = new Counter({
+    name: 'tocsin_notifications_unreadable_total',
+    help: 'Tries whose receiver answered what cannot be read: a person has to look at it.',
+    labelNames: ['integration'],
+    registers,
+  });
+  for (const integration of integrations) unreadable.inc({ integration }, 0);
   return {
     notifications,
+    unreadable,
     dropped: new Map<string, number>(),
     observations: new Counter({
       name: 'tocsin_observations_applied_total',
@@ -164,7 +172,9 @@ function countEntry({ batch, transitions }: AppliedEntry, counts: Counters): voi
       (each) => each.kind === 'notification' && each.id === command.notification,
     );
     if (told?.kind !== 'notification') continue;
-    counts.notifications.inc({ integration: typeOf(told.integration), outcome: command.result });
+    const integration = typeOf(told.integration);
+    counts.notifications.inc({ integration, outcome: command.result });
+    if (command.status === UNREADABLE_STATUS) counts.unreadable.inc({ integration });
   }
 }
 
