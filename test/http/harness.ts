@@ -4,6 +4,7 @@
  */
 
 import { afterEach } from 'vitest';
+import { alertmanagerConfig } from '../../src/io/config/alertmanager-text.ts';
 import { redactSecrets } from '../../src/io/config/redact.ts';
 import { parseMatcher, parseMatchers } from '../../src/io/config/matcher-text.ts';
 import type { HttpModules, HttpOptions, Reloaded } from '../../src/io/http/modules.ts';
@@ -58,10 +59,10 @@ export async function openDesk(
   options: Partial<HttpOptions> = {},
   model: Parameters<typeof config>[0] = {},
   reducers = 2,
+  source = 'route: {receiver: team}\nreceivers: [{name: team}]\n',
 ): Promise<Desk> {
   const clock = new HandClock(NOON);
   const node = new InstantNode(clock, reducers);
-  const source = 'route: {receiver: team}\nreceivers: [{name: team}]\n';
   const origin = 'tocsin.yml';
   node.fold([{ kind: 'config', origin, source, externalUrl: null, config: config(model) }]);
   const metrics = createMetrics({
@@ -141,6 +142,7 @@ function modulesOf(classicNames: boolean, parts: Parts): HttpModules {
     lateness: (time) => lateness(time, { nowMs: clock.now(), limitMs: parts.lateAfterMs() }),
     monitors: parts.monitors,
     redactConfig: redactSecrets,
+    alertmanagerConfig,
     reload: () => Promise.resolve(parts.reload()),
     page: createStatusPage({ version: '0.1.0', localTimeIn }),
     metrics,

@@ -372,3 +372,25 @@ describe('GET /tocsin/v1/events', () => {
     expect(desk.node.listenerCount).toBe(HTTP_LIMITS.eventClients - 1);
   });
 });
+
+describe('GET /tocsin/v1/config', () => {
+  it('is the whole file, ours and comments too, without its secrets; API v2 has the rest', async () => {
+    const source = [
+      '# ours',
+      'checks: [{name: Hi, series: a.b, above: 1}]',
+      'route: {receiver: team}',
+      "receivers: [{name: team, slack_configs: [{api_url: 'http://hooks/abcdef'}]}]",
+      '',
+    ].join('\n');
+    const desk = await openDesk({}, {}, 2, source);
+    expect((await desk.get('/tocsin/v1/config')).json()).toEqual({
+      index: 1,
+      origin: 'tocsin.yml',
+      original: source.replace("'http://hooks/abcdef'", '<secret>'),
+    });
+    const status = (await desk.get('/api/v2/status')).json() as { config: { original: string } };
+    expect(status.config.original).toBe(
+      'route:\n  receiver: team\nreceivers:\n  - name: team\n    slack_configs:\n      - api_url: <secret>\n',
+    );
+  });
+});

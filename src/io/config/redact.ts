@@ -69,7 +69,7 @@ class SecretFinder {
 }
 
 /** Whether the value at this path of keys (without list positions) is a secret. */
-function isSecret(keys: readonly string[]): boolean {
+export function isSecret(keys: readonly string[]): boolean {
   const key = keys.at(-1) ?? '';
   if (keys.some((above, i) => i < keys.length - 1 && FREE_MAPS.test(above))) return false;
   if (SECRET_KEY.test(key)) return true;
@@ -92,7 +92,7 @@ function withoutRanges(source: string, scalars: ReadonlySet<Scalar>): string {
 }
 
 /** A shorter secret is a common word or number; hiding each of them would hide the whole file. */
-const TRACE_MIN = 6;
+export const TRACE_MIN = 6;
 
 const COMMENTED_SECRET =
   /^((?:.*\s)?#.*?\b(?:[\w-]*(?:password|secret|token|credentials|key|url))\s*:[ \t]*)\S.*$/gim;
@@ -102,12 +102,14 @@ const QUERY_SECRET =
 
 /** Hides what the structure does not show: comments, URLs, and secrets that stand twice. */
 function withoutTraces(text: string, secrets: readonly string[]): string {
-  const hidden = text
-    .replace(COMMENTED_SECRET, `$1${SECRET}`)
-    .replace(URL_PASSWORD, `$1:${SECRET}@`)
-    .replace(QUERY_SECRET, `$1${SECRET}`);
+  const hidden = withoutUrlSecrets(text.replace(COMMENTED_SECRET, `$1${SECRET}`), SECRET);
   return secrets
     .filter((secret) => secret.length >= TRACE_MIN && secret !== SECRET)
     .toSorted((a, b) => b.length - a.length)
     .reduce((rest, secret) => rest.replaceAll(secret, SECRET), hidden);
+}
+
+/** Puts a mask in place of the passwords of URLs and of the secrets in their queries. */
+export function withoutUrlSecrets(text: string, mask: string): string {
+  return text.replace(URL_PASSWORD, `$1:${mask}@`).replace(QUERY_SECRET, `$1${mask}`);
 }

@@ -8,6 +8,7 @@
 
 import { hostname } from 'node:os';
 import type { ApplyConfig } from '../../commands/config.ts';
+import { alertmanagerConfig } from '../config/alertmanager-text.ts';
 import { parseMatcher, parseMatchers } from '../config/matcher-text.ts';
 import { redactSecrets } from '../config/redact.ts';
 import { openEtcdDiscovery, type EtcdDiscovery } from '../discovery/etcd-discovery.ts';
@@ -479,6 +480,7 @@ class Daemon {
         lateness: (time) => lateness(time, { nowMs: realClock.now(), limitMs: lateAfterMs }),
         monitors: () => this.#monitors?.reports() ?? [],
         redactConfig: redactSecrets,
+        alertmanagerConfig,
         reload: () => this.#reload(node),
         page: createStatusPage({ version: VERSION, localTimeIn }),
         metrics: this.#metrics,

@@ -49,6 +49,8 @@ export interface HttpModules {
   readonly monitors: () => readonly MonitorReport[];
   /** The text of a configuration file without its secrets. */
   readonly redactConfig: (source: string) => string;
+  /** The part of it that Alertmanager knows, as a file that amtool loads; without secrets. */
+  readonly alertmanagerConfig: (source: string) => string;
   /** Reads the configuration file again and applies it; the message has every problem. */
   readonly reload: () => Promise<Reloaded>;
   readonly page: StatusPage;

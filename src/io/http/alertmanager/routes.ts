@@ -10,9 +10,11 @@ import { LIMITS } from '../../../commands/limits.ts';
 import type { Command } from '../../../commands/command.ts';
 import { readsEmptyAnnotations } from '../../../projections/reducers.ts';
 import { silenceStatus } from '../../../projections/silences.ts';
+import type { State } from '../../../projections/state.ts';
 import { get } from '../../../projections/table.ts';
 import { joinedProblems, jsonList, onlyMethods, problem, refused } from '../answers.ts';
 import { caughtUp } from '../caught-up.ts';
+import { configText } from '../config-text.ts';
 import { HTTP_LIMITS } from '../limits.ts';
 import { readingTime, type HttpEnv, type HttpModules, type HttpOptions } from '../modules.ts';
 import { sameSiteChanges, shared } from '../origins.ts';
@@ -37,7 +39,8 @@ export function alertmanagerRoutes(options: HttpOptions, modules: HttpModules): 
     await next();
   });
   for (const path of ['/alerts/*', '/silences', '/silence/*']) app.use(path, caughtUp(modules));
-  app.get('/status', (c) => c.json(statusJson(options, modules)));
+  const original = configText(modules.alertmanagerConfig);
+  app.get('/status', (c) => c.json(statusJson(options, modules, original)));
   app.get('/receivers', (c) => {
     const receivers = modules.node.view().state.config?.command.config.receivers ?? [];
     return c.json(receivers.map(({ name }) => ({ name })));
@@ -102,16 +105,19 @@ function momentOf({ node, clock, localTimeIn }: HttpModules): Moment {
   return { state: view.state, now: readingTime(clock, view), localTimeIn };
 }
 
-function statusJson({ version, revision }: HttpOptions, { node, redactConfig }: HttpModules) {
+function statusJson(
+  { version, revision }: HttpOptions,
+  { node }: HttpModules,
+  original: (state: State) => string,
+) {
   const status = node.status();
-  const source = node.view().state.config?.command.source ?? '';
   return {
     cluster: {
       name: status.name,
       peers: status.members.map(({ name, peerAddress }) => ({ address: peerAddress, name })),
       status: node.ready() ? 'ready' : 'settling',
     },
-    config: { original: redactConfig(source) },
+    config: { original: original(node.view().state) },
     uptime: timeText(status.startedAt),
     versionInfo: {
       branch: '',

@@ -6,7 +6,9 @@
 import { Hono, type Context } from 'hono';
 import type { MonitorReport } from '../../ports.ts';
 import { joinedProblems, onlyMethods, problem, refused } from '../answers.ts';
+import type { State } from '../../../projections/state.ts';
 import { caughtUp } from '../caught-up.ts';
+import { configText } from '../config-text.ts';
 import { HTTP_LIMITS } from '../limits.ts';
 import { readingTime, type HttpEnv, type HttpModules } from '../modules.ts';
 import { matchersOf } from '../alertmanager/query.ts';
@@ -27,9 +29,11 @@ export function tocsinRoutes(modules: HttpModules, events: EventStreams): Hono<H
     c.header('Cache-Control', 'no-store');
     await next();
   });
-  for (const path of ['/notifications', '/explain']) app.use(path, caughtUp(modules));
+  for (const path of ['/notifications', '/explain', '/config']) app.use(path, caughtUp(modules));
   app.post('/observations', (c) => postObservations(c, modules));
   app.get('/status', (c) => c.json(statusJson(modules)));
+  const config = configText(modules.redactConfig);
+  app.get('/config', (c) => c.json(configJson(modules, config)));
   app.get('/members', (c) => c.json(modules.node.status().members));
   app.delete('/members/:node', (c) => removeMember(c, modules));
   app.post('/leader', (c) => transferLead(c, modules));
@@ -39,6 +43,7 @@ export function tocsinRoutes(modules: HttpModules, events: EventStreams): Hono<H
   onlyMethods(app, {
     '/observations': 'POST',
     '/status': 'GET',
+    '/config': 'GET',
     '/members': 'GET',
     '/members/:node': 'DELETE',
     '/leader': 'POST',
@@ -109,6 +114,16 @@ function statusJson({ monitors, node }: HttpModules): object {
 
 function monitorJson({ dropped, ...report }: MonitorReport): object {
   return { ...report, dropped: dropped.map((each) => ({ ...each, at: timeOrNull(each.at) })) };
+}
+
+/** The configuration that the log has applied, as it was written, without its secrets. */
+function configJson({ node }: HttpModules, text: (state: State) => string): object {
+  const { state } = node.view();
+  return {
+    index: state.config?.index ?? null,
+    origin: state.config?.command.origin ?? null,
+    original: text(state),
+  };
 }
 
 const LIMIT_DEFAULT = 100;
