@@ -29,7 +29,7 @@ async function follower() {
     { nodeId: 'b', incarnation: 1 },
     {
       clock,
-      attendance: new Attendance('b', { now: () => 0 } as LogClock),
+      attendance: new Attendance('b', { now: () => 0 } as LogClock, 0),
       standing: {
         refusal: () => null,
         isLeader: () => false,
