@@ -17,7 +17,7 @@ import type { GivenUp, Transaction } from './transaction.ts';
 type Result = Outcome['result'];
 
 /** How long a final notification can still be looked at. */
-const FINAL_KEEP_MS = 24 * 3_600_000;
+export const FINAL_KEEP_MS = 24 * 3_600_000;
 /** Wait before the second try; it doubles with each further one. */
 const BACKOFF_FIRST_MS = 500;
 /** The longest wait between two tries. */

@@ -10,7 +10,7 @@ import type { Silence } from './state.ts';
 import type { Transaction } from './transaction.ts';
 
 /** How long an expired silence can still be looked at, and brought back: Alertmanager's 120 h. */
-const EXPIRED_KEEP_MS = 120 * 3_600_000;
+export const EXPIRED_KEEP_MS = 120 * 3_600_000;
 
 export type SilenceStatus = 'pending' | 'active' | 'expired';
 

@@ -79,6 +79,7 @@ export async function openDesk(
       port: 0,
       prefix: '',
       classicNames: false,
+      dataDirectory: '/var/lib/tocsin',
       version: '0.1.0',
       revision: 'abc',
       ...options,

@@ -142,7 +142,9 @@ describe('POST /api/v2/silences', () => {
     const desk = await openDesk();
     const answer = await desk.post('/api/v2/silences', silence({ id: 'nobody' }));
     expect(answer).toMatchObject({ status: 404 });
-    expect(answer.json()).toBe('silence nobody not found');
+    expect(answer.json()).toBe(
+      'silence nobody not found: one is forgotten 120 hours after its end',
+    );
   });
 
   it('classic mode refuses a matcher on a name outside of ASCII', async () => {

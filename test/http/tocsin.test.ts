@@ -2,6 +2,7 @@
 
 import { describe, expect, it } from 'vitest';
 import { HTTP_LIMITS } from '../../src/io/http/limits.ts';
+import { entries } from '../../src/projections/table.ts';
 import { check, config, receiver } from '../support/scenario-config.ts';
 import { NOON, openDesk, type Desk } from './harness.ts';
 
@@ -166,6 +167,9 @@ describe('GET /tocsin/v1/explain', () => {
     readonly alerts: readonly Record<string, unknown>[];
     readonly pending: readonly Record<string, unknown>[];
     readonly truncated: boolean;
+    readonly memory: Readonly<
+      Record<'alertsSince' | 'notificationsSince' | 'notKnown' | 'ask', string>
+    >;
   }
   async function explain(desk: Desk, alert: string): Promise<Explained> {
     const answer = await desk.get(`/tocsin/v1/explain?alert=${encodeURIComponent(alert)}`);
@@ -255,6 +259,45 @@ describe('GET /tocsin/v1/explain', () => {
     expect(pending).toMatchObject([
       { check: 'HighCpu', state: 'pending', value: 99, since: at(0), firesAt: at(300_000) },
     ]);
+  });
+
+  it('an alert that is forgotten is not denied: the answer says so, and which command knows', async () => {
+    const desk = await toldAndHeldBack();
+    await desk.post('/api/v2/alerts', [{ labels: { alertname: 'Loud' }, endsAt: at(30_000) }]);
+    for (let minute = 1; minute < 26 * 60; minute++) {
+      desk.clock.advance(60_000);
+      desk.node.decide();
+      for (const [id, row] of entries(desk.node.view().state.notifications)) {
+        if (row.status !== 'owed') continue;
+        desk.node.fold([{ kind: 'attempt', notification: id, try: row.tries + 1, node: 'n1' }]);
+        const outcome = { result: 'delivered', status: 200, detail: '', tookMs: 12 } as const;
+        desk.node.fold([{ kind: 'outcome', notification: id, try: row.tries + 1, ...outcome }]);
+      }
+    }
+    const { alerts, memory } = await explain(desk, 'alertname="Loud",team=~"it\'s.*"');
+    expect(alerts).toEqual([]);
+    const now = 30_000 + (26 * 60 - 1) * 60_000;
+    expect(memory).toMatchObject({
+      alertsSince: at(now - 15 * 60_000),
+      notificationsSince: at(now - 24 * 3_600_000),
+      ask: String.raw`tocsin replay /var/lib/tocsin --alert '{alertname="Loud", team=~"it'\''s.*"}'`,
+    });
+    expect(memory.notKnown).toContain(
+      `One that ended before ${at(now - 15 * 60_000)} may have fired, and somebody may have been`,
+    );
+    // And the list of notifications says since when it is one.
+    const listed = await desk.get('/tocsin/v1/notifications');
+    expect(listed.headers.get('tocsin-known-since')).toBe(at(now - 24 * 3_600_000));
+  });
+
+  it('of an alert that is known, what it did before is not denied either', async () => {
+    const desk = await toldAndHeldBack();
+    const { memory } = await explain(desk, 'alertname=Loud');
+    expect(memory.notKnown).toMatch(
+      /^If it fired before and that ended before .*, it is not shown\./,
+    );
+    expect(memory.notKnown).toContain('all decisions about a group but the last');
+    expect(memory.ask).toBe(`tocsin replay /var/lib/tocsin --alert '{alertname="Loud"}'`);
   });
 
   it.each([

@@ -7,6 +7,7 @@
  */
 
 import { hostname } from 'node:os';
+import path from 'node:path';
 import type { ApplyConfig } from '../../commands/config.ts';
 import { alertmanagerConfig } from '../config/alertmanager-text.ts';
 import { parseMatcher, parseMatchers } from '../config/matcher-text.ts';
@@ -465,6 +466,7 @@ class Daemon {
         ...http,
         prefix: httpPrefix,
         classicNames,
+        dataDirectory: path.resolve(this.#options.dataDirectory),
         version: VERSION,
         revision: '',
       },

@@ -24,6 +24,8 @@ export interface HttpOptions {
   readonly prefix: string;
   /** Alertmanager's classic mode: label names of ASCII letters, digits and `_` only. */
   readonly classicNames: boolean;
+  /** The node's data directory, for answers that name the command which knows more. */
+  readonly dataDirectory: string;
   /** The version of this build, for `/api/v2/status`. */
   readonly version: string;
   readonly revision: string;

@@ -53,7 +53,7 @@ function routesOf(options: HttpOptions, modules: HttpModules, events: EventStrea
   app.notFound((c) => problem(c, 404, `there is no ${c.req.method} ${c.req.path}`));
   app.route(apiRoot, alertmanagerRoutes(options, modules));
   app.route(`${prefix}/api/v1`, removedRoutes());
-  app.route(`${prefix}/tocsin/v1`, tocsinRoutes(modules, events));
+  app.route(`${prefix}/tocsin/v1`, tocsinRoutes(options, modules, events));
   app.route(`${prefix}/`, lifecycleRoutes(modules));
   app.route(`${prefix}/`, pageRoutes(modules));
   if (prefix !== '') {

@@ -9,7 +9,7 @@ import { Hono, type Context } from 'hono';
 import { LIMITS } from '../../../commands/limits.ts';
 import type { Command } from '../../../commands/command.ts';
 import { readsEmptyAnnotations } from '../../../projections/reducers.ts';
-import { silenceStatus } from '../../../projections/silences.ts';
+import { EXPIRED_KEEP_MS, silenceStatus } from '../../../projections/silences.ts';
 import type { State } from '../../../projections/state.ts';
 import { get } from '../../../projections/table.ts';
 import { joinedProblems, jsonList, onlyMethods, problem, refused } from '../answers.ts';
@@ -222,5 +222,6 @@ async function deleteSilence(c: Context<HttpEnv>, { node, clock }: HttpModules):
 }
 
 function noSilence(c: Context<HttpEnv>, id: string): Response {
-  return problem(c, 404, `silence ${id} not found`);
+  const hours = EXPIRED_KEEP_MS / 3_600_000;
+  return problem(c, 404, `silence ${id} not found: one is forgotten ${hours} hours after its end`);
 }

@@ -3,7 +3,7 @@
  * with their last decision, and every notification that named it.
  *
  * Promise: a pure reading of one state; each reason comes with the log index of its decision, so
- * that `tocsin replay` finds it. What is older than a day is only in the log.
+ * that `tocsin replay` finds it. What is not known any more is named, never denied.
  */
 
 import type { Matcher } from '../../../commands/matchers.ts';
@@ -20,6 +20,7 @@ import {
 } from '../../../projections/views.ts';
 import type { Moment } from '../alertmanager/holders.ts';
 import { HTTP_LIMITS } from '../limits.ts';
+import { memoryOf, type Memory } from './memory.ts';
 import { byDecision, notificationJson } from './notification-rows.ts';
 import { timeOrNull } from './times.ts';
 
@@ -32,10 +33,12 @@ export interface Explanation {
   readonly pending: readonly object[];
   /** True when more matched than are shown. */
   readonly truncated: boolean;
+  /** What may have happened and is not known here any more. */
+  readonly memory: Memory;
 }
 
-export function explain(moment: Moment, asked: Asked): Explanation {
-  const { state } = moment;
+export function explain(moment: Moment, asked: Asked, dataDirectory: string): Explanation {
+  const { state, now } = moment;
   const found = alertsAsked(state, asked);
   const shown = found.slice(0, HTTP_LIMITS.explainedAlerts);
   const notifications = notificationsOf(state, new Set(shown.map(([fingerprint]) => fingerprint)));
@@ -46,6 +49,7 @@ export function explain(moment: Moment, asked: Asked): Explanation {
     ),
     pending: pending.slice(0, HTTP_LIMITS.explainedAlerts).map(pendingJson),
     truncated: Math.max(found.length, pending.length) > HTTP_LIMITS.explainedAlerts,
+    memory: memoryOf(asked, { now, isFound: found.length + pending.length > 0, dataDirectory }),
   };
 }
 

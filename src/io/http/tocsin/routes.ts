@@ -10,19 +10,24 @@ import type { State } from '../../../projections/state.ts';
 import { caughtUp } from '../caught-up.ts';
 import { configText } from '../config-text.ts';
 import { HTTP_LIMITS } from '../limits.ts';
-import { readingTime, type HttpEnv, type HttpModules } from '../modules.ts';
+import { readingTime, type HttpEnv, type HttpModules, type HttpOptions } from '../modules.ts';
 import { matchersOf } from '../alertmanager/query.ts';
 import { sameSiteChanges } from '../origins.ts';
 import { proposeInTurn } from '../proposals.ts';
 import { parsedJson, textBody } from '../request-body.ts';
 import type { EventStreams } from './events.ts';
 import { explain, type Asked } from './explain.ts';
+import { notificationsSince } from './memory.ts';
 import { removeMember, transferLead } from './members.ts';
 import { isStatus, notificationRows, STATUS_WORDS } from './notification-rows.ts';
 import { observeCommands, readingsOfJson, readingsOfLines, type Readings } from './observations.ts';
 import { timeOrNull } from './times.ts';
 
-export function tocsinRoutes(modules: HttpModules, events: EventStreams): Hono<HttpEnv> {
+export function tocsinRoutes(
+  options: Pick<HttpOptions, 'dataDirectory'>,
+  modules: HttpModules,
+  events: EventStreams,
+): Hono<HttpEnv> {
   const app = new Hono<HttpEnv>();
   app.use(sameSiteChanges);
   app.use(async (c, next) => {
@@ -38,7 +43,7 @@ export function tocsinRoutes(modules: HttpModules, events: EventStreams): Hono<H
   app.delete('/members/:node', (c) => removeMember(c, modules));
   app.post('/leader', (c) => transferLead(c, modules));
   app.get('/notifications', (c) => getNotifications(c, modules));
-  app.get('/explain', (c) => getExplanation(c, modules));
+  app.get('/explain', (c) => getExplanation(c, options, modules));
   app.get('/events', (c) => events.open(c));
   onlyMethods(app, {
     '/observations': 'POST',
@@ -128,7 +133,7 @@ function configJson({ node }: HttpModules, text: (state: State) => string): obje
 
 const LIMIT_DEFAULT = 100;
 
-function getNotifications(c: Context<HttpEnv>, { node }: HttpModules): Response {
+function getNotifications(c: Context<HttpEnv>, { node, clock }: HttpModules): Response {
   const wanted = (c.req.queries('status') ?? []).flatMap((text) => text.split(','));
   const statuses = wanted.filter(isStatus);
   if (statuses.length < wanted.length) return problem(c, 400, `status is one of ${STATUS_WORDS}`);
@@ -136,12 +141,20 @@ function getNotifications(c: Context<HttpEnv>, { node }: HttpModules): Response 
   if (!Number.isInteger(limit) || limit < 1 || limit > HTTP_LIMITS.notificationsListed) {
     return problem(c, 400, `limit is a number from 1 to ${HTTP_LIMITS.notificationsListed}`);
   }
-  return c.json(notificationRows(node.view().state, statuses, limit));
+  const view = node.view();
+  // The body is a list, which has no room to say that those that ended earlier are forgotten.
+  c.header('Tocsin-Known-Since', notificationsSince(readingTime(clock, view)) ?? undefined);
+  return c.json(notificationRows(view.state, statuses, limit));
 }
 
 const FINGERPRINT = /^[0-9a-f]{16}$/;
 
-function getExplanation(c: Context<HttpEnv>, modules: HttpModules): Response {
+/** An empty answer has status 200, too: it is what is known, and says what is not. */
+function getExplanation(
+  c: Context<HttpEnv>,
+  { dataDirectory }: Pick<HttpOptions, 'dataDirectory'>,
+  modules: HttpModules,
+): Response {
   const asked = askedFor(c.req.query('alert') ?? '', modules);
   if (!asked.ok) return problem(c, 400, asked.message);
   const view = modules.node.view();
@@ -152,7 +165,7 @@ function getExplanation(c: Context<HttpEnv>, modules: HttpModules): Response {
     index,
     term,
     now: timeOrNull(now),
-    ...explain({ state, now, localTimeIn }, asked.value),
+    ...explain({ state, now, localTimeIn }, asked.value, dataDirectory),
   });
 }
 
