@@ -308,6 +308,21 @@ describe('a graphite monitor', () => {
     },
   );
 
+  it('survives an answer that is deep and one whose names are long, and shows little of them', async () => {
+    const deep = `${'['.repeat(100_000)}${']'.repeat(100_000)}`;
+    const long = 'n'.repeat(1_000_000);
+    const text = `[{"target":"x.deep","datapoints":[[${deep},NOW],[1,NOW]]},{"target":${deep}},{"target":"${long}","datapoints":[[1,NOW]]}]`;
+    const { intake, monitors } = await answering(text);
+    await intake.until(2);
+    expect(intake.readings().slice(0, 2)).toEqual([
+      ['x.deep', 1],
+      ['home.up', 1],
+    ]);
+    const samples = monitors.reports()[0]?.dropped.map(({ sample }) => sample) ?? [];
+    expect(samples).toHaveLength(2);
+    expect(samples.join('').length).toBeLessThan(1_000);
+  });
+
   it('drops a name that is not UTF-8, which could be meant for another', async () => {
     const { url } = await server((_, response) => {
       const text = `[{"target":"gr\xf6sse","datapoints":[[1,${nowSeconds()}]]},{"target":"x","datapoints":[[2,${nowSeconds()}]]}]`;

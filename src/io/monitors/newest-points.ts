@@ -9,7 +9,7 @@
 import type { DropReason } from './intake-ledger.ts';
 import { lateBeforeSeconds } from './point-time.ts';
 import type { Fault, Reading } from './polling.ts';
-import type { RawPoint, Rendered, RenderedSeries } from './rendered-json.ts';
+import { describe, type RawPoint, type Rendered, type RenderedSeries } from './rendered-json.ts';
 import { monitorSeriesName } from './series-name.ts';
 
 export interface NewestPointsOptions {
@@ -56,7 +56,7 @@ export class NewestPoints {
     const inAnswer = new Map<string, GoodPoint | null>([[this.#options.ownName, null]]);
     for (const rendered of series) {
       const name = monitorSeriesName(rendered.target);
-      const seen = this.#seenOf(name ?? rendered.target);
+      const seen = this.#seenOf(name ?? rendered.target.slice(0, BAD_NAME_LENGTH_MAX));
       const newest = takeNewest(rendered, seen, faults);
       if (newest === null) continue;
       if (name === null) {
@@ -105,12 +105,15 @@ export class NewestPoints {
   /** Those of this answer are the ones that are still about. */
   #forgetAllBut(series: readonly RenderedSeries[]): void {
     if (this.#seen.size <= NAMES_MAX) return;
-    const current = new Set(series.map(({ target }) => monitorSeriesName(target) ?? target));
+    const current = new Set(series.map(({ target }) => monitorSeriesName(target)));
     for (const name of this.#seen.keys()) {
       if (!current.has(name)) this.#seen.delete(name);
     }
   }
 }
+
+/** What is remembered of a name that nothing may have; it may be as long as an answer. */
+const BAD_NAME_LENGTH_MAX = 256;
 
 /** Ten times what one answer can hold. */
 const NAMES_MAX = 100_000;
@@ -131,15 +134,10 @@ function takeNewest(rendered: RenderedSeries, seen: Seen, faults: Faults): GoodP
     // A point without a time cannot be told from itself in the next answer: it counts each time.
     if (seconds <= seen.bad) continue;
     if (seconds > newestBad) newestBad = seconds;
-    faults.add(reason, `${rendered.target} ${valueText(value)} ${seconds}`);
+    faults.add(reason, `${rendered.target} ${describe(value)} ${seconds}`);
   }
   seen.bad = newestBad;
   return newest;
-}
-
-/** JSON has no word for an infinity. */
-function valueText(value: unknown): string {
-  return typeof value === 'number' ? String(value) : JSON.stringify(value);
 }
 
 function faultOf({ value, seconds }: RawPoint): DropReason | null {
@@ -171,7 +169,8 @@ class Faults {
     const known = this.#byReason.get(reason) ?? { count: 0, samples: [] };
     this.#byReason.set(reason, known);
     known.count++;
-    if (known.samples.length < SAMPLES_MAX) known.samples.push(sample);
+    if (known.samples.length < SAMPLES_MAX)
+      known.samples.push(sample.slice(0, SAMPLE_LENGTH_MAX).toWellFormed());
   }
 
   get all(): readonly Fault[] {
@@ -185,3 +184,4 @@ class Faults {
 
 /** Enough to see what they have in common. */
 const SAMPLES_MAX = 5;
+const SAMPLE_LENGTH_MAX = 200;

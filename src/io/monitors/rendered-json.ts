@@ -35,7 +35,7 @@ export function readRendered(body: Buffer): Rendered | null {
     const isNamed = typeof target === 'string' && !(hasBadBytes && target.includes(REPLACEMENT));
     if (isNamed && isSeriesOfPoints(datapoints))
       series.push({ target, points: datapoints.map(pointOf) });
-    else odd.push(sampleOf(item));
+    else odd.push(`${describe(target)} with ${describe(datapoints)} for datapoints`);
   }
   return series.length === 0 && odd.length > 0 ? null : { series, odd };
 }
@@ -82,8 +82,20 @@ function wordAsJson(found: string): string {
   return found.startsWith('-') ? '-1e9999' : '1e9999';
 }
 
-const SAMPLE_LENGTH_MAX = 200;
-
-function sampleOf(item: unknown): string {
-  return (JSON.stringify(item) ?? 'nothing').slice(0, SAMPLE_LENGTH_MAX);
+/** A part of an answer in a few words. It may be large, or deep, so it is not written out. */
+export function describe(part: unknown): string {
+  if (Array.isArray(part)) return 'a list';
+  switch (typeof part) {
+    case 'string':
+      return JSON.stringify(part.slice(0, TEXT_LENGTH_MAX));
+    case 'number':
+    case 'boolean':
+      return String(part);
+    case 'object':
+      return part === null ? 'null' : 'an object';
+    default:
+      return 'nothing';
+  }
 }
+
+const TEXT_LENGTH_MAX = 80;
