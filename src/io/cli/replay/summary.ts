@@ -92,9 +92,11 @@ function storyLines({ story, unknown, possiblyOfStory }: Replay): readonly strin
       ? []
       : [`note: ${counted(possiblyOfStory, 'recorded decisions and tries')} there may be about it`];
   if (unknown.length > 0) {
-    const seen = story.size === 0 ? 'no alert of that description was seen, but' : 'of this alert';
-    const rest = story.size === 0 ? 'one fired' : 'more happened';
-    return [`note: ${seen} whether ${rest} in the unknown part cannot be known`, ...possibly];
+    const what =
+      story.size === 0
+        ? 'no alert of that description was seen, but whether one fired'
+        : 'whether more happened to it';
+    return [`note: ${what} in the unknown part cannot be known`, ...possibly];
   }
   if (story.size > 0) return [];
   return ['note: no alert of that description fired in what was replayed'];
