@@ -155,7 +155,7 @@ function gapText(gap: MomentOf<'gap'>): string {
     case 'entry unreadable':
       return `the state is not known ${until}`;
     case 'after the log':
-      return 'the log ends here; what happened later is not known';
+      return 'nothing is recorded from here on; what happened is not known';
   }
 }
 

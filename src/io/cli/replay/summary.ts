@@ -71,7 +71,7 @@ function unknownLine(unknown: Unknown, lastIndex: number): string {
   const { cause, from, fromAt, to, toAt, missingFrom, missingTo } = unknown;
   if (cause === 'after the log') {
     const ends = fromAt === 0 ? '' : ` (${timeText(fromAt)})`;
-    return `unknown: the log ends at entry ${from - 1}${ends}; what happened later is not known from it`;
+    return `unknown: nothing is recorded behind entry ${from - 1}${ends}; what happened later is not known`;
   }
   const missing = missingTo === null ? `from ${missingFrom} on` : `${missingFrom} to ${missingTo}`;
   const what =
