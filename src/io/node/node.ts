@@ -497,6 +497,8 @@ export class Node implements NodeHandle, PeerReceiver {
           isConfirmed &&
           this.#role === 'leader' &&
           this.#term === term &&
+          // Who is being made leader does not wait until this node is forgotten.
+          this.#raft.status().transferTarget === null &&
           ageMs() < CONFIRMATION_TICKS * this.#options.tickMs;
         resolve({ isFresh });
       });

@@ -44,6 +44,8 @@ export class Checker {
   readonly #folded = new Map<number, Folded>();
   /** `id/try` of every attempt that is in the folded log. */
   readonly #attempts = new Set<string>();
+  /** `id/try` of every attempt whose outcome is in the folded log. */
+  readonly #ended = new Set<string>();
   /** How often each client command took effect, by the name it carries. */
   readonly #effects = new Map<string, number>();
   readonly #countedAt = new Set<number>();
@@ -76,6 +78,7 @@ export class Checker {
     this.#countedAt.add(index);
     for (const command of batch.commands) {
       if (command.kind === 'attempt') this.#attempts.add(`${command.notification}/${command.try}`);
+      if (command.kind === 'outcome') this.#ended.add(`${command.notification}/${command.try}`);
       for (const name of namesIn(command)) {
         const times = (this.#effects.get(name) ?? 0) + 1;
         this.#effects.set(name, times);
@@ -168,6 +171,8 @@ export class Checker {
     if (!this.#attempts.has(key)) {
       throw new LawBroken('nothing is sent before its attempt is committed', key);
     }
+    // A successor has said what became of it: what leaves now is stale, and may contradict it.
+    if (this.#ended.has(key)) throw new LawBroken('nothing is sent for a try that is over', key);
     if (this.#sent.has(key)) throw new LawBroken('one attempt is started once', key);
     this.#sent.add(key);
     const keyBefore = this.#keys.get(page.id) ?? page.idempotencyKey;

@@ -117,7 +117,11 @@ export class SimulatedCluster {
     this.#newcomers = new SeededRandom(options.seed ^ 0xb11d);
     this.network = new SimulatedNetwork({ random: this.random });
     const people = new SeededRandom(options.seed ^ 0x9e0);
-    this.receivers = new Receivers({ answer: () => answerOf(people) }, { time: this.time });
+    const ways = new SeededRandom(options.seed ^ 0x3a7);
+    this.receivers = new Receivers(
+      { answer: () => answerOf(people), connectMs: () => connectMsOf(ways) },
+      { time: this.time },
+    );
     const bytes = encodeBatch({ at: 0, commands: [this.#configCommand()] });
     this.#configHash = hex(modules.digest.sha256(bytes));
   }
@@ -344,6 +348,11 @@ function answerOf(people: SeededRandom): Answer {
   const isSlow = people.next() < 0.2;
   const afterMs = isSlow ? 1 + Math.floor(people.next() * 4_000) : 1;
   return { status: people.next() < 0.1 ? 503 : 200, afterMs };
+}
+
+/** Most receivers are near; to some it takes as long as a leader takes to be missed. */
+function connectMsOf(ways: SeededRandom): number {
+  return ways.next() < 0.8 ? 1 : 1 + Math.floor(ways.next() * 1_500);
 }
 
 /** A sync takes a millisecond, and everything else no time at all. */

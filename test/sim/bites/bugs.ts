@@ -16,6 +16,32 @@ const SENDER = 'src/io/node/sender.ts';
 
 export const BUGS: readonly Bug[] = [
   {
+    name: 'leadership is confirmed before the connection is made',
+    edits: [
+      {
+        file: 'src/io/sim/receivers.ts',
+        was: 'const connectMs = this.#options.connectMs?.() ?? 0;',
+        becomes: `const connectMs = this.#options.connectMs?.() ?? 0;
+    const early = (await delivery.confirm()).isFresh();`,
+      },
+      {
+        file: 'src/io/sim/receivers.ts',
+        was: 'const confirmation = await delivery.confirm();',
+        becomes: 'const confirmation = { isFresh: () => early };',
+      },
+    ],
+  },
+  {
+    name: 'a confirmation of leadership does not grow old',
+    edits: [
+      {
+        file: NODE,
+        was: 'ageMs() < CONFIRMATION_TICKS * this.#options.tickMs;',
+        becomes: 'ageMs() >= 0;',
+      },
+    ],
+  },
+  {
     name: 'what was appended counts as durable before its sync',
     edits: [
       {
