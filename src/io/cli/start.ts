@@ -8,6 +8,7 @@
 import { hostname } from 'node:os';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { parseDuration } from '../config/durations.ts';
+import { parseHttpUrl } from '../config/urls.ts';
 import type { DaemonOptions, HostPort } from '../daemon/daemon.ts';
 import { EXIT, type ExitCode } from '../daemon/exit.ts';
 import { LOG_LEVELS, type LogLevel } from '../daemon/world.ts';
@@ -94,7 +95,13 @@ export function startCommand(finish: (code: ExitCode) => void): Command {
         .argParser(durationFlag),
     )
     .addOption(toggle(new Option('--classic-names', 'only classic label names')))
-    .addOption(env(new Option('--external-url <url>', 'how notifications link here')))
+    .addOption(
+      env(
+        new Option('--external-url <url>', 'how notifications link here').argParser(
+          parseExternalUrl,
+        ),
+      ),
+    )
     .addOption(
       env(
         new Option('--log-level <level>', 'least level to log').choices(LOG_LEVELS).default('info'),
@@ -262,6 +269,12 @@ function durationFlag(text: string): number {
   const parsed = parseDuration(text);
   if (!parsed.ok) throw new InvalidArgumentError(`${parsed.message}. Write 5s, 10m or 14d.`);
   return parsed.value;
+}
+
+function parseExternalUrl(text: string): string {
+  const parsed = parseHttpUrl(text);
+  if (parsed.ok) return text;
+  throw new InvalidArgumentError(`it ${parsed.message}. Write http://host:9093/path.`);
 }
 
 function parsePrefix(text: string): string {

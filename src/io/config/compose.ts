@@ -6,7 +6,7 @@
  * when it must compile a regular expression: a daemon would die of a reload.
  */
 
-import { Composer, Parser, type CST, type Document, type LineCounter } from 'yaml';
+import { Composer, isScalar, Parser, type CST, type Document, type LineCounter } from 'yaml';
 
 /** Nesting of a real file is below 20. */
 export const DEPTH_MAX = 100;
@@ -24,13 +24,21 @@ export type Composed =
   /** `tooDeepAt` is the offset of what is nested too deep. */
   | { readonly ok: false; readonly tooDeepAt: number };
 
-/** The documents of the text, at least one; their `errors` tell what is broken. */
+/** The documents of the text, at least one, without empty ones after it; their `errors` tell what is broken. */
 export function composeYaml(source: string, lines?: LineCounter): Composed {
   const tokens = [...new Parser(lines?.addNewLine).parse(source)];
   const tooDeepAt = offsetTooDeep(tokens);
   if (tooDeepAt !== null) return { ok: false, tooDeepAt };
   const composer = new Composer(OPTIONS);
-  return { ok: true, documents: [...composer.compose(tokens, true, source.length)] };
+  const [first, ...rest] = composer.compose(tokens, true, source.length);
+  const documents = first === undefined ? [] : [first, ...rest.filter(saysSomething)];
+  return { ok: true, documents };
+}
+
+/** A last line `---` begins a document of nothing, in which nothing is lost. */
+function saysSomething({ contents, errors }: Document): boolean {
+  const isEmpty = contents === null || (isScalar(contents) && contents.value === '');
+  return !isEmpty || errors.length > 0;
 }
 
 function offsetTooDeep(tokens: readonly CST.Token[]): number | null {

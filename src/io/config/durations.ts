@@ -12,7 +12,7 @@ export const DAY_MS = 24 * HOUR_MS;
 export const YEAR_MS = 365 * DAY_MS;
 
 /** Go keeps a duration in 63 bits of nanoseconds; a longer one is a mistake in any file. */
-const DURATION_MAX_MS = 292 * YEAR_MS;
+const DURATION_MAX_MS = 9_223_372_036_854;
 
 const UNITS_MS = [YEAR_MS, 7 * DAY_MS, DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS, 1];
 const DURATION = /^(?:(\d+)y)?(?:(\d+)w)?(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?(?:(\d+)ms)?$/;

@@ -10,6 +10,7 @@ import { z } from 'zod';
 import { LIMITS } from '../../commands/limits.ts';
 import { parseDuration, parseGoDuration } from './durations.ts';
 import { bad, good, type Parsed } from './parsed.ts';
+import { parseHttpUrl, parseProxyUrl } from './urls.ts';
 import { Scalar, type Fields } from './yaml.ts';
 
 export type Shape = Readonly<Record<string, z.ZodType>>;
@@ -21,23 +22,39 @@ export function fields<S extends Shape>(shape: S) {
   return z.preprocess((value, context) => passed(checkMap(value), value, context), object);
 }
 
-/** A list. A single value is refused, as in Go. */
-export function list<T>(item: z.ZodType<T>) {
+/**
+ * A list. A single value is refused, as in Go. `zero` is what an item without a value means, where
+ * Go gives it its zero value; without it, such an item is refused.
+ */
+export function list<T>(item: z.ZodType<T>, zero?: T) {
   return checked<unknown[]>((value) =>
     Array.isArray(value)
       ? good(value)
       : bad(`${must(value)} be a list`, 'write [a, b] or one "- item" a line'),
-  ).pipe(z.array(item));
+  ).pipe(z.array(orZero(item, zero)));
 }
 
-/** A map with free keys, as pairs in the order of the file. */
-export function pairs<T>(item: z.ZodType<T>): z.ZodType<readonly (readonly [string, T])[]> {
+/** A map with free keys, as pairs in the order of the file. `zero` as in {@link list}. */
+export function pairs<T>(
+  item: z.ZodType<T>,
+  zero?: T,
+): z.ZodType<readonly (readonly [string, T])[]> {
   return checked(checkMap).transform((value, context) =>
     Object.keys(value).flatMap((key) => {
-      const read = inner(item, value[key], context, [key]);
+      const read = inner(orZero(item, zero), value[key], context, [key]);
       return read.ok ? [[key, read.value] as const] : [];
     }),
   );
+}
+
+/** Go never asks a type what null means: it takes the zero value, unchecked. */
+function orZero<T>(item: z.ZodType<T>, zero: T | undefined): z.ZodType<T> {
+  if (zero === undefined) return item;
+  return z.unknown().transform((value, context): T => {
+    if (value === null) return zero;
+    const read = inner(item, value, context, []);
+    return read.ok ? read.value : z.NEVER;
+  });
 }
 
 /** Whichever of two forms the value has: a list, or a single value. */
@@ -102,10 +119,19 @@ export const number: z.ZodType<number> = leaf((value, scalar) => {
 /** A whole number without a sign. */
 export function whole(min: number, max: number): z.ZodType<number> {
   return leaf((value, scalar) => {
-    const parsed = scalar.plain && /^\d+$/.test(value) ? Number(value) : NaN;
+    const parsed = scalar.plain ? goInteger(value) : NaN;
     if (parsed >= min && parsed <= max) return good(parsed);
     return bad(`"${value}" is not a whole number from ${min} to ${max}`);
   });
+}
+
+/** A whole number as Go reads YAML 1.1: `0x10` and `0b11`, octal `010` and `0o10`, `1_000` and `1e3`. */
+function goInteger(text: string): number {
+  const digits = text.replaceAll('_', '').replace(/^\+/, '');
+  if (/^0[0-7]+$/.test(digits)) return parseInt(digits, 8);
+  const form = /^(?:0x[0-9a-fA-F]+|0b[01]+|0o[0-7]+|(?:0|[1-9]\d*)(?:\.\d*)?(?:[eE][-+]?\d+)?)$/;
+  const value = form.test(digits) ? Number(digits) : NaN;
+  return Number.isInteger(value) ? value : NaN;
 }
 
 /** Milliseconds of a Prometheus duration. */
@@ -114,14 +140,23 @@ export const duration: z.ZodType<number> = leaf((value) => parseDuration(value))
 /** Milliseconds of a Go duration. */
 export const goDuration: z.ZodType<number> = leaf((value) => parseGoDuration(value));
 
-/** An http or https URL. What is a template is left to the sender. */
-export const url: z.ZodType<string> = leaf((value) => {
-  if (value === '<secret>') {
-    return bad('is a masked secret', 'put the real URL here: this one was hidden for display');
-  }
-  if (value.length > LIMITS.seriesName) return bad(`has over ${LIMITS.seriesName} characters`);
-  return value.includes('{{') ? good(value) : checkUrl(value);
+/** An http or https URL. */
+export const url: z.ZodType<string> = leaf(readUrl);
+
+/** An http or https URL, or a template of one, which is left to the sender. */
+export const templatedUrl: z.ZodType<string> = leaf((value) => {
+  if (!/\{\{[^]*\}\}/.test(value)) return readUrl(value);
+  if (value.length <= LIMITS.seriesName) return good(value);
+  return bad(`has over ${LIMITS.seriesName} characters`);
 });
+
+/** The URL of a proxy; empty for none. */
+export const proxyUrl: z.ZodType<string> = leaf((value) => parseProxyUrl(value));
+
+function readUrl(value: string): Parsed<string> {
+  if (value !== '<secret>') return parseHttpUrl(value);
+  return bad('is a masked secret', 'put the real URL here: this one was hidden for display');
+}
 
 /** Refuses two of `keys` at once. */
 export function exclusive(
@@ -191,13 +226,4 @@ function checkMap(value: unknown): Parsed<Fields> {
 
 function must(value: unknown): string {
   return value === undefined || value === null ? 'is missing; it must' : 'must';
-}
-
-/** The text is not repeated in the message: a URL often is a secret. */
-function checkUrl(given: string): Parsed<string> {
-  const hint = 'write for example http://host:8080/path';
-  if (!URL.canParse(given)) return bad('is not a URL', hint);
-  const { protocol } = new URL(given);
-  if (protocol === 'http:' || protocol === 'https:') return good(given);
-  return bad('is not an http or https URL', hint);
 }

@@ -8,7 +8,19 @@
 import { posix } from 'node:path';
 import type { z } from 'zod';
 import { LIMITS } from '../../commands/limits.ts';
-import { fields, flag, leaf, list, maybe, pairs, text, exclusive, refuse } from './fields.ts';
+import {
+  fields,
+  flag,
+  leaf,
+  list,
+  maybe,
+  name,
+  pairs,
+  proxyUrl,
+  text,
+  exclusive,
+  refuse,
+} from './fields.ts';
 import { bad, good } from './parsed.ts';
 
 const anyText = text(LIMITS.labelValue);
@@ -41,10 +53,10 @@ export const tlsConfig = fields({
 });
 
 const proxy = {
-  proxy_url: someText,
+  proxy_url: maybe(proxyUrl),
   no_proxy: someText,
   proxy_from_environment: maybe(flag),
-  proxy_connect_header: maybe(pairs(list(anyText)).transform(asObject)),
+  proxy_connect_header: maybe(pairs(list(anyText, ''), []).transform(asObject)),
 };
 
 const basicAuth = fields({
@@ -72,7 +84,7 @@ const authorization = fields({
 });
 
 const oauth2 = fields({
-  client_id: anyText,
+  client_id: name(LIMITS.labelValue),
   client_secret: someText,
   client_secret_file: someText,
   client_secret_ref: someText,
@@ -84,20 +96,26 @@ const oauth2 = fields({
   signature_algorithm: someText,
   iss: someText,
   audience: someText,
-  claims: maybe(pairs(anyText).transform(asObject)),
-  scopes: maybe(list(anyText)),
-  token_url: anyText,
-  endpoint_params: maybe(pairs(anyText).transform(asObject)),
+  claims: maybe(pairs(anyText, '').transform(asObject)),
+  scopes: maybe(list(anyText, '')),
+  token_url: name(LIMITS.labelValue),
+  endpoint_params: maybe(pairs(anyText, '').transform(asObject)),
   tls_config: maybe(tlsConfig),
   ...proxy,
 }).superRefine((oauth, context) => {
-  exclusive(context, oauth, ['client_secret', 'client_secret_file', 'client_secret_ref']);
+  const secrets = ['client_secret', 'client_secret_file', 'client_secret_ref'] as const;
+  exclusive(context, oauth, secrets);
+  // With a signed assertion the key of a certificate takes the place of the secret.
+  const needsSecret = !(oauth.grant_type ?? '').endsWith('jwt-bearer');
+  if (needsSecret && secrets.every((key) => (oauth[key] ?? '') === '')) {
+    refuse(context, [], 'has no client_secret', 'add client_secret or client_secret_file');
+  }
 });
 
 const httpHeader = fields({
-  values: maybe(list(anyText)),
-  secrets: maybe(list(anyText)),
-  files: maybe(list(anyText)),
+  values: maybe(list(anyText, '')),
+  secrets: maybe(list(anyText, '')),
+  files: maybe(list(anyText, '')),
 });
 
 export const httpConfig = fields({
@@ -109,7 +127,7 @@ export const httpConfig = fields({
   tls_config: maybe(tlsConfig),
   follow_redirects: maybe(flag),
   enable_http2: maybe(flag),
-  http_headers: maybe(pairs(httpHeader).transform(asObject)),
+  http_headers: maybe(pairs(maybe(httpHeader), undefined).transform(asObject)),
   ...proxy,
 }).superRefine((http, context) => {
   exclusive(context, http, [

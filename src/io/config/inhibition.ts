@@ -14,7 +14,7 @@ import { matchesAbsent, sortedMatchers } from './matcher-text.ts';
 import type { Reader } from './reader.ts';
 
 function inhibitFields(labels: LabelFields) {
-  const names = maybe(list(labels.labelName));
+  const names = maybe(labels.equal);
   return fields({
     name: maybe(text(LIMITS.name)),
     source_match: maybe(labels.match),

@@ -47,6 +47,9 @@ const times = fields({ start_time: timeOfDay, end_time: timeOfDay })
   })
   .transform((range) => ({ from: range.start_time, to: range.end_time }));
 
+/** What a range without a value is in Go: Sunday as a day of the week, never as anything else. */
+const NO_RANGE: Range = { from: 0, to: 0 };
+
 const weekdays = rangeOf('a day of the week', 'monday:friday', (word) => {
   const day = WEEKDAYS.indexOf(word);
   return day < 0 ? null : day;
@@ -72,13 +75,16 @@ const daysOfMonth = rangeOf(
 );
 
 function partFields(localZone: string) {
-  const zone = leaf((text) => (text === 'Local' ? good(localZone) : checkZone(text)));
+  const zone = leaf((text) => {
+    if (text === '') return good('UTC');
+    return text === 'Local' ? good(localZone) : checkZone(text);
+  });
   return fields({
-    times: maybe(list(times)),
-    weekdays: maybe(list(weekdays)),
-    days_of_month: maybe(list(daysOfMonth)),
-    months: maybe(list(months)),
-    years: maybe(list(years)),
+    times: maybe(list(times, NO_RANGE)),
+    weekdays: maybe(list(weekdays, NO_RANGE)),
+    days_of_month: maybe(list(daysOfMonth, NO_RANGE)),
+    months: maybe(list(months, NO_RANGE)),
+    years: maybe(list(years, NO_RANGE)),
     location: maybe(zone),
   }).transform((given): IntervalPart => ({
     times: given.times ?? [],
@@ -90,11 +96,21 @@ function partFields(localZone: string) {
   }));
 }
 
+/** A part without a value has no condition. */
+const ALWAYS: IntervalPart = {
+  times: [],
+  weekdays: [],
+  daysOfMonth: [],
+  months: [],
+  years: [],
+  zone: 'UTC',
+};
+
 /** `localZone` is what `location: Local` means, as an IANA name. */
 export function readIntervals(reader: Reader, localZone: string): readonly TimeInterval[] {
   const intervalFields = fields({
     name: name(LIMITS.name),
-    time_intervals: maybe(list(partFields(localZone))),
+    time_intervals: maybe(list(partFields(localZone), ALWAYS)),
   });
   const placeByName = new Map<string, Path>();
   return ['mute_time_intervals', 'time_intervals'].flatMap((section) =>
@@ -132,7 +148,7 @@ function rangeOf(
 }
 
 function numberIn(word: string, min: number, max: number): number | null {
-  const value = /^-?\d+$/.test(word) ? Number(word) : NaN;
+  const value = /^[-+]?\d+$/.test(word) ? Number(word) : NaN;
   return value >= min && value <= max ? value : null;
 }
 

@@ -39,14 +39,16 @@ export function labelFields(classicNames: boolean) {
     });
 
   return {
-    /** One label name. */
-    labelName: leaf(checkName),
+    /** Labels of a group; `...` stands for all, and is no name of a label. */
+    groupBy: list(leaf((value) => (value === '...' ? good(value) : checkName(value)))),
+    /** Label names that two alerts share; one without a value is the name that all alerts lack. */
+    equal: list(leaf(checkName), '').transform((names) => names.filter((name) => name !== '')),
     /** A map of labels, or of annotations. */
-    labels: named(pairs(text(LIMITS.labelValue))),
+    labels: named(pairs(text(LIMITS.labelValue), '')),
     /** The list form: `matchers: ['severity="critical"']`. */
-    matchers: list(matcherLine(classicNames)).transform((lines) => lines.flat()),
+    matchers: list(matcherLine(classicNames), []).transform((lines) => lines.flat()),
     /** The deprecated `match`. */
-    match: named(pairs(text(LIMITS.labelValue))).transform((found) => matchersOf(found, '=')),
+    match: named(pairs(text(LIMITS.labelValue), '')).transform((found) => matchersOf(found, '=')),
     /** The deprecated `match_re`. */
     matchRe: named(pairs(leaf(checkExpression))).transform((found) => matchersOf(found, '=~')),
   };

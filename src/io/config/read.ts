@@ -16,7 +16,7 @@ import { readGlobal } from './global.ts';
 import { readInhibitRules } from './inhibition.ts';
 import { readIntervals } from './intervals.ts';
 import { readMonitors } from './monitors.ts';
-import { pathText, type Problem } from './problems.ts';
+import { pathText, type Path, type Problem } from './problems.ts';
 import { Reader } from './reader.ts';
 import { readReceivers } from './receivers.ts';
 import { countRoutes, readRoute } from './routes.ts';
@@ -67,7 +67,7 @@ const SECTIONS = [
 /** Sections of Alertmanager that have no counterpart here. */
 const IGNORED_SECTIONS = ['tracing', 'event_recorder'];
 
-const templateFields = maybe(list(text(LIMITS.seriesName)));
+const templateFields = maybe(list(text(LIMITS.seriesName), ''));
 
 export function readConfig(source: string, options: ReadConfigOptions): ReadConfig {
   const { file, externalUrl = null, classicNames = false } = options;
@@ -76,6 +76,7 @@ export function readConfig(source: string, options: ReadConfigOptions): ReadConf
   }
   const reader = new Reader(source, { file, classicNames });
   if (reader.problems.length > 0) return { ok: false, problems: reader.problems };
+  warnOfOddValues(reader, reader.sections, []);
   const config = readSections(reader, options.localZone ?? zoneOfThisMachine());
   const templates = readTemplates(reader);
   if (config === undefined || reader.problems.length > 0) {
@@ -108,6 +109,27 @@ function readSections(reader: Reader, localZone: string): Config | undefined {
     monitors: readMonitors(reader),
   };
   return route === undefined ? undefined : { ...config, route };
+}
+
+/**
+ * Warns of what Go accepts and nobody means: items of lists without a value, and variables in URLs,
+ * which nobody fills in.
+ */
+function warnOfOddValues(reader: Reader, value: Value, path: Path): void {
+  if (value === null) {
+    if (typeof path.at(-1) !== 'number') return;
+    reader.warning(path, 'an item without a value', 'remove it, or write the value');
+  } else if (value instanceof Scalar) {
+    const key = path.findLast((step) => typeof step === 'string') ?? '';
+    if (!/(^|_)url$/.test(key) || !/\$\{\w*\}/.test(value.text)) return;
+    reader.warning(path, 'variables such as ${NAME} are not filled in here', 'write the value');
+  } else if (isFields(value)) {
+    for (const [key, inner] of Object.entries(value)) {
+      warnOfOddValues(reader, inner, [...path, key]);
+    }
+  } else {
+    for (const [i, inner] of value.entries()) warnOfOddValues(reader, inner, [...path, i]);
+  }
 }
 
 function readTemplates(reader: Reader): readonly TemplatePattern[] {

@@ -15,6 +15,7 @@ import {
   isFields,
   maybe,
   name,
+  templatedUrl,
   text,
   url,
   whole,
@@ -50,13 +51,31 @@ const TYPES: Readonly<Record<string, boolean>> = {
   wechat: false,
 };
 
+/** Where each type has its URL, as far as Alertmanager checks it. */
+const URL_KEYS: Readonly<Record<string, string>> = {
+  discord: 'webhook_url',
+  incidentio: 'url',
+  jira: 'api_url',
+  mattermost: 'webhook_url',
+  msteams: 'webhook_url',
+  msteamsv2: 'webhook_url',
+  opsgenie: 'api_url',
+  pagerduty: 'url',
+  rocketchat: 'api_url',
+  slack: 'api_url',
+  telegram: 'api_url',
+  victorops: 'api_url',
+  webex: 'api_url',
+  wechat: 'api_url',
+};
+
 const SUFFIX = '_configs';
 const KNOWN_KEYS = ['name', 'labels', ...Object.keys(TYPES).map((type) => type + SUFFIX)];
 
 const webhook = fields({
   send_resolved: maybe(flag),
   http_config: maybe(httpConfig),
-  url: maybe(url),
+  url: maybe(templatedUrl),
   url_file: maybe(text(LIMITS.labelValue)),
   max_alerts: maybe(whole(0, Number.MAX_SAFE_INTEGER)),
   timeout: maybe(goDuration),
@@ -129,7 +148,9 @@ function readIntegrations(
   }
   return items.flatMap(([item, at], position) => {
     const read =
-      type === 'webhook' ? readWebhook(reader, item, at, global) : readOther(reader, item, at);
+      type === 'webhook'
+        ? readWebhook(reader, item, at, global)
+        : readOther(reader, type, item, at);
     if (read === undefined) return [];
     if (read.settings.length > LIMITS.labelValue) {
       reader.problem(at, `its settings take over ${LIMITS.labelValue} characters`);
@@ -165,13 +186,20 @@ function readWebhook(
   return { sendResolved: given.send_resolved, settings: jsonOf(withFilesIn(folder, settings)) };
 }
 
-/** Only `send_resolved` is read, everything else is kept for a build that knows the type. */
-function readOther(reader: Reader, value: Value, path: Path): ReadIntegration | undefined {
+/** Only what all types share is read; everything else is kept for a build that knows the type. */
+function readOther(
+  reader: Reader,
+  type: string,
+  value: Value,
+  path: Path,
+): ReadIntegration | undefined {
   if (!isFields(value)) {
     reader.problem(path, 'must be a map (key: value)');
     return undefined;
   }
   const { send_resolved: sendResolved, ...rest } = value;
+  const urlKey = URL_KEYS[type];
+  if (urlKey !== undefined) reader.read(maybe(url), value[urlKey], [...path, urlKey]);
   return {
     sendResolved: reader.read(maybe(flag), sendResolved, [...path, 'send_resolved']),
     settings: jsonOf(plainOf(rest)),

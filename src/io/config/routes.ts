@@ -27,7 +27,7 @@ export interface Names {
 function routeFields(labels: LabelFields) {
   return fields({
     receiver: maybe(text(LIMITS.name)),
-    group_by: maybe(list(labels.labelName)),
+    group_by: maybe(labels.groupBy),
     group_wait: maybe(duration),
     group_interval: maybe(duration),
     repeat_interval: maybe(duration),
@@ -121,7 +121,9 @@ class RouteReader {
   }
 
   #checkNames(given: Given, path: Path): void {
-    this.#known('receiver', given.receiver, this.#names.receivers, [...path, 'receiver']);
+    if ((given.receiver ?? '') !== '') {
+      this.#known('receiver', given.receiver ?? '', this.#names.receivers, [...path, 'receiver']);
+    }
     for (const key of ['mute_time_intervals', 'active_time_intervals'] as const) {
       for (const [i, interval] of (given[key] ?? []).entries()) {
         this.#known('time interval', interval, this.#names.intervals, [...path, key, i]);
@@ -129,8 +131,8 @@ class RouteReader {
     }
   }
 
-  #known(kind: string, wanted: string | undefined, known: readonly string[], path: Path): void {
-    if (wanted === undefined || wanted === '' || known.includes(wanted)) return;
+  #known(kind: string, wanted: string, known: readonly string[], path: Path): void {
+    if (known.includes(wanted)) return;
     const { message, hint } = missingName(kind, wanted, known);
     this.#reader.problem(path, message, hint);
   }

@@ -73,9 +73,10 @@ const ALIASED_VALUES_MAX = 100_000;
 export function parseYaml(text: string): ParsedYaml {
   const lines = new LineCounter();
   const composed = composeYaml(text, lines);
-  const faults = composed.ok
-    ? syntaxFaults(composed.documents, lines)
-    : [tooDeep(composed.tooDeepAt)];
+  const faults = [
+    ...controlCharacter(text),
+    ...(composed.ok ? syntaxFaults(composed.documents, lines) : [tooDeep(composed.tooDeepAt)]),
+  ];
   const builder = new Builder();
   const document = composed.ok && faults.length === 0 ? composed.documents[0] : undefined;
   const root = document === undefined ? null : builder.build(document);
@@ -100,6 +101,10 @@ export function scalarText(node: YamlScalar): string {
 
 /** Words of YAML 1.1 for "nothing", as Go reads them when they stand without quotes. */
 const NULL_WORDS = new Set(['', '~', 'null', 'Null', 'NULL']);
+
+const BINARY_TAG = 'tag:yaml.org,2002:binary';
+/** Tags that make a quoted scalar mean what it would mean without quotes. */
+const PLAIN_TAGS = /^tag:yaml\.org,2002:(?:bool|int|float|null)$/;
 
 class Builder {
   readonly faults: Fault[] = [];
@@ -184,7 +189,12 @@ class Builder {
 
   #scalar(node: YamlScalar): Value {
     const text = scalarText(node);
-    const plain = (node.type ?? YamlScalar.PLAIN) === YamlScalar.PLAIN && node.tag === undefined;
+    const { tag } = node;
+    if (tag === BINARY_TAG) {
+      return this.#fault(node, 'the tag !!binary is not read here', 'write the text itself');
+    }
+    const isPlainText = (node.type ?? YamlScalar.PLAIN) === YamlScalar.PLAIN;
+    const plain = tag === undefined ? isPlainText : PLAIN_TAGS.test(tag);
     if (plain && NULL_WORDS.has(text)) return null;
     return this.#placed(node, new Scalar(text, plain));
   }
@@ -197,7 +207,8 @@ class Builder {
       const key = this.#key(pair, keysAt);
       if (key === null) continue;
       const value = this.#value(pair.value, depth + 1);
-      if (key === '<<') merged.push(...(Array.isArray(value) ? (value as Value[]) : [value]));
+      if (key === '<<' && isPlain(pair.key))
+        merged.push(...(Array.isArray(value) ? (value as Value[]) : [value]));
       else own[key] = value;
     }
     for (const other of merged) this.#merge(node, other, own, keysAt);
@@ -207,12 +218,13 @@ class Builder {
 
   /** The text of a key, or null with a fault when it is none or stands twice. */
   #key(pair: Pair, keysAt: Map<string, number>): string | null {
-    const key = pair.key;
+    const key = isAlias(pair.key) ? this.#anchors.get(pair.key.source) : pair.key;
     if (!isScalar(key)) {
       const hint = 'put quotes around a value that starts with { or [';
-      this.#fault(key, 'a key must be plain text', hint);
+      this.#fault(pair.key, 'a key must be plain text', hint);
       return null;
     }
+    if (key.anchor !== undefined) this.#anchors.set(key.anchor, key);
     const name = scalarText(key);
     if (keysAt.has(name)) {
       this.#fault(key, `the key "${name}" stands twice in one map`, 'keep one of them');
@@ -252,6 +264,10 @@ class Builder {
   }
 }
 
+function isPlain(key: unknown): boolean {
+  return isScalar(key) && (key.type ?? YamlScalar.PLAIN) === YamlScalar.PLAIN;
+}
+
 function offsetOfNode(node: unknown): number {
   return (node as { range?: readonly number[] | null } | null)?.range?.[0] ?? 0;
 }
@@ -275,6 +291,16 @@ function syntaxFaults(documents: readonly Document[], lines: LineCounter): Fault
       hint: 'a configuration is one document: remove the line --- and merge the parts',
     },
   ];
+}
+
+/** Go refuses a file with control characters; most come from a terminal or from another encoding. */
+function controlCharacter(text: string): Fault[] {
+  // eslint-disable-next-line no-control-regex -- these are the characters that are looked for.
+  const found = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u0084\u0086-\u009f\ufffe\uffff]/;
+  const at = text.search(found);
+  if (at < 0) return [];
+  const code = text.charCodeAt(at).toString(16).toUpperCase().padStart(4, '0');
+  return [{ at, message: `a control character stands here, U+${code}`, hint: 'remove it' }];
 }
 
 function tooDeep(at: number): Fault {
