@@ -1,22 +1,122 @@
+import { Writable } from 'node:stream';
+import type { Command } from 'commander';
 import { afterEach, describe, expect, it, vi } from 'vitest';
+import { chaosCommand } from '../../src/io/cli/chaos.ts';
+import { checkCommand } from '../../src/io/cli/check.ts';
+import { forgetEmptyVariables } from '../../src/io/cli/environment.ts';
+import { membersCommand } from '../../src/io/cli/members.ts';
+import { replayCommand } from '../../src/io/cli/replay.ts';
+import { snapshotCommand } from '../../src/io/cli/snapshot.ts';
 import { startCommand } from '../../src/io/cli/start.ts';
+import { statusCommand } from '../../src/io/cli/status.ts';
 
 afterEach(() => vi.unstubAllEnvs());
 
-/** What `--shadow` is when nothing but its variable is set. */
-async function shadowWith(value: string | undefined): Promise<unknown> {
-  vi.stubEnv('TOCSIN_SHADOW', value);
-  const command = startCommand(() => undefined).action(() => undefined);
-  await command.parseAsync(['--config', 'tocsin.yml'], { from: 'user' });
-  return command.opts()['shadow'];
+const nowhere = new Writable({ write: (_, __, done) => done() });
+const io = { stdout: nowhere, stderr: nowhere, finish: () => undefined };
+
+/** All commands as the program has them, made with the environment as it is. */
+function commands(): readonly Command[] {
+  const all = [
+    startCommand(() => undefined),
+    statusCommand(io),
+    membersCommand(io),
+    checkCommand(io),
+    replayCommand(io),
+    snapshotCommand(io),
+    chaosCommand(io),
+  ];
+  return all.flatMap(withSubcommands).filter(({ options }) => options.length > 0);
 }
 
-describe('the variable of a switch', () => {
-  it.each(['1', 'true', 'yes', 'on'])('%s turns it on', async (value) => {
-    expect(await shadowWith(value)).toBe(true);
+function withSubcommands(command: Command): readonly Command[] {
+  return [command, ...command.commands.flatMap(withSubcommands)];
+}
+
+/** Every flag that a variable can set. */
+const FLAGS = commands().flatMap((command) =>
+  command.options.flatMap(({ attributeName, envVar, long }, i) =>
+    envVar === undefined
+      ? []
+      : [{ command: command.name(), flag: long ?? '', variable: envVar, key: attributeName, i }],
+  ),
+);
+
+/** The values of a command's flags when it is called with as little as it takes. */
+async function valuesOf(name: string): Promise<unknown> {
+  forgetEmptyVariables(process.env);
+  const command = commands().find((each) => each.name() === name);
+  command?.action(() => undefined).exitOverride();
+  const places = command?.registeredArguments.filter(({ required }) => required) ?? [];
+  const flags = name === 'start' ? ['--config', 'tocsin.yml'] : [];
+  await command?.parseAsync([...flags, ...places.map(() => 'x')], { from: 'user' });
+  return command?.opts();
+}
+
+describe('a variable that is empty is one that is not set', () => {
+  it('for more than thirty flags, of every command that reads the environment', () => {
+    expect(FLAGS.length).toBeGreaterThan(30);
+    expect(new Set(FLAGS.map(({ command }) => command))).toEqual(
+      new Set(['start', 'status', 'list', 'remove', 'transfer', 'config', 'chaos']),
+    );
   });
 
-  it.each(['0', 'false', 'No', 'off', '', undefined])('%s leaves it off', async (value) => {
-    expect(await shadowWith(value)).toBe(false);
+  it.each(FLAGS.filter(({ variable }) => variable !== 'TOCSIN_CONFIG'))(
+    '$variable of $command',
+    async ({ command, variable }) => {
+      const unset = await valuesOf(command);
+
+      for (const empty of ['', ' ']) {
+        vi.stubEnv(variable, empty);
+        expect(await valuesOf(command)).toEqual(unset);
+      }
+    },
+  );
+
+  it('TOCSIN_CONFIG, which start cannot do without', async () => {
+    vi.stubEnv('TOCSIN_CONFIG', '');
+    forgetEmptyVariables(process.env);
+    const command = startCommand(() => undefined).exitOverride();
+    command.configureOutput({ writeErr: () => undefined });
+
+    await expect(command.parseAsync([], { from: 'user' })).rejects.toThrow('--config <file>');
+  });
+
+  it('and no variable of anybody else is touched', () => {
+    const environment = { HOME: '', TOCSIN_NAME: '', TOCSIN_JOIN: 'a:1' };
+    forgetEmptyVariables(environment);
+
+    expect(environment).toEqual({ HOME: '', TOCSIN_JOIN: 'a:1' });
+  });
+});
+
+describe('the variable of a switch', () => {
+  const switches = [
+    ['start', 'TOCSIN_SHADOW', 'shadow'],
+    ['start', 'TOCSIN_STANDALONE', 'standalone'],
+    ['start', 'TOCSIN_CLASSIC_NAMES', 'classicNames'],
+    ['config', 'TOCSIN_CLASSIC_NAMES', 'classicNames'],
+  ] as const;
+
+  it.each(switches)('%s %s is on for a yes and off for a no', async (command, variable, key) => {
+    for (const yes of ['1', 'true', 'yes', 'on']) {
+      vi.stubEnv(variable, yes);
+      expect(await valuesOf(command)).toMatchObject({ [key]: true });
+    }
+    for (const no of ['0', 'false', 'No', 'n', 'off', '', undefined]) {
+      vi.stubEnv(variable, no);
+      expect(await valuesOf(command)).toMatchObject({ [key]: false });
+    }
+  });
+});
+
+describe('--external-url', () => {
+  it('is refused where notifications could not link to it', async () => {
+    const command = startCommand(() => undefined).exitOverride();
+    command.configureOutput({ writeErr: () => undefined });
+
+    await expect(
+      command.parseAsync(['--config', 'a', '--external-url', 'http://${HOST}/'], { from: 'user' }),
+    ).rejects.toThrow('has a character in its host that no host name has');
   });
 });

@@ -18,6 +18,7 @@ import { runChaos, type ChaosOptions } from './chaos/run.ts';
 import { exitOf } from './chaos/verdict.ts';
 import { verdictLines } from './chaos/print.ts';
 import type { CommandIo, Terminals } from './command-io.ts';
+import { env } from './environment.ts';
 import { Output } from './render-output.ts';
 
 const CHAOS_FORMATS = ['table', 'json'] as const;
@@ -184,10 +185,6 @@ function stopSignal(): AbortSignal {
     for (const listener of before) process.off(signal, listener);
   }
   return stop.signal;
-}
-
-function env(option: Option): Option {
-  return option.env(`TOCSIN_${option.attributeName().toUpperCase()}`);
 }
 
 function duration(text: string): number {

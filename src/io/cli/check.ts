@@ -12,6 +12,7 @@ import { problemText } from '../config/problems.ts';
 import type { ReadConfig } from '../config/read.ts';
 import { EXIT, type ExitCode } from '../daemon/exit.ts';
 import type { CommandIo, Terminals } from './command-io.ts';
+import { toggle } from './environment.ts';
 import { Output } from './render-output.ts';
 
 const CHECK_FORMATS = ['text', 'json'] as const;
@@ -35,11 +36,7 @@ export function checkCommand(io: CommandIo): Command {
     .addOption(
       new Option('-o, --output <format>', 'how to print it').choices(CHECK_FORMATS).default('text'),
     )
-    .addOption(
-      new Option('--classic-names', 'only classic label names')
-        .env('TOCSIN_CLASSIC_NAMES')
-        .default(false),
-    )
+    .addOption(toggle(new Option('--classic-names', 'only classic label names')))
     .showHelpAfterError('(add --help for the flags)')
     .exitOverride()
     .addHelpText('after', HELP)

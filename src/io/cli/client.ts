@@ -6,6 +6,7 @@
 import { InvalidArgumentError, Option } from 'commander';
 import { Agent, request } from 'undici';
 import { parseDuration } from '../config/durations.ts';
+import { env } from './environment.ts';
 
 export interface Call {
   readonly method: 'GET' | 'POST' | 'DELETE';
@@ -62,12 +63,10 @@ function causeOf(error: Error & { readonly code?: string }, timeoutMs: number): 
 /** The flags that say where the node is and how long to wait. */
 export function nodeOptions(): readonly [url: Option, timeout: Option] {
   return [
-    new Option('--url <url>', 'where the node serves HTTP')
-      .env('TOCSIN_URL')
+    env(new Option('--url <url>', 'where the node serves HTTP'))
       .default('http://127.0.0.1:9093')
       .argParser(parseUrl),
-    new Option('--timeout <duration>', 'how long to wait for the answer')
-      .env('TOCSIN_TIMEOUT')
+    env(new Option('--timeout <duration>', 'how long to wait for the answer'))
       .default(5_000, '5s')
       .argParser(parseTimeout),
   ];

@@ -6,6 +6,7 @@ import { freezeStates } from '../../projections/transaction.ts';
 import { VERSION } from '../daemon/version.ts';
 import { chaosCommand } from './chaos.ts';
 import { checkCommand } from './check.ts';
+import { forgetEmptyVariables } from './environment.ts';
 import { membersCommand } from './members.ts';
 import { replayCommand } from './replay.ts';
 import { snapshotCommand } from './snapshot.ts';
@@ -16,6 +17,7 @@ import { statusCommand } from './status.ts';
 const EXIT_USAGE = 2;
 
 freezeStates(false);
+forgetEmptyVariables(process.env);
 
 const finish = (code: number): void => {
   process.exitCode = code;

@@ -12,6 +12,7 @@ import { parseHttpUrl } from '../config/urls.ts';
 import type { DaemonOptions, HostPort } from '../daemon/daemon.ts';
 import { EXIT, type ExitCode } from '../daemon/exit.ts';
 import { LOG_LEVELS, type LogLevel } from '../daemon/world.ts';
+import { env, toggle } from './environment.ts';
 
 interface Flags {
   readonly config: string;
@@ -139,7 +140,8 @@ export function startCommand(finish: (code: ExitCode) => void): Command {
 }
 
 const HELP = `
-Every flag has an environment variable: --data-dir is TOCSIN_DATA_DIR. Port 0 takes a free port.
+Every flag has an environment variable: --data-dir is TOCSIN_DATA_DIR. An empty variable is not set.
+Port 0 takes a free port.
 When ready, one JSON line with "msg":"listening" on stderr names the addresses.
 A node alone on an empty data directory begins a cluster; others --join it. The same command line
 starts a node again: data that exist are never begun anew.
@@ -216,20 +218,6 @@ function optionsOf(flags: Flags): Omit<DaemonOptions, 'peerTls'> {
   };
 }
 
-function env(option: Option): Option {
-  return option.env(variableOf(option));
-}
-
-function variableOf(option: Option): string {
-  return `TOCSIN_${option.attributeName().replace(/[A-Z]/g, '_$&').toUpperCase()}`;
-}
-
-/** Commander takes any variable that is set for a yes, and `TOCSIN_SHADOW=false` must not be one. */
-function toggle(option: Option): Option {
-  const off = option.default(false);
-  return /^(?:|0|false|no|off)$/i.test(process.env[variableOf(option)] ?? 'unset') ? off : env(off);
-}
-
 function address(flag: string, what: string, fallback: string): Option {
   return env(new Option(`${flag} <host:port>`, what))
     .default(parseAddress(fallback), fallback)
@@ -246,7 +234,7 @@ function parseAddress(text: string): HostPort {
   return { host: (match[1] ?? match[2]) || '0.0.0.0', port };
 }
 
-/** A list of HOST:PORT; an empty text is an empty list, so that a variable can be left empty. */
+/** A list of HOST:PORT; an empty text is an empty list. */
 function parseJoin(text: string): readonly string[] {
   const addresses = text
     .split(',')
