@@ -202,9 +202,14 @@ export class World {
 
   /** A clean stop; the log is closed as the daemon does. */
   async stop(): Promise<void> {
+    await this.stopWithoutKill();
+    this.kill();
+  }
+
+  /** A clean stop of a process that goes on for a while, as one that still closes its sockets. */
+  async stopWithoutKill(): Promise<void> {
     await this.time.until(this.node.stop());
     await this.time.until(this.process.log.close());
-    this.kill();
   }
 
   /** What the disk does to its process from now on. */

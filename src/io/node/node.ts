@@ -161,7 +161,7 @@ export class Node implements NodeHandle, PeerReceiver {
   #readyFrom: number | null = null;
   #snapshot = { index: 0, root: '' };
   #olderSnapshotIndex = 0;
-  #phase: 'running' | 'stopping' | 'failed' = 'running';
+  #phase: 'running' | 'stopping' | 'stopped' | 'failed' = 'running';
   #stopped: Promise<void> | null = null;
   /** Whether the configuration had this node in it when it was last looked at. */
   #isMember = false;
@@ -315,9 +315,13 @@ export class Node implements NodeHandle, PeerReceiver {
     if (!this.#hasFailed()) this.#phase = 'stopping';
     await this.#settled();
     this.#cancelTick();
-    if (this.#hasFailed()) return;
-    this.#proposer.fail(new Error('this node has stopped'));
-    await this.#housekeeping.stop();
+    if (!this.#hasFailed()) {
+      this.#proposer.fail(new Error('this node has stopped'));
+      await this.#housekeeping.stop();
+    }
+    // The log is closed next: what comes after this, an election that was won too, writes no more.
+    if (!this.#hasFailed()) this.#phase = 'stopped';
+    await this.#lastPersist;
   }
 
   // -------------------------------------------------------------------------------------------
@@ -460,6 +464,7 @@ export class Node implements NodeHandle, PeerReceiver {
       case 'running':
         return null;
       case 'stopping':
+      case 'stopped':
         return { ok: false, code: 'stopping', message: 'this node is stopping' };
       case 'failed':
         return { ok: false, code: 'failed', message: 'the disk of this node has failed' };
@@ -560,7 +565,7 @@ export class Node implements NodeHandle, PeerReceiver {
 
   #step(input: Input): void {
     this.#inputs.push(input);
-    if (this.#isStepping || this.#phase === 'failed') return;
+    if (this.#isStepping || this.#phase === 'failed' || this.#phase === 'stopped') return;
     this.#isStepping = true;
     try {
       for (;;) {
