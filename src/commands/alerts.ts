@@ -7,7 +7,7 @@
 
 import { annotationsSchema, labelsSchema } from './labels.ts';
 import { LIMITS } from './limits.ts';
-import { list, record, text, time, type TypeOf } from './schema.ts';
+import { list, offset, record, text, time, type Since2, type TypeOf } from './schema.ts';
 
 const pushedAlertSchema = record({
   labels: labelsSchema,
@@ -23,6 +23,8 @@ export const pushAlertsSchema = record({
   /** Who pushed: the User-Agent's first word, or the peer address. */
   source: text(LIMITS.name),
   alerts: list(pushedAlertSchema, LIMITS.alertsPerCommand),
+  /** How far the clock by which their times are meant was ahead of log time when they were accepted. */
+  offsetMs: offset,
 });
 
-export type PushAlerts = { readonly kind: 'alerts' } & TypeOf<typeof pushAlertsSchema>;
+export type PushAlerts = { readonly kind: 'alerts' } & Since2<typeof pushAlertsSchema, 'offsetMs'>;

@@ -67,18 +67,24 @@ interface Family {
   readonly upcasters: readonly Upcaster[];
 }
 
+/** Version 2 has a number behind the fields of version 1, which was zero before there was one. */
+const withZero: Upcaster = (fields, where) => {
+  if (!Array.isArray(fields)) throw new MalformedCommand(where, 'is not a list of fields');
+  return [...(fields as readonly unknown[]), 0];
+};
+
 /** Tags are forever: a removed kind keeps its number. */
 const FAMILIES: { readonly [K in CommandKind]: Family } = {
   observe: { tag: 1, version: 1, schema: observeSchema, upcasters: [] },
-  alerts: { tag: 2, version: 1, schema: pushAlertsSchema, upcasters: [] },
+  alerts: { tag: 2, version: 2, schema: pushAlertsSchema, upcasters: [withZero] },
   config: { tag: 3, version: 1, schema: applyConfigSchema, upcasters: [] },
-  silence: { tag: 4, version: 1, schema: setSilenceSchema, upcasters: [] },
+  silence: { tag: 4, version: 2, schema: setSilenceSchema, upcasters: [withZero] },
   expireSilence: { tag: 5, version: 1, schema: expireSilenceSchema, upcasters: [] },
   flush: { tag: 6, version: 1, schema: flushSchema, upcasters: [] },
   attempt: { tag: 7, version: 1, schema: attemptSchema, upcasters: [] },
   outcome: { tag: 8, version: 1, schema: outcomeSchema, upcasters: [] },
   clock: { tag: 9, version: 1, schema: clockSchema, upcasters: [] },
-  lead: { tag: 10, version: 1, schema: leadSchema, upcasters: [] },
+  lead: { tag: 10, version: 2, schema: leadSchema, upcasters: [withZero] },
   member: { tag: 11, version: 1, schema: setMemberSchema, upcasters: [] },
   forgetMember: { tag: 12, version: 1, schema: forgetMemberSchema, upcasters: [] },
   request: { tag: 13, version: 1, schema: beginRequestSchema, upcasters: [] },
@@ -123,8 +129,13 @@ export function batchFromWire(wire: unknown): Batch {
 }
 
 function commandToWire(command: Command, where: string): Wire {
-  const family = FAMILIES[command.kind];
-  return [family.tag, family.version, family.schema.encode(command, `${where}.${command.kind}`)];
+  const { schema, tag, upcasters, version } = FAMILIES[command.kind];
+  const fields = schema.encode(command, `${where}.${command.kind}`);
+  // What says nothing new is written as before, so that the build before can read it.
+  if (upcasters.includes(withZero) && Array.isArray(fields) && fields.at(-1) === 0) {
+    return [tag, version - 1, fields.slice(0, -1)];
+  }
+  return [tag, version, fields];
 }
 
 function commandFromWire(wire: unknown, where: string): Command {

@@ -8,7 +8,7 @@
  */
 
 import { LIMITS } from './limits.ts';
-import { record, text, time, type TypeOf } from './schema.ts';
+import { offset, record, text, time, type Since2 } from './schema.ts';
 
 export const clockSchema = record({});
 
@@ -18,6 +18,8 @@ export const leadSchema = record({
   node: text(LIMITS.name),
   /** Since when nobody listened: the `at` of the last sign of a leader; 0 in an empty log. */
   previousAt: time,
+  /** How much of the time since then has not passed at all: log time was set forward by as much. */
+  stepMs: offset,
 });
 
-export type Lead = { readonly kind: 'lead' } & TypeOf<typeof leadSchema>;
+export type Lead = { readonly kind: 'lead' } & Since2<typeof leadSchema, 'stepMs'>;

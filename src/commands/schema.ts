@@ -30,6 +30,11 @@ export interface Schema<T> {
 
 export type TypeOf<S> = S extends Schema<infer T> ? T : never;
 
+/** A record with fields that came with version 2 and may be left out. */
+export type Since2<S, Names extends string> = Omit<TypeOf<S>, Names> & {
+  readonly [Name in Names & keyof TypeOf<S>]?: TypeOf<S>[Name] | undefined;
+};
+
 /** Text of at most `lengthMax` UTF-16 units, without lone surrogates (they have no UTF-8 form). */
 export function text(lengthMax: number): Schema<string> {
   return checked((value, where) => {
@@ -80,6 +85,14 @@ export function whole(min: number, max: number): Schema<number> {
 
 /** Epoch milliseconds, in 48 bits: up to the year 10889. */
 export const time = whole(0, 281_474_976_710_655);
+
+const offsetMs = whole(-281_474_976_710_655, 281_474_976_710_655);
+
+/** How far one clock is ahead of another, in milliseconds; absent is zero. */
+export const offset: Schema<number | undefined> = {
+  encode: (value, where) => offsetMs.encode(value ?? 0, where),
+  decode: (wire, where) => offsetMs.decode(wire, where) || undefined,
+};
 
 /** A span of time in milliseconds. */
 export const span = whole(0, 281_474_976_710_655);

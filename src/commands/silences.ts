@@ -9,7 +9,7 @@
 import { annotationsSchema } from './labels.ts';
 import { LIMITS } from './limits.ts';
 import { matchersSchema } from './matchers.ts';
-import { mintedId, record, text, time, type TypeOf } from './schema.ts';
+import { mintedId, offset, record, text, time, type Since2, type TypeOf } from './schema.ts';
 
 export const setSilenceSchema = record({
   /** The silence to edit, or the empty string for a new one. */
@@ -22,9 +22,11 @@ export const setSilenceSchema = record({
   createdBy: text(LIMITS.labelValue),
   comment: text(LIMITS.labelValue),
   annotations: annotationsSchema,
+  /** How far the clock by which its times are meant was ahead of log time when it was accepted. */
+  offsetMs: offset,
 });
 
-export type SetSilence = { readonly kind: 'silence' } & TypeOf<typeof setSilenceSchema>;
+export type SetSilence = { readonly kind: 'silence' } & Since2<typeof setSilenceSchema, 'offsetMs'>;
 
 export const expireSilenceSchema = record({ id: text(LIMITS.name) });
 

@@ -151,6 +151,14 @@ export interface DroppedOfMonitor {
   readonly at: number;
 }
 
+/** Log time, against which everything in the state is compared. */
+export interface LogTime {
+  /** Epoch milliseconds; never before the last entry that was applied. */
+  readonly at: number;
+  /** How far the wall clock, as far as it is believed, is ahead of it. */
+  readonly offsetMs: number;
+}
+
 /** The node as the HTTP server and the metrics see it. */
 export interface NodeHandle extends Intake {
   view(): View;
@@ -159,6 +167,10 @@ export interface NodeHandle extends Intake {
   ready(): boolean;
   /** Whether this node leads and has applied all that was committed before. */
   leads(): boolean;
+  /** What time it is in the log, and by the clock that people and senders go by. */
+  time(): LogTime;
+  /** Takes the wall clock for right at once. Answers how far it is ahead of log time. */
+  acceptClock(): number;
   /** Changes who belongs to the cluster, here or through the leader. Never rejects. */
   changeMembership(change: MembershipChange): Promise<MembershipAnswer>;
   /** Calls `listener` after each applied entry, until the result is called. */

@@ -10,7 +10,8 @@ import type { PushAlerts, PushedAlert } from '../commands/alerts.ts';
 import type { Check } from '../commands/config.ts';
 import { fingerprint, sameLabels, type Labels } from '../commands/labels.ts';
 import { alertLabels, type CompiledCheck } from './checks.ts';
-import { gapsSince } from './gaps.ts';
+import { byClientClock, clientTimeOf, logTimeOf, type ByClientClock } from './client-time.ts';
+import { lostSince } from './gaps.ts';
 import { joinGroups } from './groups.ts';
 import type { Alert } from './state.ts';
 import type { Transaction } from './transaction.ts';
@@ -20,13 +21,14 @@ export const RESOLVED_KEEP_MS = 15 * 60_000;
 
 /** Folds pushed alerts. */
 export function pushAlerts(tx: Transaction, command: PushAlerts): void {
-  for (const alert of command.alerts) pushAlert(tx, alert);
+  const clock = byClientClock(tx.reducers.version < 2 ? 0 : command.offsetMs);
+  for (const alert of command.alerts) pushAlert(tx, alert, clock);
 }
 
-function pushAlert(tx: Transaction, pushed: PushedAlert): void {
+function pushAlert(tx: Transaction, pushed: PushedAlert, clock: ByClientClock): void {
   const key = fingerprint(pushed.labels);
   const before = tx.get('alerts', key);
-  const after = merged(before, rowOfPushed(tx, pushed));
+  const after = merged(before, rowOfPushed(tx, pushed, clock));
   const begins = !after.resolved && (before === undefined || before.resolved);
   if (begins) {
     fire(tx, key, after);
@@ -38,11 +40,13 @@ function pushAlert(tx: Transaction, pushed: PushedAlert): void {
 }
 
 /** Fills in the times that the sender left out (Alertmanager API v2, `POST /alerts`). */
-function rowOfPushed(tx: Transaction, pushed: PushedAlert): Alert {
+function rowOfPushed(tx: Transaction, pushed: PushedAlert, clock: ByClientClock): Alert {
   const endsByTimeout = pushed.endsAt === 0;
-  const endsAt = endsByTimeout ? tx.at + resolveTimeoutMs(tx) : pushed.endsAt;
-  const startsAt = pushed.startsAt !== 0 ? pushed.startsAt : endsByTimeout ? tx.at : endsAt;
+  const now = clientTimeOf(tx.at, clock);
+  const endsAt = endsByTimeout ? now + resolveTimeoutMs(tx) : pushed.endsAt;
+  const startsAt = pushed.startsAt !== 0 ? pushed.startsAt : endsByTimeout ? now : endsAt;
   return {
+    ...clock,
     labels: pushed.labels,
     annotations: pushed.annotations,
     generatorUrl: pushed.generatorUrl,
@@ -50,7 +54,7 @@ function rowOfPushed(tx: Transaction, pushed: PushedAlert): Alert {
     startsAt,
     endsAt,
     endsByTimeout,
-    resolved: endsAt <= tx.at,
+    resolved: endsAt <= now,
     updatedAt: tx.at,
     wakeAt: 0,
     groups: [],
@@ -59,7 +63,8 @@ function rowOfPushed(tx: Transaction, pushed: PushedAlert): Alert {
 
 /**
  * Merges what is stored with what came: where their times overlap the earlier start stands, and an
- * explicit end that lies further ahead outlives a push without one; else the new one replaces.
+ * explicit end that lies further ahead outlives a push without one; else the new one replaces. Times of
+ * one client are compared as it sent them, and hold by its clock as it was last accepted.
  */
 function merged(before: Alert | undefined, pushed: Alert): Alert {
   if (before === undefined) return pushed;
@@ -125,7 +130,8 @@ export function resolveCheck(
   const key = fingerprint(alertLabels(check, tx.rowAt('series', series) ?? ''));
   const alert = tx.get('alerts', key);
   if (alert === undefined || alert.resolved) return;
-  const ended = { ...alert, endsAt: tx.at, endsByTimeout: false, resolved: true, updatedAt: tx.at };
+  const endsAt = clientTimeOf(tx.at, alert);
+  const ended = { ...alert, endsAt, endsByTimeout: false, resolved: true, updatedAt: tx.at };
   resolve(tx, key, ended, cause);
 }
 
@@ -155,7 +161,7 @@ function resolve(
  * it is, so an alert that is pushed every minute moves its timer once in four.
  */
 function withWakeUp(tx: Transaction, key: string, alert: Alert): Alert {
-  const dueAt = alert.resolved ? tx.at + RESOLVED_KEEP_MS : alert.endsAt;
+  const dueAt = alert.resolved ? tx.at + RESOLVED_KEEP_MS : logTimeOf(alert.endsAt, alert);
   if (dueAt === 0) return alert;
   if (alert.wakeAt !== 0 && alert.wakeAt <= dueAt) return alert;
   if (alert.wakeAt !== 0) tx.clearTimer('foldTimers', alertTimer(key), alert.wakeAt);
@@ -170,12 +176,13 @@ export function alertDue(tx: Transaction, key: string): void {
   const alert = { ...stored, wakeAt: 0 };
   const expiresAt = expiryOf(tx, alert);
   if (!alert.resolved && expiresAt !== 0 && expiresAt <= tx.at) {
-    const endsAt = expiresAt;
+    const endsAt = clientTimeOf(expiresAt, alert);
     resolve(tx, key, { ...alert, endsAt, resolved: true, updatedAt: tx.at }, 'expired');
-  } else if (!alert.resolved && expiresAt > alert.endsAt) {
+  } else if (!alert.resolved && expiresAt > logTimeOf(alert.endsAt, alert)) {
     // What was lost so far is made good; the next gap counts from here.
     const updatedAt = tx.reducers.version < 2 ? alert.updatedAt : tx.at;
-    tx.put('alerts', key, withWakeUp(tx, key, { ...alert, endsAt: expiresAt, updatedAt }));
+    const endsAt = clientTimeOf(expiresAt, alert);
+    tx.put('alerts', key, withWakeUp(tx, key, { ...alert, endsAt, updatedAt }));
   } else if (alert.resolved && alert.groups.length === 0 && isOld(alert, tx.at)) {
     tx.remove('alerts', key);
   } else {
@@ -184,18 +191,27 @@ export function alertDue(tx: Transaction, key: string): void {
 }
 
 /**
- * When a pushed alert ends unless it is pushed again; 0 when nothing but its check can end it. Its
+ * When a pushed alert ends, in log time, unless it is pushed again; 0 when nothing but its check can end it. Its
  * sender could not renew it while nobody listened, so it gets `resolve_timeout` from then on; after a
  * short gap, which a sender may not even have noticed, as much time as was lost.
  */
 function expiryOf(tx: Transaction, alert: Alert): number {
   const { gaps, listeningSince } = tx.facts;
   const timeoutMs = resolveTimeoutMs(tx);
-  if (alert.endsAt === 0) return 0;
-  if (alert.updatedAt < listeningSince) return Math.max(alert.endsAt, listeningSince + timeoutMs);
-  const lostMs = gapsSince(tx.facts, alert.updatedAt);
+  const endsAt = logTimeOf(alert.endsAt, alert);
+  if (endsAt === 0) return 0;
+  if (alert.updatedAt < listeningSince) return Math.max(endsAt, listeningSince + timeoutMs);
+  const lostMs = lostSince(tx.facts, alert.updatedAt);
   const latest = (gaps?.at(-1)?.until ?? 0) + timeoutMs;
-  return Math.max(alert.endsAt, Math.min(alert.endsAt + lostMs, latest));
+  return Math.max(endsAt, Math.min(endsAt + lostMs, latest));
+}
+
+/** Log time was set forward: the alert ends as long after that as it would have. */
+export function postponeAlerts(tx: Transaction, stepMs: number): void {
+  for (const [key, alert] of tx.entries('alerts')) {
+    if (alert.endsAt === 0 || alert.resolved) continue;
+    tx.put('alerts', key, { ...alert, offsetMs: (alert.offsetMs ?? 0) - stepMs });
+  }
 }
 
 function resolveTimeoutMs(tx: Transaction): number {

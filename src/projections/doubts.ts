@@ -7,6 +7,7 @@
  * it for a message it had before.
  */
 
+import { logTimeOf } from './client-time.ts';
 import type { Doubt, Notification, NotificationKey, Told } from './state.ts';
 
 /** The doubt after one more try of which nobody knows the outcome. */
@@ -72,7 +73,7 @@ export function saysAgain(before: Notification, said: Said, configAt: number): b
     isSameList(before.firing, said.firing) &&
     isSameList(before.resolved, said.resolved) &&
     // An alert that ended and began again is another one, under the same fingerprint.
-    said.alerts.every((alert) => alert.startsAt <= before.decidedAt) &&
+    said.alerts.every((alert) => logTimeOf(alert.startsAt, alert) <= before.decidedAt) &&
     configAt < before.decidedAt
   );
 }

@@ -7,6 +7,7 @@
 
 import type { Route } from '../commands/config.ts';
 import type { Flush } from '../commands/decisions.ts';
+import { byClientClock } from './client-time.ts';
 import { leave } from './groups.ts';
 import { oweNotification, replaceNotification, type NotificationContent } from './notifications.ts';
 import { routingOf } from './routing.ts';
@@ -128,6 +129,7 @@ function notifiedAlert(
 ): NotifiedAlert {
   const isResolved = alert.resolved && resolved.includes(fingerprint);
   return {
+    ...byClientClock(alert.offsetMs),
     fingerprint,
     labels: alert.labels,
     annotations: alert.annotations,

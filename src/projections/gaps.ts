@@ -20,31 +20,45 @@ const LONG_GAP_MS = 10_000;
 export const GAP_MS = 1_000;
 const GAPS_MAX = 64;
 
-/** Folds what a leader says of the time before it. */
-export function resumeListening(tx: Transaction, { previousAt }: Lead): void {
-  if (previousAt === 0) return;
-  if (tx.at - previousAt > LONG_GAP_MS) tx.facts = { ...tx.facts, listeningSince: tx.at };
-  if (tx.reducers.version < 2) return;
+/** Folds what a leader says of the time before it; answers by how much log time was set forward. */
+export function resumeListening(tx: Transaction, { previousAt, stepMs = 0 }: Lead): number {
+  if (previousAt === 0) return 0;
+  if (tx.at - previousAt - stepMs > LONG_GAP_MS) tx.facts = { ...tx.facts, listeningSince: tx.at };
+  if (tx.reducers.version < 2) return 0;
   const { gaps = [] } = tx.facts;
   // Two leaders in a row may speak of the same time.
   const ms = tx.at - Math.max(previousAt, gaps.at(-1)?.until ?? 0);
-  if (ms > GAP_MS) tx.facts = { ...tx.facts, gaps: withGap(gaps, { until: tx.at, ms }) };
+  if (ms <= GAP_MS) return 0;
+  const gap = { until: tx.at, ms, ...(stepMs === 0 ? {} : { stepMs }) };
+  tx.facts = { ...tx.facts, gaps: withGap(gaps, gap) };
+  return stepMs;
 }
 
 function withGap(gaps: readonly Gap[], gap: Gap): readonly Gap[] {
   const all = [...gaps, gap];
   const [oldest, second, ...others] = all;
   if (all.length <= GAPS_MAX || oldest === undefined || second === undefined) return all;
-  return [{ until: second.until, ms: oldest.ms + second.ms }, ...others];
+  const stepMs = (oldest.stepMs ?? 0) + (second.stepMs ?? 0);
+  const both = { until: second.until, ms: oldest.ms + second.ms };
+  return [stepMs === 0 ? both : { ...both, stepMs }, ...others];
 }
 
-/** How much of the time since `since` nothing listened, in milliseconds. */
-export function gapsSince({ gaps = [] }: Facts, since: number): number {
+/** How much of the log time since `since` nothing listened, in milliseconds. */
+export function gapsSince(facts: Facts, since: number): number {
+  return sumSince(facts, since, ({ ms }) => ms);
+}
+
+/** The same without what has not passed at all. */
+export function lostSince(facts: Facts, since: number): number {
+  return sumSince(facts, since, ({ ms, stepMs = 0 }) => ms - stepMs);
+}
+
+function sumSince({ gaps = [] }: Facts, since: number, msOf: (gap: Gap) => number): number {
   let sum = 0;
   for (let i = gaps.length - 1; i >= 0; i--) {
     const gap = gaps[i];
     if (gap === undefined || gap.until <= since) break;
-    sum += gap.ms;
+    sum += msOf(gap);
   }
   return sum;
 }

@@ -6,11 +6,22 @@
  * Resolved alerts leave only when their end is told or nobody needs telling.
  */
 
+import { logTimeOf } from './client-time.ts';
 import { doubted, doubtWithout } from './doubts.ts';
 import { isEmpty } from './pages.ts';
 import { groupOf, routesOf, routingOf, type RouteNode } from './routing.ts';
 import type { Alert, Doubt, Group, Notification, Told } from './state.ts';
 import type { Transaction } from './transaction.ts';
+
+/** Log time was set forward: groups wait as long as they would have. */
+export function postponeGroups(tx: Transaction, stepMs: number): void {
+  for (const [key, group] of tx.entries('groups')) {
+    const nextFlush = group.nextFlush + stepMs;
+    tx.clearTimer('flushTimers', key, group.nextFlush);
+    tx.setTimer('flushTimers', key, nextFlush);
+    tx.put('groups', key, { ...group, nextFlush });
+  }
+}
 
 /** Puts an alert into the groups of its routes; gives back all groups that now hold it. */
 export function joinGroups(tx: Transaction, fingerprint: string, alert: Alert): readonly string[] {
@@ -29,7 +40,7 @@ export function joinGroup(
   alert: Alert,
 ): string {
   const { key, text, labels } = groupOf(node, alert.labels);
-  const waitedAt = alert.startsAt + node.route.groupWaitMs;
+  const waitedAt = logTimeOf(alert.startsAt, alert) + node.route.groupWaitMs;
   const group = tx.get('groups', key);
   if (group === undefined) {
     const nextFlush = waitedAt <= tx.at ? tx.at : tx.at + node.route.groupWaitMs;

@@ -8,17 +8,18 @@
 
 import type { Batch, Command } from '../commands/command.ts';
 import type { BeginRequest } from '../commands/membership.ts';
-import { alertDue, pushAlerts } from './alerts.ts';
+import { alertDue, postponeAlerts, pushAlerts } from './alerts.ts';
 import { applyConfig } from './config.ts';
 import { flush } from './flushes.ts';
 import { resumeListening } from './gaps.ts';
+import { postponeGroups } from './groups.ts';
 import { forgetMember, setMember } from './members.ts';
 import { attempt, notificationDue, outcome } from './notifications.ts';
 import { rowsOf } from './pages.ts';
 import { setReducers, THIS_BUILD, type Build } from './reducers.ts';
 import { beginRequest } from './requests.ts';
 import { missingDue, observe, pendingDue } from './series.ts';
-import { expireSilence, setSilence, silenceDue } from './silences.ts';
+import { expireSilence, postponeSilences, setSilence, silenceDue } from './silences.ts';
 import type { State } from './state.ts';
 import { dueTimers } from './timers.ts';
 import { Transaction, type SeriesIndex, type Transition } from './transaction.ts';
@@ -125,6 +126,14 @@ function passTime(tx: Transaction): void {
   }
 }
 
+/** That log time was set changes nothing of what is under way: not when, and not for how long. */
+function postpone(tx: Transaction, stepMs: number): void {
+  if (stepMs <= 0) return;
+  postponeAlerts(tx, stepMs);
+  postponeSilences(tx, stepMs);
+  postponeGroups(tx, stepMs);
+}
+
 function reduce(tx: Transaction, command: Exclude<Command, BeginRequest>, build: Build): void {
   switch (command.kind) {
     case 'observe':
@@ -163,7 +172,7 @@ function reduce(tx: Transaction, command: Exclude<Command, BeginRequest>, build:
     case 'clock':
       return;
     case 'lead':
-      resumeListening(tx, command);
+      postpone(tx, resumeListening(tx, command));
       return;
   }
 }

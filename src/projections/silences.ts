@@ -6,6 +6,7 @@
 
 import type { ExpireSilence, SetSilence } from '../commands/silences.ts';
 import { matcherText, type Matcher } from '../commands/matchers.ts';
+import { byClientClock, clientTimeOf, logTimeOf } from './client-time.ts';
 import type { Silence } from './state.ts';
 import type { Transaction } from './transaction.ts';
 
@@ -14,7 +15,9 @@ export const EXPIRED_KEEP_MS = 120 * 3_600_000;
 
 export type SilenceStatus = 'pending' | 'active' | 'expired';
 
-export function silenceStatus(silence: Silence, now: number): SilenceStatus {
+/** What a silence is at a log time. */
+export function silenceStatus(silence: Silence, at: number): SilenceStatus {
+  const now = clientTimeOf(at, silence);
   if (silence.endsAt <= now) return 'expired';
   return silence.startsAt > now ? 'pending' : 'active';
 }
@@ -26,16 +29,19 @@ export function setSilence(tx: Transaction, command: SetSilence): void {
     tx.note({ kind: 'ignored', command: 'silence', why: `there is no silence ${command.id}` });
     return;
   }
+  const clock = byClientClock(tx.reducers.version < 2 ? 0 : command.offsetMs);
+  const now = clientTimeOf(tx.at, clock);
   const silence: Silence = {
+    ...clock,
     matchers: command.matchers,
-    startsAt: Math.max(command.startsAt, tx.at),
+    startsAt: Math.max(command.startsAt, now),
     endsAt: command.endsAt,
     createdBy: command.createdBy,
     comment: command.comment,
     annotations: command.annotations,
     updatedAt: tx.at,
   };
-  if (old !== undefined && changesInPlace(old, command, tx.at)) {
+  if (old !== undefined && changesInPlace(old, command, { at: tx.at, now })) {
     store(tx, command.id, { ...silence, startsAt: command.startsAt });
     return;
   }
@@ -53,15 +59,28 @@ export function expireSilence(tx: Transaction, command: ExpireSilence): void {
   expire(tx, command.id, silence);
 }
 
+/** Log time was set forward: a silence begins and ends as long after that as it would have. */
+export function postponeSilences(tx: Transaction, stepMs: number): void {
+  for (const [id, silence] of tx.entries('silences')) {
+    if (silenceStatus(silence, tx.at - stepMs) === 'expired') continue;
+    store(tx, id, { ...silence, offsetMs: (silence.offsetMs ?? 0) - stepMs });
+  }
+}
+
 /** Its timer has come: a silence that expired long ago is forgotten. */
 export function silenceDue(tx: Transaction, id: string): void {
   const silence = tx.get('silences', id);
   if (silence !== undefined && forgetAt(silence) <= tx.at) tx.remove('silences', id);
 }
 
-function changesInPlace(old: Silence, command: SetSilence, now: number): boolean {
+/** `now` is by the clock of whoever edits. */
+function changesInPlace(
+  old: Silence,
+  command: SetSilence,
+  { at, now }: { readonly at: number; readonly now: number },
+): boolean {
   if (!sameMatchers(old.matchers, command.matchers)) return false;
-  switch (silenceStatus(old, now)) {
+  switch (silenceStatus(old, at)) {
     case 'active':
       return sameSecond(old.startsAt, command.startsAt) && command.endsAt >= now;
     case 'pending':
@@ -73,8 +92,9 @@ function changesInPlace(old: Silence, command: SetSilence, now: number): boolean
 
 function expire(tx: Transaction, id: string, silence: Silence): void {
   if (silenceStatus(silence, tx.at) === 'expired') return;
-  const startsAt = Math.min(silence.startsAt, tx.at);
-  store(tx, id, { ...silence, startsAt, endsAt: tx.at, updatedAt: tx.at });
+  const now = clientTimeOf(tx.at, silence);
+  const startsAt = Math.min(silence.startsAt, now);
+  store(tx, id, { ...silence, startsAt, endsAt: now, updatedAt: tx.at });
 }
 
 function store(tx: Transaction, id: string, silence: Silence): void {
@@ -85,7 +105,7 @@ function store(tx: Transaction, id: string, silence: Silence): void {
 }
 
 function forgetAt(silence: Silence): number {
-  return silence.endsAt + EXPIRED_KEEP_MS;
+  return logTimeOf(silence.endsAt, silence) + EXPIRED_KEEP_MS;
 }
 
 function sameMatchers(a: readonly Matcher[], b: readonly Matcher[]): boolean {

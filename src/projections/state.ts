@@ -10,6 +10,7 @@ import type { ApplyConfig } from '../commands/config.ts';
 import type { Muted, Reason } from '../commands/decisions.ts';
 import type { Labels } from '../commands/labels.ts';
 import type { Matcher } from '../commands/matchers.ts';
+import type { ByClientClock } from './client-time.ts';
 import type { Pages } from './pages.ts';
 import type { Table } from './table.ts';
 import type { Timers } from './timers.ts';
@@ -69,6 +70,8 @@ export interface Gap {
   /** When somebody listened again. */
   readonly until: number;
   readonly ms: number;
+  /** How much of it has not passed at all, because log time was set; absent without any. */
+  readonly stepMs?: number;
 }
 
 export interface AppliedConfig {
@@ -92,7 +95,7 @@ export interface Breach {
   readonly gapsMs?: number;
 }
 
-export interface Alert {
+export interface Alert extends ByClientClock {
   readonly labels: Labels;
   /** As the check or the sender wrote them; the texts of a check may hold templates. */
   readonly annotations: Labels;
@@ -171,7 +174,7 @@ export interface LastFlush {
   }[];
 }
 
-export interface Silence {
+export interface Silence extends ByClientClock {
   readonly matchers: readonly Matcher[];
   readonly startsAt: number;
   readonly endsAt: number;
@@ -257,7 +260,7 @@ export interface NotificationKey {
  */
 export type NotificationStatus = 'owed' | 'trying' | 'delivered' | 'rejected' | 'replaced';
 
-export interface NotifiedAlert {
+export interface NotifiedAlert extends ByClientClock {
   readonly fingerprint: string;
   readonly labels: Labels;
   readonly annotations: Labels;

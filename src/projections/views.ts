@@ -8,6 +8,7 @@
 
 import { labelPairs, labelValue, type Labels } from '../commands/labels.ts';
 import { checksOf } from './checks.ts';
+import { logTimeOf } from './client-time.ts';
 import { firesAt } from './gaps.ts';
 import { inhibitorsOf, mutingIntervalsOf, silencesOf, type LocalTimeIn } from './muting.ts';
 import { rowAt, rowsOf } from './pages.ts';
@@ -70,8 +71,9 @@ function mutedByIntervals(
   return perGroup.some((names) => names.length === 0) ? [] : [...new Set(perGroup.flat())].sort();
 }
 
+/** Whether it fires at a log time. */
 export function isFiring(alert: Alert, now: number): boolean {
-  return !alert.resolved && (alert.endsAt === 0 || alert.endsAt > now);
+  return !alert.resolved && (alert.endsAt === 0 || logTimeOf(alert.endsAt, alert) > now);
 }
 
 export interface PendingView {

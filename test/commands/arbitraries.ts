@@ -136,6 +136,11 @@ const foldVersion = fc.integer({ min: 1, max: 1_000_000 });
 
 const fingerprint = fc.stringMatching(/^[0-9a-f]{16}$/);
 
+/** How far a clock is ahead; what is zero is left out. */
+const offset = fc
+  .oneof(fc.integer({ min: -9, max: 9 }), fc.constantFrom(2 ** 47, -(2 ** 47)))
+  .map((ms) => (ms === 0 ? undefined : ms));
+
 /** The fields of each kind; a kind that is missing here does not compile. */
 const FIELDS: {
   readonly [K in CommandKind]: fc.Arbitrary<Omit<Extract<Command, { kind: K }>, 'kind'>>;
@@ -146,6 +151,7 @@ const FIELDS: {
     alerts: list(
       fc.record({ labels, annotations, startsAt: time, endsAt: time, generatorUrl: text }),
     ),
+    offsetMs: offset,
   }),
   config: fc.record({ origin: text, source: text, externalUrl: fc.option(text), config }),
   silence: fc.record({
@@ -157,6 +163,7 @@ const FIELDS: {
     createdBy: text,
     comment: text,
     annotations,
+    offsetMs: offset,
   }),
   expireSilence: fc.record({ id: text }),
   flush: fc.record({
@@ -187,7 +194,7 @@ const FIELDS: {
     tookMs: time,
   }),
   clock: fc.constant({}),
-  lead: fc.record({ node: text, previousAt: time }),
+  lead: fc.record({ node: text, previousAt: time, stepMs: offset }),
   member: fc.record({
     node: id,
     name: text,

@@ -71,7 +71,7 @@ export async function openDesk(
     integrations: ['webhook'],
     dropReasons: ['queue-full', 'refused', 'not-committed'],
   });
-  metrics.watch(node, clock);
+  metrics.watch(node);
   const logged: string[] = [];
   const server = await createHttpServer(
     {

@@ -52,7 +52,7 @@ async function figures(): Promise<readonly string[]> {
     dropReasons: ['queue-full'],
   });
   onTestFinished(() => metrics.close());
-  metrics.watch(new InstantNode(clock), clock);
+  metrics.watch(new InstantNode(clock));
   return (await metrics.text()).split('\n').filter((line) => /^[^#]/.test(line));
 }
 

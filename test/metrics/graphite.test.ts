@@ -25,7 +25,7 @@ function freshMetrics(clock: Clock) {
     dropReasons: ['queue-full', 'refused'],
   });
   onTestFinished(() => metrics.close());
-  metrics.watch(new InstantNode(clock), clock);
+  metrics.watch(new InstantNode(clock));
   return metrics;
 }
 

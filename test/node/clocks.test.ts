@@ -1,91 +1,355 @@
-/** Wall clocks that jump, and processes that were not there for a while. */
+/**
+ * Wall clocks that leap: for a moment or for good, by a little or by a year, on one node or on one of
+ * several. What is notified, muted and listed is compared with what it would be without the leap.
+ */
 
 import { describe, expect, test } from 'vitest';
-import { check, config } from '../support/scenario-config.ts';
-import { World } from './world.ts';
+import type { Command } from '../../src/commands/command.ts';
+import { labelsFrom } from '../../src/commands/labels.ts';
+import { localTimeIn } from '../../src/io/daemon/local-time.ts';
+import { nodeDigest } from '../../src/io/disk/digest.ts';
+import { middleOf } from '../../src/io/node/log-clock.ts';
+import { EPOCH_MS, SimulatedCluster, type Host } from '../../src/io/sim/cluster.ts';
+import type { Process } from '../../src/io/sim/process.ts';
+import type { VirtualClock } from '../../src/io/sim/virtual-clock.ts';
+import type { VirtualTime } from '../../src/io/sim/virtual-time.ts';
+import { entries, get } from '../../src/projections/table.ts';
+import { alertView, isFiring } from '../../src/projections/views.ts';
+import { check, config, route, span } from '../support/scenario-config.ts';
+import { witness } from '../sim/cluster-by-hand.ts';
+import { observed, silence, START, World } from './world.ts';
 
-const WATCHED = config({
-  checks: [check({ series: 'servers.*.cpu', above: 90, for: '1m' })],
-  resolveTimeoutMs: 1e9,
-});
 const MINUTE_MS = 60_000;
+const HOUR_MS = 3_600_000;
+const YEAR_MS = 365 * 24 * HOUR_MS;
 
-describe('the wall clock steps back by ten minutes', () => {
-  test('and no entry is older than the one before it', async () => {
-    const world = await new World({ config: WATCHED }).start();
-    await world.wait('20m');
-    await world.reading('servers.a.cpu', 95);
-    world.clock.stepWall(-10 * MINUTE_MS);
-    for (let i = 0; i < 30; i++) {
-      await world.wait('1m');
-      await world.reading('servers.b.cpu', i);
-    }
-    const times = (await world.entries(3)).map(({ at }) => at);
+const CONFIG = config({
+  route: route({ by: ['alertname'], wait: '10s', interval: '30s', repeat: '105s' }),
+  checks: [
+    check({ series: 'servers.*.cpu', above: 90, for: '1m' }),
+    check({ name: 'Silent', series: 'beats.*', missing: '1m' }),
+  ],
+  resolveTimeoutMs: span('90s'),
+});
+
+/** What people see: who is notified of what and when, and what is listed or muted at each look. */
+interface Seen {
+  readonly notified: readonly { readonly at: number; readonly what: string }[];
+  readonly listed: readonly string[];
+}
+
+interface Place {
+  readonly time: VirtualTime;
+  readonly node: () => Process['node'];
+}
+
+/** A push as a script sends it: by the clock of its own machine, which is right. */
+function push({ time, node }: Place, alertname: string, lastsMs: number): Promise<unknown> {
+  const labels = labelsFrom([['alertname', alertname]]);
+  const now = EPOCH_MS + Math.floor(time.nowMs);
+  const alert = { labels, annotations: [], startsAt: now, endsAt: now + lastsMs, generatorUrl: '' };
+  const command: Command = { kind: 'alerts', source: 'script', alerts: [alert] };
+  return time.until(node().propose([command]));
+}
+
+function read({ time, node }: Place, series: string, value: number): Promise<unknown> {
+  return time.until(node().propose([observed(node(), { [series]: value })]));
+}
+
+function look({ node }: Place): string {
+  const { state } = node().view();
+  const { at, offsetMs } = node().time();
+  const zone = (ms: number, name: string) => localTimeIn(ms + offsetMs, name);
+  return [...entries(state.alerts)]
+    .filter(([, alert]) => isFiring(alert, at))
+    .map(([key, alert]) => alertView(state, at, key, alert, zone))
+    .map(
+      ({ labels, silencedBy }) =>
+        `${labels['alertname']}${silencedBy.map((id) => ` (${id})`).join('')}`,
+    )
+    .toSorted()
+    .join(', ');
+}
+
+/** Six minutes in which everything that has to do with time happens around the fortieth second. */
+async function story(place: Place, leap: () => void): Promise<readonly string[]> {
+  const { time } = place;
+  const listed: string[] = [];
+  const begin = time.nowMs;
+  const at = async (seconds: number, what: () => unknown): Promise<void> => {
+    await time.runUntil(begin + seconds * 1_000);
+    await what();
+  };
+  const client = (): number => EPOCH_MS + Math.floor(time.nowMs);
+  await read(place, 'servers.a.cpu', 95);
+  await read(place, 'beats.a', 1);
+  await push(place, 'Before', 4 * MINUTE_MS);
+  await at(20, () =>
+    time.until(
+      place
+        .node()
+        .propose([silence('before', client(), client() + 3 * MINUTE_MS, 'alertname="Muted"')]),
+    ),
+  );
+  await at(40, leap);
+  await at(41, () => push(place, 'Meanwhile', 4 * MINUTE_MS));
+  await at(41.2, () => push(place, 'Muted', 5 * MINUTE_MS));
+  await at(41.4, () => push(place, 'AlsoMuted', 5 * MINUTE_MS));
+  await at(41.6, () =>
+    time.until(
+      place
+        .node()
+        .propose([
+          silence('meanwhile', client(), client() + 2 * MINUTE_MS, 'alertname="AlsoMuted"'),
+        ]),
+    ),
+  );
+  await at(42, () => read(place, 'servers.b.cpu', 95));
+  for (let seconds = 50; seconds <= 360; seconds += 10) {
+    await at(seconds + 5, () => listed.push(`${seconds} ${look(place)}`));
+  }
+  return listed;
+}
+
+async function alone(leap: (clock: VirtualClock, time: VirtualTime) => void): Promise<Seen> {
+  const world = await new World({ config: CONFIG }).start();
+  await world.wait('1m');
+  const place = { time: world.time, node: () => world.node };
+  const listed = await story(place, () => leap(world.clock, world.time));
+  const notified = world.receivers.pages.map(({ atMs, firing, resolved }) => {
+    return { at: atMs, what: `firing ${firing.join(' ')} resolved ${resolved.join(' ')}` };
+  });
+  return { notified, listed };
+}
+
+/** Nothing else, and nothing sooner or later than so much. */
+function expectAlike(seen: Seen, reference: Seen, toleranceMs = 1_000): void {
+  expect(seen.notified.map(({ what }) => what)).toEqual(reference.notified.map(({ what }) => what));
+  for (const [i, { at, what }] of seen.notified.entries()) {
+    const due = reference.notified[i]?.at ?? 0;
+    expect(Math.abs(at - due), `${what}: due at ${due}, came at ${at}`).toBeLessThanOrEqual(
+      toleranceMs,
+    );
+  }
+  expect(seen.listed).toEqual(reference.listed);
+}
+
+const LEAPS = [400, 3_000, 30_000, 5 * MINUTE_MS, HOUR_MS, YEAR_MS].flatMap((ms) => [ms, -ms]);
+
+describe('the clock of a node alone', () => {
+  test('decides on something in this story, and on nothing by chance', async () => {
+    const reference = await alone(() => undefined);
+    expect(reference.notified.length).toBeGreaterThan(10);
+    expectAlike(await alone(() => undefined), reference, 0);
+    expect(reference.listed[0]).toBe('50 AlsoMuted (meanwhile), Before, Meanwhile, Muted (before)');
+  });
+
+  test.for(LEAPS)('leaps by %i ms for two seconds, and nobody notices', async (ms) => {
+    const seen = await alone((clock, time) => {
+      clock.stepWall(ms);
+      time.after(2_000, () => clock.stepWall(-ms));
+    });
+    expectAlike(seen, await alone(() => undefined), 0);
+  });
+
+  test.for(LEAPS)('leaps by %i ms for good, and nothing is due sooner or later', async (ms) => {
+    const seen = await alone((clock) => clock.stepWall(ms));
+    // A hundredth of the five minutes that are left, while log time waits for a clock that went back.
+    expectAlike(seen, await alone(() => undefined), ms < 0 ? 4_000 : 1_000);
+  });
+
+  test.for(LEAPS)('leaps by %i ms for a minute and comes back', async (ms) => {
+    const seen = await alone((clock, time) => {
+      clock.stepWall(ms);
+      time.after(60_000, () => clock.stepWall(-ms));
+    });
+    expectAlike(seen, await alone(() => undefined), 4_000);
+  });
+});
+
+describe('log time', () => {
+  const world = () => new World({ config: CONFIG }).start();
+  const behind = async (one: World): Promise<number> => {
+    const { ok, ...rest } = (await one.reading('x', 1)) as { ok: boolean; at?: number };
+    return ok ? one.clock.now() - (rest.at ?? 0) : Number.NaN;
+  };
+
+  test('is set forward once a step has held for half a minute, and the log says so', async () => {
+    const one = await world();
+    one.clock.stepWall(HOUR_MS);
+    await one.wait('29s');
+    expect(await behind(one)).toBe(HOUR_MS);
+    await one.wait('2s');
+    expect(await behind(one)).toBe(0);
+    const leads = (await one.entries()).flatMap(({ commands }) =>
+      commands.filter(({ kind }) => kind === 'lead'),
+    );
+    expect(leads.at(-1)).toMatchObject({ kind: 'lead', stepMs: HOUR_MS });
+  });
+
+  test('goes on a little slower after a step back, until the clock has caught up', async () => {
+    const one = await world();
+    one.clock.stepWall(-MINUTE_MS);
+    await one.wait('10m');
+    expect(await behind(one)).toBeLessThan(-50_000);
+    await one.wait('2h');
+    expect(await behind(one)).toBe(0);
+    const times = (await one.entries(3)).map(({ at }) => at);
     expect(times).toEqual(times.toSorted((a, b) => a - b));
   });
 
-  test('and a page is late by as long as it would have taken, not by ten minutes', async () => {
-    const world = await new World({ config: WATCHED }).start();
-    await world.wait('20m');
-    await world.reading('servers.a.cpu', 95);
-    world.clock.stepWall(-10 * MINUTE_MS);
-    await world.wait('12m');
-    // `for` and group_wait together take 90 s; the time of the log goes at half its pace.
-    expect(world.told()).toEqual([
-      '23:00 team | first notification | firing HighCpu(servers.a.cpu)',
-    ]);
+  test('is what the operator says at once', async () => {
+    const one = await world();
+    one.clock.stepWall(5 * MINUTE_MS);
+    await one.wait('1s');
+    expect(await behind(one)).toBe(5 * MINUTE_MS);
+    expect(one.node.acceptClock()).toBe(5 * MINUTE_MS);
+    await one.wait('1s');
+    expect(await behind(one)).toBe(0);
   });
 
-  test('and twice as long after, the log has the time of the wall again', async () => {
-    const world = await new World({ config: WATCHED }).start();
-    await world.wait('20m');
-    await world.reading('servers.a.cpu', 1);
-    world.clock.stepWall(-10 * MINUTE_MS);
-    await world.wait('19m');
-    const early = await world.reading('servers.a.cpu', 1);
-    expect(early).toMatchObject({ at: world.clock.now() + 30_000 });
-    await world.wait('1m');
-    const caughtUp = await world.reading('servers.a.cpu', 1);
-    expect(caughtUp).toMatchObject({ at: world.clock.now() });
-  });
-
-  test('before a restart, and the log still goes on from where it was', async () => {
-    const world = await new World({ config: WATCHED }).start();
-    await world.wait('20m');
-    const before = await world.reading('servers.a.cpu', 95);
-    world.clock.stepWall(-10 * MINUTE_MS);
-    await world.kill().start();
-    const after = await world.reading('servers.a.cpu', 95);
+  test('after a restart is that of before at least, and clients are understood', async () => {
+    const one = await world();
+    await one.wait('20m');
+    const before = await one.reading('x', 1);
+    one.clock.stepWall(-10 * MINUTE_MS);
+    await one.kill().start();
+    const after = await one.reading('x', 1);
     expect(after).toMatchObject({ ok: true, at: before.ok ? before.at : 0 });
-    await world.wait('4m');
-    expect(world.told()).toHaveLength(1);
+    // By the clock of this machine, which is ten minutes behind the log.
+    const now = one.clock.now();
+    await one.propose(silence('s', now, now + 5 * MINUTE_MS, 'alertname="x"'));
+    const row = get(one.state.silences, 's');
+    expect(row).toMatchObject({ startsAt: now, endsAt: now + 5 * MINUTE_MS });
+    expect(row?.offsetMs).toBeCloseTo(-10 * MINUTE_MS, -3);
+  });
+
+  test('does not count a suspension in which even the monotonic clock stood still', async () => {
+    const one = await world();
+    await one.reading('servers.a.cpu', 95);
+    await one.wait('10s');
+    one.clock.suspend(10 * MINUTE_MS);
+    await one.wait('10m');
+    await one.wait('40s');
+    await one.reading('servers.a.cpu', 5);
+    await one.wait('10m');
+    expect(one.told()).toEqual([]);
+    expect(await behind(one)).toBe(0);
+  });
+
+  test('by the first version of the fold, which knows no steps, is slewed', async () => {
+    const cluster = await clusterOf(['n1'], 0);
+    const [host] = cluster.living();
+    host?.clock.stepWall(MINUTE_MS);
+    await cluster.time.run(20_000);
+    const node = host?.process?.node;
+    expect(node?.time().offsetMs ?? 0).toBe(0);
+    await cluster.time.run(40_000);
+    expect(node?.time().offsetMs).toBeGreaterThan(20_000);
+    await cluster.time.run(60_000);
+    expect(node?.time().offsetMs).toBe(0);
   });
 });
 
-describe('the wall clock steps forward by an hour', () => {
-  test('and what is pending does not count the hour, which nobody has listened to', async () => {
-    const world = await new World({ config: WATCHED }).start();
-    await world.reading('servers.a.cpu', 95);
-    await world.wait('1s');
-    world.clock.stepWall(60 * MINUTE_MS);
-    await world.wait('1s');
-    await world.reading('servers.b.cpu', 1);
-    await world.wait('2m');
-    // A minute for the check, half a minute for the group.
-    expect(world.told()).toEqual([
-      '1:30.100 team | first notification | firing HighCpu(servers.a.cpu)',
-    ]);
+async function clusterOf(
+  names: readonly string[],
+  founder = 1,
+  onError: (message: string) => void = () => undefined,
+): Promise<SimulatedCluster> {
+  const cluster = new SimulatedCluster(
+    { seed: 1, config: CONFIG, snapshotEntries: 1_000, segmentBytesMax: 1 << 16, founder },
+    {
+      digest: nodeDigest,
+      localTimeIn,
+      witness: witness({
+        logged: (_, level, message) => {
+          if (level === 'error') onError(message);
+        },
+      }),
+    },
+  );
+  const { time } = cluster;
+  for (const [i, name] of names.entries()) {
+    const host = cluster.addHost(name, i === 0);
+    const [first] = cluster.living();
+    if (first !== undefined) await time.until(cluster.admit(host, first));
+    await time.until(cluster.boot(host));
+    await time.run(3_000);
+  }
+  return cluster;
+}
+
+describe('the clock of one member of three', () => {
+  type Fault = (cluster: SimulatedCluster, leader: Host, follower: Host) => void;
+
+  const leaderOf = (cluster: SimulatedCluster): Host => {
+    const found = cluster.living().find(({ process }) => process?.node.leads() === true);
+    if (found === undefined) throw new Error('nobody leads');
+    return found;
+  };
+  const together = async (fault: Fault): Promise<Seen> => {
+    const cluster = await clusterOf(['n1', 'n2', 'n3']);
+    const { time } = cluster;
+    await time.runUntil(60_000);
+    const old = leaderOf(cluster);
+    const [follower, other] = cluster.living().filter((host) => host !== old);
+    if (follower === undefined || other === undefined) throw new Error('there are three');
+    // Whoever is asked is neither the old leader nor the one that follows it.
+    const place = { time, node: () => (other.process ?? old.process)!.node };
+    const listed = await story(place, () => fault(cluster, old, follower));
+    // Receivers have moods: what counts is when they were first told.
+    const notified = cluster.receivers.pages
+      .filter((page) => page.try === 1)
+      .map(({ atMs, firing, resolved }) => {
+        return { at: atMs, what: `firing ${firing.join(' ')} resolved ${resolved.join(' ')}` };
+      });
+    return { notified, listed };
+  };
+  const reference = together(() => undefined);
+
+  test.for(LEAPS)('the leader, leaps by %i ms for two seconds', async (ms) => {
+    const seen = await together(({ time }, { clock }) => {
+      clock.stepWall(ms);
+      time.after(2_000, () => clock.stepWall(-ms));
+    });
+    expectAlike(seen, await reference);
   });
 
-  test('nor without an entry', async () => {
-    const world = await new World({ config: WATCHED }).start();
-    await world.reading('servers.a.cpu', 95);
-    world.clock.stepWall(60 * MINUTE_MS);
-    await world.wait('2m');
-    expect(world.told()).toEqual([
-      '1:30.100 team | first notification | firing HighCpu(servers.a.cpu)',
+  test.for(LEAPS)('the leader, leaps by %i ms for good', async (ms) => {
+    expectAlike(await together((_, { clock }) => clock.stepWall(ms)), await reference);
+  });
+
+  test.for(LEAPS)('a follower that leads later, leaps by %i ms for good', async (ms) => {
+    const seen = await together((cluster, leader, follower) => {
+      follower.clock.stepWall(ms);
+      cluster.time.after(45_000, () => {
+        void leader.process?.node.changeMembership({ op: 'transfer', node: follower.nodeId });
+      });
+    });
+    expectAlike(seen, await reference);
+  });
+
+  test('the leader, is so far off that it gives leadership up, and says why', async () => {
+    const said: string[] = [];
+    const cluster = await clusterOf(['n1', 'n2', 'n3'], 1, (line) => said.push(line));
+    const old = leaderOf(cluster);
+    const { term } = old.process?.node.status() ?? { term: 0 };
+    old.clock.stepWall(HOUR_MS);
+    await cluster.time.run(1_000);
+    expect(leaderOf(cluster)).not.toBe(old);
+    expect(old.process?.node.status().term).toBe(term + 1);
+    expect(said).toEqual([
+      expect.stringMatching(/^clock differs from those of most members: this node will not lead/),
     ]);
   });
+});
+
+test('of several clocks the middle one counts, and of two middle ones the nearer', () => {
+  expect(middleOf([0])).toBe(0);
+  expect(middleOf([0, 5_000])).toBe(0);
+  expect(middleOf([0, 5_000, 6_000])).toBe(5_000);
+  expect(middleOf([0, -3, 9])).toBe(0);
+  expect(middleOf([0, 5, 6, 7])).toBe(5);
 });
 
 describe('nobody listened for an hour', () => {
@@ -142,4 +406,8 @@ describe('nobody listened for an hour', () => {
     expect(world.told()).toEqual([]);
     expect(world.state.alerts.size).toBe(0);
   });
+});
+
+test('worlds begin at one time', () => {
+  expect(EPOCH_MS).toBe(START);
 });

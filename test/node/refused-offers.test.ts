@@ -29,7 +29,12 @@ async function follower() {
     { nodeId: 'b', incarnation: 1 },
     {
       clock,
-      attendance: new Attendance('b', { now: () => 0 } as LogClock, 0),
+      attendance: new Attendance(
+        'b',
+        { logClock: { now: () => 0 } as LogClock, knowsSteps: () => true },
+        0,
+      ),
+      offsetMs: () => 0,
       standing: {
         refusal: () => null,
         isLeader: () => false,

@@ -10,6 +10,7 @@ import type { Observe } from '../../src/commands/observe.ts';
 import { MalformedCommand } from '../../src/commands/schema.ts';
 import type {
   Clock,
+  LogTime,
   MembershipAnswer,
   MembershipChange,
   NodeHandle,
@@ -126,6 +127,14 @@ export class InstantNode implements NodeHandle {
 
   leads(): boolean {
     return this.isLeading;
+  }
+
+  time(): LogTime {
+    return { at: Math.max(this.#at, this.#clock.now()), offsetMs: 0 };
+  }
+
+  acceptClock(): number {
+    return 0;
   }
 
   changeMembership(change: MembershipChange): Promise<MembershipAnswer> {

@@ -96,7 +96,7 @@ export interface DaemonOptions {
 export interface DaemonSignals {
   /** Aborted once the daemon shall stop. */
   readonly stop: AbortSignal;
-  /** Fires `reload` when the configuration file shall be read again. */
+  /** Fires `reload` when the configuration file shall be read again, `clock` when the clock is right. */
   readonly reload: EventTarget;
 }
 
@@ -193,6 +193,7 @@ class Daemon {
       nodeId: storage.file.facts.nodeId,
       shadow: this.#options.shadow,
       startedAt: realClock.now(),
+      now: () => realClock.now(),
       addresses: () => this.#advertised(),
     });
     this.#cleanups.add('notifiers', () => this.#notifiers.close());
@@ -202,6 +203,7 @@ class Daemon {
     });
     await this.#startInputs(slot);
     reload.addEventListener('reload', () => void this.#reload(slot));
+    reload.addEventListener('clock', () => void slot.acceptClock());
     const startNode = async (clusterId: string): Promise<Node> => {
       const node = await this.#startNode(clusterId, { config, storage, transport });
       slot.fill(node);
@@ -423,7 +425,7 @@ class Daemon {
   async #startInputs(node: NodeSlot): Promise<void> {
     await this.#bindHttp(node);
     await this.#bindCarbon(node);
-    this.#metrics.watch(node, realClock);
+    this.#metrics.watch(node);
     this.#metrics.watchDrops(() => this.#ledger.dropped);
     this.#pushToGraphite();
     const monitors = runMonitors(node, {

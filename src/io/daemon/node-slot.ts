@@ -12,6 +12,7 @@ import { INITIAL_STATE } from '../../projections/initial.ts';
 import type {
   MembershipAnswer,
   MembershipChange,
+  LogTime,
   NodeHandle,
   NodeStatus,
   OnLost,
@@ -25,6 +26,8 @@ export interface Newcomer {
   readonly nodeId: string;
   readonly shadow: boolean;
   readonly startedAt: number;
+  /** The wall clock. */
+  readonly now: () => number;
   readonly addresses: () => { readonly http: string; readonly peer: string };
 }
 
@@ -74,6 +77,14 @@ export class NodeSlot implements NodeHandle {
 
   leads(): boolean {
     return this.#node?.leads() ?? false;
+  }
+
+  time(): LogTime {
+    return this.#node?.time() ?? { at: this.#newcomer.now(), offsetMs: 0 };
+  }
+
+  acceptClock(): number {
+    return this.#node?.acceptClock() ?? 0;
   }
 
   changeMembership(change: MembershipChange): Promise<MembershipAnswer> {

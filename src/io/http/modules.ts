@@ -104,10 +104,19 @@ export interface HttpEnv {
   Bindings: HttpBindings;
 }
 
-/**
- * The time as of which an answer is true: the wall clock, but never before the entry it shows,
- * since the leader's clock may be ahead of ours.
- */
-export function readingTime(clock: Clock, view: View): number {
-  return Math.max(clock.now(), view.at);
+/** The time as of which an answer is true: that of the log, which no leap of a clock is in. */
+export function readingTime(node: NodeHandle): number {
+  return node.time().at;
+}
+
+/** The time by the clock that clients go by, as far as anybody knows. */
+export function clientTime(node: NodeHandle): number {
+  const { at, offsetMs } = node.time();
+  return at + offsetMs;
+}
+
+/** Reads calendars by the clock of people, given log times. */
+export function localTimeOf({ node, localTimeIn }: HttpModules): LocalTimeIn {
+  const { offsetMs } = node.time();
+  return (at, zone) => localTimeIn(at + offsetMs, zone);
 }

@@ -17,7 +17,7 @@ const POLICY = [
   "frame-ancestors 'none'",
 ].join('; ');
 
-export function pageRoutes({ node, clock, monitors, page }: HttpModules): Hono<HttpEnv> {
+export function pageRoutes({ node, monitors, page }: HttpModules): Hono<HttpEnv> {
   const app = new Hono<HttpEnv>();
   app.use(async (c, next) => {
     c.header('Content-Security-Policy', POLICY);
@@ -34,7 +34,7 @@ export function pageRoutes({ node, clock, monitors, page }: HttpModules): Hono<H
         status: node.status(),
         isReady: node.ready(),
         monitors: monitors(),
-        now: readingTime(clock, view),
+        now: readingTime(node),
         refreshes: c.req.query('refresh') !== 'off',
       }),
     );

@@ -10,7 +10,6 @@ import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import { UNREADABLE_STATUS, type Outcome } from '../../commands/delivery.ts';
 import type {
   AppliedEntry,
-  Clock,
   MonitorReport,
   NodeHandle,
   NodeObserver,
@@ -34,7 +33,7 @@ export interface Metrics extends NodeObserver {
   /** Everything as of now. */
   text(): Promise<string>;
   /** Gives the metrics that show a node their node; before it they are left out. */
-  watch(node: NodeHandle, clock: Clock): void;
+  watch(node: NodeHandle): void;
   /** Gives the losses of an intake, by reason; they are asked for at each scrape. */
   watchDrops(drops: () => Readonly<Record<string, number>>): void;
   /** Gives the monitors that run on this node; they are asked at each scrape. */
@@ -62,7 +61,7 @@ export function createMetrics(options: MetricsOptions): Metrics {
   return {
     contentType: registry.contentType,
     text: () => registry.metrics(),
-    watch: (node, clock) => nodeGauges(node, clock, registers),
+    watch: (node) => nodeGauges(node, registers),
     watchDrops: (read) => void drops.push(read),
     watchMonitors: (read) => monitorCounters(read, registers),
     readingsDropped: (reason, count) => {

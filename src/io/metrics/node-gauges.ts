@@ -4,13 +4,13 @@
  */
 
 import { Gauge, type Registry } from 'prom-client';
-import type { Clock, NodeHandle, Role } from '../ports.ts';
+import type { NodeHandle, Role } from '../ports.ts';
 import { stateCounter } from './state-counts.ts';
 
 const ROLES: readonly Role[] = ['follower', 'candidate', 'leader', 'learner'];
 
 /** Registers them; from then on each scrape asks `node`. */
-export function nodeGauges(node: NodeHandle, clock: Clock, registers: Registry[]): void {
+export function nodeGauges(node: NodeHandle, registers: Registry[]): void {
   const numbers: Readonly<Record<string, readonly [help: string, read: () => number]>> = {
     tocsin_ready: [
       'Whether a leader is known and what was committed at the start is applied.',
@@ -56,10 +56,10 @@ export function nodeGauges(node: NodeHandle, clock: Clock, registers: Registry[]
       for (const each of ROLES) this.set({ role: each }, each === role ? 1 : 0);
     },
   });
-  stateGauges(node, clock, registers);
+  stateGauges(node, registers);
 }
 
-function stateGauges(node: NodeHandle, clock: Clock, registers: Registry[]): void {
+function stateGauges(node: NodeHandle, registers: Registry[]): void {
   const tables = [
     ['tocsin_alerts', 'Alerts by state.', 'alerts', 'state'],
     ['tocsin_silences', 'Silences by state.', 'silences', 'state'],
@@ -79,7 +79,7 @@ function stateGauges(node: NodeHandle, clock: Clock, registers: Registry[]): voi
       registers,
       collect() {
         const view = node.view();
-        const counts = countsOf(view.state, Math.max(view.at, clock.now()))[table];
+        const counts = countsOf(view.state, node.time().at)[table];
         for (const [word, count] of Object.entries(counts)) this.set({ [label]: word }, count);
       },
     });

@@ -2,35 +2,51 @@
  * Whether anybody listened all the time, as far as this node knows: a leader that was stopped or
  * suspended did not, nor did a cluster without a leader.
  *
- * Promise: the first entry after such a time says since when nobody listened, before anything else.
+ * Promise: the first entry after such a time says since when nobody listened, before anything else; so
+ * does the first one after log time was set forward, and by how much.
  */
 
 import type { Command } from '../../commands/command.ts';
 import { GAP_MS } from '../../projections/gaps.ts';
 import type { LogClock } from './log-clock.ts';
 
+export interface AttendanceModules {
+  readonly logClock: LogClock;
+  /** Whether all members can read that log time was set. */
+  readonly knowsSteps: () => boolean;
+}
+
 export class Attendance {
   readonly #name: string;
-  readonly #logClock: LogClock;
+  readonly #modules: AttendanceModules;
   /** Log time when this node last led, or last heard from whoever leads. */
   #seenAt: number;
   /** Set when nobody may have listened for a while, until an entry has said so. */
   #absentSince: number | null = null;
-  /** Log time when a leader was heard of again after that. */
+  /** By how much log time was set forward since then. */
+  #stepMs = 0;
+  /** Log time when a leader was heard of again after a silence. */
   #heardAgainAt = 0;
 
-  constructor(name: string, logClock: LogClock, appliedAt: number) {
+  constructor(name: string, modules: AttendanceModules, appliedAt: number) {
     this.#name = name;
-    this.#logClock = logClock;
+    this.#modules = modules;
     this.#seenAt = appliedAt;
   }
 
   /** A leader notes that it is there, a tick apart at most; gives the time of the log. */
   leads(): number {
-    const now = this.#logClock.now();
+    const now = this.#now();
     if (now - this.#seenAt > GAP_MS) this.#absentSince ??= this.#seenAt;
     this.#seenAt = now;
     return now;
+  }
+
+  /** A leader has just set log time forward by so much. */
+  steps(ms: number): void {
+    this.#absentSince ??= this.#seenAt;
+    this.#stepMs += ms;
+    this.#seenAt = this.#now();
   }
 
   /**
@@ -39,12 +55,12 @@ export class Attendance {
    * was away.
    */
   follows(): void {
-    const now = this.#logClock.now();
+    const now = this.#now();
     if (now - this.#seenAt > GAP_MS) {
       this.#absentSince ??= this.#seenAt;
       this.#heardAgainAt = now;
     } else if (now - this.#heardAgainAt > GAP_MS) {
-      this.#absentSince = null;
+      this.said();
     }
     this.#seenAt = now;
   }
@@ -56,18 +72,26 @@ export class Attendance {
 
   /** How a leader begins. An entry that was applied was heard of by somebody who led. */
   begins(appliedAt: number): Command {
-    const since = this.#absentSince ?? this.#seenAt;
-    this.#absentSince = null;
-    this.#seenAt = this.#logClock.now();
-    return this.#lead(appliedAt === 0 ? 0 : Math.max(appliedAt, since));
+    const since = Math.max(appliedAt, this.#absentSince ?? this.#seenAt);
+    const lead = this.#lead(appliedAt === 0 ? 0 : since);
+    this.said();
+    this.#seenAt = this.#now();
+    return lead;
   }
 
   /** An entry has said it. */
   said(): void {
     this.#absentSince = null;
+    this.#stepMs = 0;
   }
 
   #lead(previousAt: number): Command {
-    return { kind: 'lead', node: this.#name, previousAt };
+    const lead = { kind: 'lead', node: this.#name, previousAt } as const;
+    const isSaid = this.#stepMs > 0 && this.#modules.knowsSteps();
+    return isSaid ? { ...lead, stepMs: this.#stepMs } : lead;
+  }
+
+  #now(): number {
+    return this.#modules.logClock.now();
   }
 }

@@ -1,40 +1,184 @@
 /**
- * The time that entries carry: the wall clock, made to go forward only.
+ * The time that entries carry: it goes on by the monotonic clock and follows the wall clock slowly.
  *
- * Promise: it never goes back and never stands still. When the wall clock steps back, log time goes
- * on at half pace until the wall has caught up: deadlines come late by as long as they would have
- * taken, and not by the whole step.
+ * Promise: it never goes back, and no leap of a wall clock is in it. What the wall clock says is believed
+ * once it has held for half a minute. Log time is then set forward, or slowed down; whoever sets it must
+ * say so in the log, so that nothing is due earlier for it. A node that follows takes the time of
+ * whoever leads, so that the next leader goes on where this one stops.
+ *
+ * The wall clock is the middle one of all voters that are heard of: one that is wrong decides nothing.
  */
 
 import type { Clock } from '../ports.ts';
 
-/** The wall has caught up after twice the step; until then timers take twice their time. */
-const PACE_WHILE_AHEAD = 0.5;
+/** What holds for so long is no leap. */
+const BELIEF_MS = 30_000;
+/** Readings of other clocks are off by the time of travel. */
+const TOLERANCE_MS = 500;
+/** How log time is brought to the believed wall clock. */
+interface Manner {
+  /** By how much faster it goes while it is behind, and slower while it is ahead. */
+  readonly faster: number;
+  readonly slower: number;
+  /** By more than this it is set forward. It is never set back. */
+  readonly slewedMsMax: number;
+}
 
-export class LogClock {
-  readonly #clock: Clock;
+/** Deadlines move with a step, so it does no harm; a slew makes `for` that much longer or shorter. */
+const GENTLY: Manner = { faster: 0.01, slower: 0.01, slewedMsMax: 1_000 };
+/**
+ * By the first version of the fold deadlines do not move, and times of clients are compared with log time
+ * as they are: it must be right soon.
+ */
+const SOON: Manner = { faster: 1, slower: 0.5, slewedMsMax: 600_000 };
+
+export interface LogClockModules {
+  readonly clock: Clock;
+  /** How far the middle one of the clocks of all voters is ahead of this one's, in milliseconds. */
+  readonly aheadMs: () => number;
+  /** Whether all members can read that log time was set. */
+  readonly knowsSteps: () => boolean;
+}
+
+export class LogClock implements Clock {
+  readonly #modules: LogClockModules;
   /** With fractions, so that many short steps add up. */
   #time: number;
   #readAtMs: number;
+  /** No entry that was applied is later. */
+  #floor: number;
+  /** The believed wall clock, as its difference to the monotonic one. */
+  #believed: number;
+  /** A difference that has held since then (monotonic milliseconds). */
+  #candidate: { readonly difference: number; readonly sinceMs: number } | null = null;
+  #leads = false;
+  /** Before a leader was heard of, the wall clock is all there is. */
+  #isSettled = false;
+  #isAccepted = false;
 
-  constructor(clock: Clock, notBefore: number) {
-    this.#clock = clock;
-    this.#time = notBefore;
+  constructor(modules: LogClockModules, notBefore: number) {
+    const { clock } = modules;
+    this.#modules = modules;
     this.#readAtMs = clock.monotonicMs();
+    this.#believed = clock.now() - this.#readAtMs;
+    this.#floor = notBefore;
+    this.#time = Math.max(notBefore, clock.now());
   }
 
   /** Whole epoch milliseconds. */
   now(): number {
-    const nowMs = this.#clock.monotonicMs();
-    const slow = this.#time + (nowMs - this.#readAtMs) * PACE_WHILE_AHEAD;
-    this.#time = Math.max(this.#clock.now(), slow);
+    const nowMs = this.monotonicMs();
+    const elapsed = nowMs - this.#readAtMs;
     this.#readAtMs = nowMs;
+    this.#time += elapsed;
+    if (!this.#isSettled) {
+      this.#time = Math.max(this.#floor, this.#believed + nowMs);
+    } else if (this.#leads) {
+      const behind = this.#believed + nowMs - this.#time;
+      const { faster, slower } = this.#manner();
+      if (behind > 0) this.#time += Math.min(behind, elapsed * faster);
+      else this.#time += Math.max(behind, -elapsed * slower);
+    }
     return Math.floor(this.#time);
+  }
+
+  monotonicMs(): number {
+    return this.#modules.clock.monotonicMs();
+  }
+
+  after(delayMs: number, task: () => void): () => void {
+    return this.#modules.clock.after(delayMs, task);
+  }
+
+  /** How far the clock that people and senders go by is ahead of log time, as far as it is believed. */
+  offsetMs(): number {
+    const now = this.now();
+    return Math.round(this.#believed + this.#readAtMs - now);
+  }
+
+  /**
+   * Looks at the clocks, with every tick. Answers by how much a leader has set log time forward: 0, or
+   * more than it could slew.
+   */
+  tick(leads: boolean): number {
+    if (leads) this.settle();
+    if (leads || !this.#isSettled) this.#believe();
+    else this.#candidate = null;
+    this.#leads = leads;
+    const behind = this.offsetMs();
+    const { slewedMsMax } = this.#isAccepted ? GENTLY : this.#manner();
+    const isFar = behind > slewedMsMax;
+    this.#isAccepted &&= !leads;
+    if (!leads || !isFar) return 0;
+    this.#time += behind;
+    return behind;
+  }
+
+  /** From now on the wall clock must prove itself: called when a node begins to lead. */
+  settle(): void {
+    if (this.#isSettled) return;
+    this.now();
+    this.#isSettled = true;
   }
 
   /** An entry of this time was applied: none after it may be older. */
   advanceTo(at: number): void {
+    this.#floor = Math.max(this.#floor, at);
     this.now();
     this.#time = Math.max(this.#time, at);
   }
+
+  /**
+   * Whoever leads says what time it is, and how far the clock that it believes is ahead: it hears of all
+   * voters, a node that follows of nobody else. The word has travelled for a while.
+   */
+  follow(at: number, offsetMs: number): void {
+    const now = this.now();
+    this.#isSettled = true;
+    if (at > now || now - at > TOLERANCE_MS) this.#time = Math.max(at, this.#floor);
+    const believed = at + offsetMs - this.#readAtMs;
+    if (Math.abs(believed - this.#believed) > TOLERANCE_MS) this.#believed = believed;
+  }
+
+  /** An operator says that the wall clock is right. Answers how far it is ahead of log time. */
+  accept(): number {
+    this.#believed = this.#difference();
+    this.#candidate = null;
+    this.#isAccepted = true;
+    return this.offsetMs();
+  }
+
+  #manner(): Manner {
+    return this.#modules.knowsSteps() ? GENTLY : SOON;
+  }
+
+  #believe(): void {
+    const difference = this.#difference();
+    const nowMs = this.monotonicMs();
+    if (!this.#isSettled) this.#believed = difference;
+    if (Math.abs(difference - this.#believed) <= TOLERANCE_MS) {
+      this.#candidate = null;
+    } else if (
+      this.#candidate === null ||
+      Math.abs(difference - this.#candidate.difference) > TOLERANCE_MS
+    ) {
+      this.#candidate = { difference, sinceMs: nowMs };
+    } else if (nowMs - this.#candidate.sinceMs >= BELIEF_MS) {
+      this.#believed = difference;
+      this.#candidate = null;
+    }
+  }
+
+  #difference(): number {
+    const { aheadMs, clock } = this.#modules;
+    return clock.now() + aheadMs() - clock.monotonicMs();
+  }
+}
+
+/** The middle one of several clocks, seen from one's own: of two middle ones the nearer to it. */
+export function middleOf(aheadMs: readonly number[]): number {
+  const sorted = aheadMs.toSorted((a, b) => a - b);
+  const low = sorted[(sorted.length - 1) >> 1] ?? 0;
+  const high = sorted[sorted.length >> 1] ?? 0;
+  return Math.min(Math.max(0, low), high);
 }

@@ -30,6 +30,7 @@ import type {
   Confirmation,
   JoinAnswer,
   Logger,
+  LogTime,
   MembershipAnswer,
   MembershipChange,
   NodeHandle,
@@ -51,7 +52,7 @@ import { ClockCheck } from './clock-check.ts';
 import { Decider } from './decider.ts';
 import { fromLogEntry, toLogEntry } from './entries.ts';
 import { Housekeeping, type HousekeepingOptions } from './housekeeping.ts';
-import { LogClock } from './log-clock.ts';
+import { LogClock, middleOf } from './log-clock.ts';
 import { memberStatuses, roleIn } from './member-status.ts';
 import { Membership } from './membership.ts';
 import { Peers } from './peers.ts';
@@ -112,6 +113,11 @@ const ELECTION_TICKS = 10;
 const CONFIRMATION_TICKS = 5;
 /** A leader that is not heard of for this long has missed one sign of life of five. */
 const HEARTBEAT_TICKS = 2;
+/** How often a leader says what time it is. */
+const TIME_TICKS = 10;
+/** A smaller offset is not worth a word: clocks of clients differ by more. */
+const OFFSET_MS_MIN = 250;
+
 export class Node implements NodeHandle, PeerReceiver {
   readonly #options: NodeOptions;
   readonly #modules: NodeModules;
@@ -183,8 +189,14 @@ export class Node implements NodeHandle, PeerReceiver {
     this.#appliedIndex = start.appliedIndex;
     this.#appliedTerm = start.restored.snapshot?.term ?? 0;
     this.#appliedAt = start.appliedAt;
-    this.#logClock = new LogClock(clock, start.appliedAt);
-    this.#attendance = new Attendance(options.name, this.#logClock, start.appliedAt);
+    const knowsSteps = (): boolean => this.#projection.state.reducers.version >= 2;
+    const aheadMs = (): number => this.#middleClockMs();
+    this.#logClock = new LogClock({ clock, aheadMs, knowsSteps }, start.appliedAt);
+    this.#attendance = new Attendance(
+      options.name,
+      { logClock: this.#logClock, knowsSteps },
+      start.appliedAt,
+    );
     this.#tickedAtMs = clock.monotonicMs();
     this.#snapshot = snapshot;
     this.#startedAt = clock.now();
@@ -207,6 +219,7 @@ export class Node implements NodeHandle, PeerReceiver {
     this.#proposer = new Proposer(self, {
       clock,
       attendance: this.#attendance,
+      offsetMs: () => this.#clientOffsetMs(),
       standing: {
         refusal: () => this.#refusal(),
         isLeader: () => this.#role === 'leader',
@@ -240,6 +253,8 @@ export class Node implements NodeHandle, PeerReceiver {
         ...modules,
         state,
         sender: this.#sender,
+        // Calendars are those of people.
+        localTimeIn: (at, zone) => modules.localTimeIn(at + this.#logClock.offsetMs(), zone),
         appliedAt: () => this.#appliedAt,
         now: () => this.#logClock.now(),
         propose: (commands) => this.#proposer.proposeOwn(commands),
@@ -249,6 +264,8 @@ export class Node implements NodeHandle, PeerReceiver {
       options,
       {
         ...modules,
+        // A leap of the wall clock must not cut the log off.
+        clock: this.#logClock,
         view: () => this.view(),
         configAt: () => this.#configApplied(),
         onSnapshot: (index, root) => this.#onSnapshot(index, root),
@@ -398,6 +415,19 @@ export class Node implements NodeHandle, PeerReceiver {
     return () => this.#listeners.delete(listener);
   }
 
+  time(): LogTime {
+    return {
+      at: Math.max(this.#appliedAt, this.#logClock.now()),
+      offsetMs: this.#logClock.offsetMs(),
+    };
+  }
+
+  acceptClock(): number {
+    const offsetMs = this.#logClock.accept();
+    this.#modules.logger.warn('clock accepted by an operator', { offsetMs });
+    return offsetMs;
+  }
+
   changeMembership(request: MembershipChange): Promise<MembershipAnswer> {
     return this.#membership.ask(request);
   }
@@ -428,6 +458,9 @@ export class Node implements NodeHandle, PeerReceiver {
         return;
       case 'root':
         this.#judge(this.#roots.other(from, frame.index, frame.root, this.#leader));
+        return;
+      case 'time':
+        if (from === this.#leader) this.#logClock.follow(frame.at, frame.offsetMs ?? 0);
         return;
       default:
         if (!this.#catchUp.onFrame(from, frame)) this.#membership.onFrame(from, frame);
@@ -537,7 +570,7 @@ export class Node implements NodeHandle, PeerReceiver {
     const wasAway = nowMs - this.#tickedAtMs > ELECTION_TICKS * this.#options.tickMs;
     this.#tickedAtMs = nowMs;
     this.#ticks++;
-    if (this.#isLeading()) this.#attendance.leads();
+    this.#keepTime();
     // Another may lead by now, and what this node would say as leader is of the past.
     if (wasAway && this.#role === 'leader') {
       this.#step({ type: 'stalled' });
@@ -554,13 +587,56 @@ export class Node implements NodeHandle, PeerReceiver {
     this.#cancelTick = this.#modules.clock.after(this.#options.tickMs, () => this.#tick());
   }
 
+  #keepTime(): void {
+    const isLeading = this.#isLeading();
+    if (isLeading) this.#attendance.leads();
+    const stepMs = this.#logClock.tick(isLeading);
+    if (stepMs > 0) {
+      this.#attendance.steps(stepMs);
+      this.#modules.logger.warn('log time set forward: the clock has long been ahead of it', {
+        stepMs,
+      });
+      void this.#proposer.proposeOwn([{ kind: 'clock' }]);
+    }
+    if (isLeading && this.#ticks % TIME_TICKS === 0) this.#tellTime();
+  }
+
+  /** Tells the others log time, as far as their builds understand it. */
+  #tellTime(): void {
+    // Not a time that was set and of which the log says nothing yet.
+    if (this.#attendance.absence().length > 0) return;
+    const offsetMs = this.#logClock.offsetMs();
+    const at = this.#logClock.now();
+    for (const to of this.#others()) {
+      const { reducersMax = 1 } = get(this.#projection.state.members, to) ?? {};
+      if (reducersMax >= 2) this.#peers.send(to, { kind: 'time', at, offsetMs }, 'control');
+    }
+  }
+
   #checkClock(): void {
-    const { voters } = this.#raft.status().config.confState;
-    const others = voters.filter((voter) => voter !== this.#id);
-    this.#clockCheck.check(
-      voters.length,
-      others.map((voter) => this.#peers.clockOffsetMs(voter)),
-    );
+    this.#clockCheck.check(this.#voters().length, this.#clockOffsets());
+  }
+
+  /** The clocks of the other voters, minus this one's; null for those not heard of lately. */
+  #clockOffsets(): readonly (number | null)[] {
+    const others = this.#voters().filter((voter) => voter !== this.#id);
+    return others.map((voter) => this.#peers.clockOffsetMs(voter));
+  }
+
+  /** How far the middle one of the clocks of all voters is ahead of this one's. */
+  #middleClockMs(): number {
+    return middleOf([0, ...this.#clockOffsets().filter((each) => each !== null)]);
+  }
+
+  #voters(): readonly NodeId[] {
+    return this.#raft.status().config.confState.voters;
+  }
+
+  /** What commands of clients carry; by the first version of the fold they cannot. */
+  #clientOffsetMs(): number {
+    const offsetMs = this.#logClock.offsetMs();
+    const isReadable = this.#projection.state.reducers.version >= 2;
+    return isReadable && Math.abs(offsetMs) >= OFFSET_MS_MIN ? offsetMs : 0;
   }
 
   #step(input: Input): void {
@@ -798,6 +874,7 @@ export class Node implements NodeHandle, PeerReceiver {
   #takeLead(): void {
     if (this.#leadingTerm === this.#term) return;
     this.#leadingTerm = this.#term;
+    this.#logClock.settle();
     this.#sayLead();
   }
 

@@ -49,6 +49,8 @@ export interface Standing {
 export interface ProposerModules {
   readonly clock: Clock;
   readonly attendance: Attendance;
+  /** How far the clock that clients go by is ahead of log time. */
+  readonly offsetMs: () => number;
   readonly standing: Standing;
   /** Gives consensus an input. */
   readonly step: (input: Input) => void;
@@ -367,13 +369,20 @@ export class Proposer {
         const { settledBelow } = this.#requests;
         commands.push({ kind: 'request', node, incarnation, sequence, settledBelow });
       }
-      for (const command of request.commands) commands.push(command);
+      for (const command of request.commands) commands.push(this.#accepted(command));
     }
     for (const { from, incarnation, sequence, settledBelow, ...guest } of guests) {
       commands.push({ kind: 'request', node: from, incarnation, sequence, settledBelow });
-      for (const command of guest.commands) commands.push(command);
+      for (const command of guest.commands) commands.push(this.#accepted(command));
     }
     return commands;
+  }
+
+  /** With the relation of its times to log time, which only whoever stamps it knows. */
+  #accepted(command: Command): Command {
+    if (command.kind !== 'alerts' && command.kind !== 'silence') return command;
+    const offsetMs = this.#modules.offsetMs();
+    return offsetMs === 0 ? command : { ...command, offsetMs };
   }
 
   #submitApart(pending: Pending, problem: string): void {

@@ -10,6 +10,7 @@ import {
   list,
   flag,
   MalformedCommand,
+  offset,
   oneOf,
   optional,
   record,
@@ -161,7 +162,8 @@ const answerCode = oneOf(['ok', 'retry', 'refused', 'unknown']);
  *
  * `forward` carries commands to the leader, under the number of their request; `forwarded` is what
  * became of them. `ask` and `answer` do the same for the membership. `offer` to `have` move a
- * snapshot: the receiver asks for the chunks that it lacks. `root` compares states.
+ * snapshot: the receiver asks for the chunks that it lacks. `root` compares states. `time` is what a leader
+ * says of log time, to members that fold by version 2 or later: earlier builds do not know it.
  */
 const FRAMES = {
   forward: [2, record({ sequence: number, settledBelow: number, batch: bytes(ENTRY_BYTES_MAX) })],
@@ -194,6 +196,7 @@ const FRAMES = {
   have: [9, record({ index: number })],
   gone: [10, record({ index: number })],
   root: [11, record({ index: number, root: hexHash })],
+  time: [12, record({ at: time, offsetMs: offset })],
 } as const satisfies Readonly<Record<string, readonly [number, Schema<unknown>]>>;
 
 type FrameKind = keyof typeof FRAMES;

@@ -21,6 +21,8 @@ export class VirtualClock implements Clock {
   #epochMs: number;
   #isKilled = false;
   #frozenUntilMs = 0;
+  /** What the monotonic clock has lost while the machine was suspended. */
+  #suspendedMs = 0;
   #timersFired = 0;
   /** Cancels each task that this process waits for. */
   readonly #waiting = new Set<() => void>();
@@ -44,7 +46,7 @@ export class VirtualClock implements Clock {
   }
 
   monotonicMs(): number {
-    return this.#time.nowMs;
+    return this.#time.nowMs - this.#suspendedMs;
   }
 
   after(delayMs: number, task: () => void): () => void {
@@ -79,6 +81,16 @@ export class VirtualClock implements Clock {
   /** The process stands still for so long (SIGSTOP, a stalled host); what falls due waits. */
   freeze(ms: number): void {
     this.#frozenUntilMs = this.#time.nowMs + ms;
+  }
+
+  /** The machine is suspended for so long: its monotonic clock stands still, too, and the wall goes on. */
+  suspend(ms: number): void {
+    this.freeze(ms);
+    this.#suspendedMs += ms;
+  }
+
+  get isFrozen(): boolean {
+    return this.#time.nowMs < this.#frozenUntilMs;
   }
 
   /** The process is gone: none of its timers will fire. */

@@ -15,6 +15,7 @@ import type { ExpireSilence, SetSilence } from '../../../commands/silences.ts';
 import { alertLabels, checksOf, type CompiledCheck } from '../../../projections/checks.ts';
 import { globMatches } from '../../../projections/glob.ts';
 import { rowAt } from '../../../projections/pages.ts';
+import { logTimeOf } from '../../../projections/client-time.ts';
 import { silenceStatus } from '../../../projections/silences.ts';
 import type { AppliedConfig, Silence, State } from '../../../projections/state.ts';
 import { entries, get } from '../../../projections/table.ts';
@@ -117,8 +118,10 @@ function isRoutine({ kind }: Command): boolean {
   return kind === 'observe' || kind === 'alerts' || kind === 'clock' || kind === 'request';
 }
 
-function isAboutSilences({ kind }: Command): boolean {
-  return kind === 'silence' || kind === 'expireSilence';
+/** Whether the ends of silences may be others after it: they move when log time is set. */
+function isAboutSilences(command: Command): boolean {
+  if (command.kind === 'lead') return command.stepMs !== undefined;
+  return command.kind === 'silence' || command.kind === 'expireSilence';
 }
 
 function placeOf({ index, batch }: Folded): Place {
@@ -136,7 +139,8 @@ function requested(folded: Folded, command: Command): readonly Moment[] {
   switch (command.kind) {
     case 'lead': {
       const leader = { ...place, what: 'leader', node: command.node, term: folded.term } as const;
-      const quietMs = command.previousAt === 0 ? 0 : place.at - command.previousAt;
+      const { previousAt, stepMs = 0 } = command;
+      const quietMs = previousAt === 0 ? 0 : place.at - previousAt - stepMs;
       if (quietMs <= GAP_MS) return [leader];
       const gap = { what: 'gap', cause: 'nobody listened', quietMs, ...NOTHING_LOST } as const;
       return [{ ...place, ...gap }, leader];
@@ -363,8 +367,10 @@ class SilenceEnds {
   /** The silences whose time was over by `at`, and not before. */
   *until(at: number, index: number): Generator<Moment> {
     if (at < this.next) return;
-    for (const [id, { matchers, createdBy, endsAt }] of this.#ends) {
+    for (const [id, silence] of this.#ends) {
+      const endsAt = logTimeOf(silence.endsAt, silence);
       if (endsAt > at) continue;
+      const { matchers, createdBy } = silence;
       this.#ends.delete(id);
       const cause = 'its time was over';
       yield { index, at: endsAt, what: 'expired', id, cause, matchers, createdBy };
@@ -374,6 +380,8 @@ class SilenceEnds {
 
   #findNext(): void {
     this.next = Infinity;
-    for (const { endsAt } of this.#ends.values()) this.next = Math.min(this.next, endsAt);
+    for (const silence of this.#ends.values()) {
+      this.next = Math.min(this.next, logTimeOf(silence.endsAt, silence));
+    }
   }
 }

@@ -16,7 +16,14 @@ import { joinedProblems, jsonList, onlyMethods, problem, refused } from '../answ
 import { caughtUp } from '../caught-up.ts';
 import { configText } from '../config-text.ts';
 import { HTTP_LIMITS } from '../limits.ts';
-import { readingTime, type HttpEnv, type HttpModules, type HttpOptions } from '../modules.ts';
+import {
+  clientTime,
+  localTimeOf,
+  readingTime,
+  type HttpEnv,
+  type HttpModules,
+  type HttpOptions,
+} from '../modules.ts';
 import { sameSiteChanges, shared } from '../origins.ts';
 import { proposeInTurn } from '../proposals.ts';
 import { jsonBody } from '../request-body.ts';
@@ -100,9 +107,10 @@ function fewReaders(): (
   };
 }
 
-function momentOf({ node, clock, localTimeIn }: HttpModules): Moment {
+function momentOf(modules: HttpModules): Moment {
+  const { node } = modules;
   const view = node.view();
-  return { state: view.state, now: readingTime(clock, view), localTimeIn };
+  return { state: view.state, now: readingTime(node), localTimeIn: localTimeOf(modules) };
 }
 
 function statusJson(
@@ -133,7 +141,7 @@ function statusJson(
 async function postAlerts(
   c: Context<HttpEnv>,
   { classicNames }: HttpOptions,
-  { node, clock, counters }: HttpModules,
+  { node, counters }: HttpModules,
 ): Promise<Response> {
   const body = await jsonBody(c);
   if (!body.ok) return problem(c, body.status, body.message);
@@ -142,7 +150,7 @@ async function postAlerts(
   if (!Array.isArray(posted)) return problem(c, 400, 'the body is not a list of alerts');
   const view = node.view();
   const resolveTimeoutMs = view.state.config?.command.config.resolveTimeoutMs ?? 5 * 60_000;
-  const now = readingTime(clock, view);
+  const now = clientTime(node);
   const { alerts, problems } = readPostedAlerts(posted, {
     classicNames,
     keepsEmptyAnnotations: readsEmptyAnnotations(view.state),
@@ -179,16 +187,14 @@ function getSilences(c: Context<HttpEnv>, modules: HttpModules): Response {
 async function postSilence(
   c: Context<HttpEnv>,
   { classicNames }: HttpOptions,
-  { node, clock, random }: HttpModules,
+  { node, random }: HttpModules,
 ): Promise<Response> {
   const body = await jsonBody(c);
   if (!body.ok) return problem(c, body.status, body.message);
+  const now = clientTime(node);
   const view = node.view();
-  const silence = readPostedSilence(body.value, {
-    classicNames,
-    keepsEmptyAnnotations: readsEmptyAnnotations(view.state),
-    now: readingTime(clock, view),
-  });
+  const keepsEmptyAnnotations = readsEmptyAnnotations(view.state);
+  const silence = readPostedSilence(body.value, { classicNames, keepsEmptyAnnotations, now });
   if (!silence.ok) return problem(c, 400, silence.message);
   const { id } = silence.value;
   if (id !== '' && get(view.state.silences, id) === undefined) return noSilence(c, id);
@@ -202,21 +208,21 @@ async function postSilence(
   return silenceID === undefined ? noSilence(c, id) : c.json({ silenceID });
 }
 
-function getSilence(c: Context<HttpEnv>, { node, clock }: HttpModules): Response {
+function getSilence(c: Context<HttpEnv>, { node }: HttpModules): Response {
   const id = c.req.param('id') ?? '';
   const view = node.view();
   const silence = get(view.state.silences, id);
   return silence === undefined
     ? noSilence(c, id)
-    : c.json(silenceJson(id, silence, readingTime(clock, view)));
+    : c.json(silenceJson(id, silence, readingTime(node)));
 }
 
-async function deleteSilence(c: Context<HttpEnv>, { node, clock }: HttpModules): Promise<Response> {
+async function deleteSilence(c: Context<HttpEnv>, { node }: HttpModules): Promise<Response> {
   const id = c.req.param('id') ?? '';
   const view = node.view();
   const silence = get(view.state.silences, id);
   if (silence === undefined) return noSilence(c, id);
-  if (silenceStatus(silence, readingTime(clock, view)) === 'expired') return c.body(null, 200);
+  if (silenceStatus(silence, readingTime(node)) === 'expired') return c.body(null, 200);
   const proposed = await node.propose([{ kind: 'expireSilence', id }]);
   return proposed.ok ? c.body(null, 200) : refused(c, proposed);
 }

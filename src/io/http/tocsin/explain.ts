@@ -107,6 +107,8 @@ function alertJson(
     startsAt: timeOrNull(alert.startsAt),
     endsAt: timeOrNull(alert.endsAt),
     updatedAt: timeOrNull(alert.updatedAt),
+    /** How far the clock by which it starts and ends was ahead of log time. */
+    clockOffsetMs: alert.offsetMs ?? 0,
     origin: originOf(alert),
     silencedBy: view.silencedBy,
     inhibitedBy: view.inhibitedBy,

@@ -10,7 +10,13 @@ import type { State } from '../../../projections/state.ts';
 import { caughtUp } from '../caught-up.ts';
 import { configText } from '../config-text.ts';
 import { HTTP_LIMITS } from '../limits.ts';
-import { readingTime, type HttpEnv, type HttpModules, type HttpOptions } from '../modules.ts';
+import {
+  localTimeOf,
+  readingTime,
+  type HttpEnv,
+  type HttpModules,
+  type HttpOptions,
+} from '../modules.ts';
 import { matchersOf } from '../alertmanager/query.ts';
 import { sameSiteChanges } from '../origins.ts';
 import { proposeInTurn } from '../proposals.ts';
@@ -133,7 +139,7 @@ function configJson({ node }: HttpModules, text: (state: State) => string): obje
 
 const LIMIT_DEFAULT = 100;
 
-function getNotifications(c: Context<HttpEnv>, { node, clock }: HttpModules): Response {
+function getNotifications(c: Context<HttpEnv>, { node }: HttpModules): Response {
   const wanted = (c.req.queries('status') ?? []).flatMap((text) => text.split(','));
   const statuses = wanted.filter(isStatus);
   if (statuses.length < wanted.length) return problem(c, 400, `status is one of ${STATUS_WORDS}`);
@@ -143,7 +149,7 @@ function getNotifications(c: Context<HttpEnv>, { node, clock }: HttpModules): Re
   }
   const view = node.view();
   // The body is a list, which has no room to say that those that ended earlier are forgotten.
-  c.header('Tocsin-Known-Since', notificationsSince(readingTime(clock, view)) ?? undefined);
+  c.header('Tocsin-Known-Since', notificationsSince(readingTime(node)) ?? undefined);
   return c.json(notificationRows(view.state, statuses, limit));
 }
 
@@ -158,9 +164,9 @@ function getExplanation(
   const asked = askedFor(c.req.query('alert') ?? '', modules);
   if (!asked.ok) return problem(c, 400, asked.message);
   const view = modules.node.view();
-  const now = readingTime(modules.clock, view);
+  const now = readingTime(modules.node);
   const { index, term, state } = view;
-  const { localTimeIn } = modules;
+  const localTimeIn = localTimeOf(modules);
   return c.json({
     index,
     term,
