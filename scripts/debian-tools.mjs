@@ -22,6 +22,11 @@ const tools = [
   { program: 'prometheus', packages: ['prometheus'], shows: 'Prometheus pushes its alerts' },
   { program: 'etcd', packages: ['etcd-server'], shows: 'nodes find one another through etcd' },
   {
+    program: 'faketime',
+    packages: ['faketime', 'libfaketime'],
+    shows: 'leaps of the clock of a real process change nothing',
+  },
+  {
     program: 'carbon-cache',
     // What it imports is not in the package, and nothing here resolves dependencies.
     packages: [

@@ -134,6 +134,8 @@ export interface StartOptions {
   readonly name?: string;
   /** Another build of the program. */
   readonly main?: string;
+  /** Beside the environment of the test. */
+  readonly env?: Readonly<Record<string, string>>;
 }
 
 /** Starts a daemon on free ports and waits for its `listening` line. */
@@ -164,6 +166,7 @@ function spawnDaemon(options: StartOptions): ChildProcess {
   const args = [main, 'start', '--config', config, '--data-dir', dataDir, '--name', node];
   const child = spawn(process.execPath, [...args, ...free, ...flags], {
     stdio: ['ignore', 'pipe', 'pipe'],
+    env: { ...process.env, ...options.env },
   });
   onTestFinished(() => void child.kill('SIGKILL'));
   return child;
