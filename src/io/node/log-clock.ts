@@ -6,7 +6,8 @@
  * say so in the log, so that nothing is due earlier for it. A node that follows takes the time of
  * whoever leads, so that the next leader goes on where this one stops.
  *
- * The wall clock is the middle one of all voters that are heard of: one that is wrong decides nothing.
+ * The wall clock is the middle one of all voters that are heard of: one that is wrong decides nothing. Of
+ * two middle ones what was believed before holds, as far as it lies between them.
  */
 
 import type { Clock } from '../ports.ts';
@@ -32,10 +33,16 @@ const GENTLY: Manner = { faster: 0.01, slower: 0.01, slewedMsMax: 1_000 };
  */
 const SOON: Manner = { faster: 1, slower: 0.5, slewedMsMax: 600_000 };
 
+/** One clock, or two of which nobody can say which is right. */
+export interface Middle {
+  readonly low: number;
+  readonly high: number;
+}
+
 export interface LogClockModules {
   readonly clock: Clock;
-  /** How far the middle one of the clocks of all voters is ahead of this one's, in milliseconds. */
-  readonly aheadMs: () => number;
+  /** How far the middle one of the clocks of all voters is ahead of this one's. */
+  readonly middle: () => Middle;
   /** Whether all members can read that log time was set. */
   readonly knowsSteps: () => boolean;
 }
@@ -140,9 +147,10 @@ export class LogClock implements Clock {
     if (Math.abs(believed - this.#believed) > TOLERANCE_MS) this.#believed = believed;
   }
 
-  /** An operator says that the wall clock is right. Answers how far it is ahead of log time. */
+  /** An operator says that this wall clock is right. Answers how far it is ahead of log time. */
   accept(): number {
-    this.#believed = this.#difference();
+    const { clock } = this.#modules;
+    this.#believed = clock.now() - clock.monotonicMs();
     this.#candidate = null;
     this.#isAccepted = true;
     return this.offsetMs();
@@ -170,15 +178,20 @@ export class LogClock implements Clock {
   }
 
   #difference(): number {
-    const { aheadMs, clock } = this.#modules;
-    return clock.now() + aheadMs() - clock.monotonicMs();
+    const { clock, middle } = this.#modules;
+    const own = clock.now() - clock.monotonicMs();
+    const { low, high } = middle();
+    // A node that has just started knows the log: the sooner after it the likelier. A step can follow.
+    const before = this.#isSettled ? this.#believed : this.#floor - clock.monotonicMs();
+    return Math.min(Math.max(before, own + low), own + high);
   }
 }
 
-/** The middle one of several clocks, seen from one's own: of two middle ones the nearer to it. */
-export function middleOf(aheadMs: readonly number[]): number {
+/** The middle one of several clocks, in milliseconds ahead of one's own; of an even number two. */
+export function middleOf(aheadMs: readonly number[]): Middle {
   const sorted = aheadMs.toSorted((a, b) => a - b);
-  const low = sorted[(sorted.length - 1) >> 1] ?? 0;
-  const high = sorted[sorted.length >> 1] ?? 0;
-  return Math.min(Math.max(0, low), high);
+  return {
+    low: sorted[(sorted.length - 1) >> 1] ?? 0,
+    high: sorted[sorted.length >> 1] ?? 0,
+  };
 }

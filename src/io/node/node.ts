@@ -52,7 +52,7 @@ import { ClockCheck } from './clock-check.ts';
 import { Decider } from './decider.ts';
 import { fromLogEntry, toLogEntry } from './entries.ts';
 import { Housekeeping, type HousekeepingOptions } from './housekeeping.ts';
-import { LogClock, middleOf } from './log-clock.ts';
+import { LogClock, middleOf, type Middle } from './log-clock.ts';
 import { memberStatuses, roleIn } from './member-status.ts';
 import { Membership } from './membership.ts';
 import { Peers } from './peers.ts';
@@ -190,8 +190,7 @@ export class Node implements NodeHandle, PeerReceiver {
     this.#appliedTerm = start.restored.snapshot?.term ?? 0;
     this.#appliedAt = start.appliedAt;
     const knowsSteps = (): boolean => this.#projection.state.reducers.version >= 2;
-    const aheadMs = (): number => this.#middleClockMs();
-    this.#logClock = new LogClock({ clock, aheadMs, knowsSteps }, start.appliedAt);
+    this.#logClock = new LogClock({ clock, middle: () => this.#middleClock(), knowsSteps }, start.appliedAt);
     this.#attendance = new Attendance(
       options.name,
       { logClock: this.#logClock, knowsSteps },
@@ -624,7 +623,7 @@ export class Node implements NodeHandle, PeerReceiver {
   }
 
   /** How far the middle one of the clocks of all voters is ahead of this one's. */
-  #middleClockMs(): number {
+  #middleClock(): Middle {
     return middleOf([0, ...this.#clockOffsets().filter((each) => each !== null)]);
   }
 
