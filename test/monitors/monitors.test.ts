@@ -10,6 +10,7 @@ import { IntakeLedger } from '../../src/io/monitors/intake-ledger.ts';
 import { Monitors, type MonitorsOptions } from '../../src/io/monitors/monitors.ts';
 import type { Random } from '../../src/io/ports.ts';
 import { KeepingIntake, KeepingLogger, realClock } from './world.ts';
+import { rawServer } from '../http-client/servers.ts';
 
 /** The first poll comes at once, and the others keep their interval. */
 function steadyChance(): Random {
@@ -92,6 +93,22 @@ describe('an http monitor', () => {
       level: 'warn',
       fields: { monitor: 'home', problem: 'answered 503' },
     });
+  });
+
+  it.each([
+    ['lines that end in LF alone', 'HTTP/1.1 200 OK\n\nwell', 1],
+    ['100 Continue first', 'HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\n\r\nwell', 1],
+    ['a body that breaks off', 'HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nwe', 0],
+  ])('reads the status of an answer with %s', async (_title, bytes, up) => {
+    const target = await rawServer((socket) => socket.end(bytes), { early: true });
+    const { intake, monitors } = running();
+    monitors.apply([httpMonitor(target.url.href)]);
+    await intake.until(3);
+    target.close();
+    expect(intake.readings().slice(0, 2)).toEqual([
+      ['home.up', up],
+      ['home.status', 200],
+    ]);
   });
 
   it('takes the statuses that it is told to expect for well', async () => {
