@@ -18,6 +18,11 @@ export const toolsPath = path.join(cache, 'usr/bin');
 /** Program a test calls → packages that have it, and what cannot be shown without it. */
 const tools = [
   { program: 'amtool', packages: ['prometheus-alertmanager'], shows: 'amtool works unmodified' },
+  {
+    program: 'prometheus-alertmanager',
+    packages: ['prometheus-alertmanager'],
+    shows: 'requests are answered as Alertmanager answers them',
+  },
   { program: 'promtool', packages: ['prometheus'], shows: '/metrics passes the linter' },
   { program: 'prometheus', packages: ['prometheus'], shows: 'Prometheus pushes its alerts' },
   { program: 'etcd', packages: ['etcd-server'], shows: 'nodes find one another through etcd' },
