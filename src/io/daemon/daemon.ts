@@ -183,7 +183,7 @@ class Daemon {
     if (this.#options.shadow) this.#logger.warn('shadow: it decides everything and tells nobody');
     const transport = await this.#bindPeer(storage);
     const entrance = this.#entranceOf(storage, transport, discovery);
-    if (this.#options.standalone) {
+    if (this.#options.standalone || storage.isRecovering) {
       await standAlone(storage, entrance, { logger: this.#logger, clock: realClock });
     } else {
       await storage.file.change({ isStandalone: false });
@@ -218,7 +218,11 @@ class Daemon {
     } else {
       // Its cluster may be minutes away: it listens, and says that it is not ready.
       this.#found(storage, entrance)
-        .then(startNode)
+        .then((clusterId) => {
+          // A stop may have come meanwhile, and then nothing is opened that nobody closes.
+          this.#ending.signal.throwIfAborted();
+          return startNode(clusterId);
+        })
         .catch((error: Error) => {
           if (!this.#ending.signal.aborted) this.#fail(error);
         });
@@ -400,7 +404,9 @@ class Daemon {
 
   /** A cluster of one waits for nobody: it says that it listens once its own log is folded. */
   async #untilListening(node: Node, { file }: Storage, ended: Promise<unknown>): Promise<void> {
-    if (file.facts.others.length > 0 || node.status().members.length > 1) return;
+    const { members, role } = node.status();
+    // A newcomer that was killed before it learned anything has no member in its log, nor a vote.
+    if (file.facts.others.length > 0 || members.length > 1 || role === 'learner') return;
     await Promise.race([node.whenLeading(), ended]);
   }
 

@@ -3,7 +3,8 @@
  * cluster of one. docs/standalone.md is the page for the person who does it at night.
  *
  * Promise: it is refused while the cluster lives; it happens once for each time that the flag is put
- * on the command line, however often the process restarts; it says what may be missing.
+ * on the command line, however often the process restarts, also in the middle of it; it says what may
+ * be missing.
  */
 
 import type { Clock, Logger } from '../ports.ts';
@@ -25,15 +26,17 @@ export async function standAlone(
     throw new Refusal(message, EXIT.usage);
   }
   const { isStandalone, others } = file.facts;
-  if (isStandalone) {
+  if (storage.isRecovering) {
+    // The process ended in the middle of it: what the log says of its cluster is final already.
+    logger.warn('standalone: the recovery that was interrupted is completed', { clusterId });
+  } else if (isStandalone) {
     logger.warn('standalone already: take the flag away once you have read this', { clusterId });
     return;
-  }
-  if (others.length === 0) {
+  } else if (others.length === 0) {
     logger.warn('standalone has nothing to do: this is a cluster of one', { clusterId });
     return;
   }
-  const living = await entrance.livingMember();
+  const living = storage.isRecovering ? null : await entrance.livingMember();
   if (living !== null) {
     const message =
       `--standalone is for a cluster that has lost its majority, and this one lives: its member at ` +

@@ -8,6 +8,7 @@
 
 import { rename } from 'node:fs/promises';
 import path from 'node:path';
+import { nextEpoch } from '../../log/epoch.ts';
 import type { LogModules } from '../../log/disk.ts';
 import type { LogIdentity } from '../../log/entry.ts';
 import { readLogIdentity } from '../../log/recovery.ts';
@@ -76,10 +77,14 @@ async function openParts(
   if (file instanceof Error) return corrupt(file.message);
   const problem = ownerProblem(directory, file, identity);
   if (problem !== null) return corrupt(problem);
-  if (identity !== null) await file.change({ clusterId: identity.clusterId });
+  // The log is ahead by one epoch: a process ended while it made a cluster of one of it.
+  const known = file.facts.clusterId;
+  const isRecovering =
+    identity !== null && known !== null && identity.clusterId === nextEpoch(known);
+  if (identity !== null && !isRecovering) await file.change({ clusterId: identity.clusterId });
   return {
     ok: true,
-    storage: new Storage(directory, { file, log, snapshots, logger, closers }),
+    storage: new Storage(directory, { file, log, snapshots, logger, closers, isRecovering }),
   };
 }
 
@@ -89,6 +94,7 @@ interface Parts {
   readonly snapshots: SnapshotStore;
   readonly logger: Logger;
   readonly closers: (() => Promise<void>)[];
+  readonly isRecovering: boolean;
 }
 
 export class Storage {
@@ -109,6 +115,11 @@ export class Storage {
     return this.#parts.file.facts.clusterId;
   }
 
+  /** Whether {@link recoverAlone} was begun by a process that ended before it was complete. */
+  get isRecovering(): boolean {
+    return this.#parts.isRecovering;
+  }
+
   get snapshots(): SnapshotStore {
     return this.#parts.snapshots;
   }
@@ -125,14 +136,14 @@ export class Storage {
     return opened;
   }
 
-  /** Makes of the log that is here that of a cluster of one, with a history. */
+  /** Makes of the log that is here that of a cluster of one, with a history; completes what was begun. */
   async recoverAlone(
     clusterId: string,
   ): Promise<{ readonly ok: true; readonly recovered: Recovered } | StorageRefusal> {
     const opened = await this.#open(clusterId);
     if (!opened.ok) return opened;
     const { log } = opened.data;
-    const recovered = await recoverAlone(log);
+    const recovered = await recoverAlone(log, clusterId);
     await log.close();
     await this.file.change({ clusterId: recovered.clusterId, others: [], isStandalone: true });
     return { ok: true, recovered };

@@ -6,7 +6,7 @@
  */
 
 import { randomUUID } from 'node:crypto';
-import { destination, pino, stdTimeFunctions } from 'pino';
+import { pino, stdTimeFunctions } from 'pino';
 import type { Clock, Logger, Random } from '../ports.ts';
 
 export const realClock: Clock = {
@@ -26,7 +26,14 @@ export const realRandom: Random = {
 export const LOG_LEVELS = ['debug', 'info', 'warn', 'error'] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
 
-/** Writes synchronously, so that the last words of a failing process are not lost. */
+/** What waits for a reader of stderr at most; about a thousand lines. */
+const LOG_WAITING_BYTES_MAX = 256 * 1024;
+
+/**
+ * Lines go to stderr at once while somebody takes them, so that the last words of a failing process are
+ * not lost. Where nobody reads the pipe, they wait up to a limit, and what is over it is dropped: the
+ * node goes on, and says how many lines are missing once it is read again.
+ */
 export function stderrLogger(level: LogLevel, node: string): Logger {
   const out = pino(
     {
@@ -35,7 +42,7 @@ export function stderrLogger(level: LogLevel, node: string): Logger {
       timestamp: stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: label }) },
     },
-    destination({ dest: 2, sync: true }),
+    new PatientStream(process.stderr, (count) => out.warn({ count }, 'log lines dropped')),
   );
   return {
     debug: (message, fields) => out.debug(fields ?? {}, message),
@@ -43,4 +50,33 @@ export function stderrLogger(level: LogLevel, node: string): Logger {
     warn: (message, fields) => out.warn(fields ?? {}, message),
     error: (message, fields) => out.error(fields ?? {}, message),
   };
+}
+
+/** Never blocks and never fails, unlike a synchronous write to a pipe that is full or closed. */
+class PatientStream {
+  readonly #stream: NodeJS.WriteStream;
+  readonly #onResumed: (dropped: number) => void;
+  #dropped = 0;
+
+  constructor(stream: NodeJS.WriteStream, onResumed: (dropped: number) => void) {
+    this.#stream = stream;
+    this.#onResumed = onResumed;
+    // A reader that went away ends no node.
+    stream.on('error', () => undefined);
+    stream.on('drain', () => this.#resume());
+  }
+
+  write(line: string): void {
+    if (this.#stream.destroyed || this.#stream.writableLength > LOG_WAITING_BYTES_MAX) {
+      this.#dropped++;
+      return;
+    }
+    this.#stream.write(line);
+  }
+
+  #resume(): void {
+    const dropped = this.#dropped;
+    this.#dropped = 0;
+    if (dropped > 0) this.#onResumed(dropped);
+  }
 }

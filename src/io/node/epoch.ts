@@ -22,14 +22,18 @@ export interface Recovered {
 /** How many entries from the end are looked at for the time. */
 const ENTRIES_READ = 1_000;
 
-/** Durable when it resolves. The log must be opened anew afterwards. */
-export async function recoverAlone(log: Log): Promise<Recovered> {
-  const { clusterId, nodeId } = log.identity;
+/**
+ * Makes the log of cluster `before` that of the next epoch, from wherever an earlier process ended on
+ * the way. Durable when it resolves. The log must be opened anew afterwards.
+ */
+export async function recoverAlone(log: Log, before: string): Promise<Recovered> {
+  const { nodeId } = log.identity;
   const { lastIndex } = log;
-  const recovered = { clusterId: nextEpoch(clusterId), lastIndex, lastAt: await lastTime(log) };
-  await log.beginEpoch(recovered.clusterId);
+  const recovered = { clusterId: nextEpoch(before), lastIndex, lastAt: await lastTime(log) };
+  if (log.identity.clusterId !== recovered.clusterId) await log.beginEpoch(recovered.clusterId);
   const term = Math.max(log.hardState.term, log.lastTerm) + 1;
   const index = lastIndex + 1;
+  // Written twice when a process ended right after it, which changes nothing.
   const confState = { ...EMPTY_CONFIG, voters: [nodeId] };
   const first = { term, index, type: 'config', data: encodeConfState(confState) } as const;
   await log.append({
