@@ -287,6 +287,33 @@ export interface SnapshotWritten {
 
 export type SnapshotMeta = Omit<Manifest, 'format' | 'root' | 'chunks'>;
 
+/** Readings folded since an earlier snapshot: how far apart two of them are for whoever folds. */
+export interface FoldedReadings {
+  /** Index of the earlier snapshot; 0 is the initial state. */
+  readonly since: number;
+  readonly count: number;
+}
+
+/** A snapshot as it is listed for those who decide what to keep. */
+export interface KeptSnapshot {
+  readonly index: number;
+  /** Time of the entry at `index`, in epoch milliseconds. */
+  readonly at: number;
+  /**
+   * Readings up to it, counted from any beginning: only differences mean something. Null where nobody
+   * counted them: it was taken by a build that did not, or came from another member.
+   */
+  readonly readings: number | null;
+}
+
+/** What a store holds. */
+export interface SnapshotStock {
+  /** The oldest first. */
+  readonly good: readonly KeptSnapshot[];
+  /** Indexes of those that were found damaged. */
+  readonly damaged: readonly number[];
+}
+
 /** What start-up found: the newest snapshot that verifies, and a sentence for each that does not. */
 export interface LoadedSnapshot {
   readonly manifest: Manifest | null;
@@ -300,9 +327,15 @@ export interface SnapshotStore {
   /** Reads and verifies the newest good snapshot; an empty store gives the initial state. */
   load(): Promise<LoadedSnapshot>;
   /** Stores what changed since the last snapshot, in slices that never hold the event loop. */
-  save(state: State, meta: SnapshotMeta): Promise<SnapshotWritten>;
-  /** Forgets all but the newest `keep` snapshots, and the chunks that only they used. */
-  prune(keep: number): Promise<void>;
+  save(state: State, meta: SnapshotMeta, folded?: FoldedReadings): Promise<SnapshotWritten>;
+  /** What is kept. The first call clears up after what was cut short. */
+  list(): Promise<SnapshotStock>;
+  /** Forgets the snapshots at these indexes, and the chunks that only they used. */
+  drop(indexes: readonly number[]): Promise<void>;
+  /** Bytes that the store takes on the disk, with what is forgotten and not given back yet. */
+  bytes(): Promise<number>;
+  /** Gives back to the disk what was forgotten. False when there is nothing to give back. */
+  reclaim(): Promise<boolean>;
   /** The bytes of the manifest at `index`, for another member; null when it is not kept (any more). */
   manifestBytes(index: number): Promise<Uint8Array | null>;
   /** The verified bytes of a chunk, or null. */

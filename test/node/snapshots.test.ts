@@ -40,6 +40,12 @@ async function folded(world: World): Promise<Projection> {
   return projection;
 }
 
+/** What the log and the snapshots take. */
+async function bytesOf(world: World): Promise<number> {
+  const ofLog = world.process.log.segments().reduce((sum, { bytes }) => sum + bytes, 0);
+  return ofLog + (await world.snapshots.bytes());
+}
+
 describe('a snapshot', () => {
   test('taken while entries go on is of one index, and none is lost or folded twice', async () => {
     const world = await new World(BUSY).start();
@@ -126,15 +132,20 @@ describe('a snapshot', () => {
     await expect(mixed.boot()).rejects.toThrow(/was taken of another log/);
   });
 
-  test('is taken after a while even of a few entries, and not again when nothing came', async () => {
+  test('is taken at the first entry of each span of log time, and not again when nothing came', async () => {
     const world = await new World({ ...BUSY, snapshotEntries: 1_000, snapshotMs: 300_000 }).start();
     await world.reading('servers.a.cpu', 1);
     await world.wait('4m');
     expect(world.snapshots.indexes()).toEqual([]);
     await world.wait('2m');
-    expect(world.snapshots.indexes()).toEqual([4]);
+    await world.reading('servers.a.cpu', 2);
+    await world.reading('servers.a.cpu', 3);
+    expect(world.snapshots.indexes()).toEqual([5]);
     await world.wait('3h');
-    expect(world.snapshots.indexes()).toEqual([4]);
+    expect(world.snapshots.indexes()).toEqual([5]);
+    await world.reading('servers.a.cpu', 4);
+    await world.wait('1s');
+    expect(world.snapshots.indexes()).toEqual([7, 5]);
   });
 
   test('is taken soon by a node that had much to fold: killed again, it has not', async () => {
@@ -173,6 +184,50 @@ describe('the history', () => {
     await world.wait('5m');
     expect(world.process.failures).toEqual([]);
     expect(world.node.status().firstIndex).toBeGreaterThan(1);
+  });
+
+  test('and its snapshots never take more bytes than they may, however long it goes on', async () => {
+    const limit = 100_000;
+    const world = await new World({ ...BUSY, retentionBytes: limit }).start();
+    let most = 0;
+    for (let round = 0; round < 40; round++) {
+      await work(world, 15);
+      most = Math.max(most, await bytesOf(world));
+    }
+    expect(most).toBeLessThanOrEqual(limit);
+    expect(most).toBeGreaterThan(limit / 2);
+    const { firstIndex } = world.node.status();
+    expect(firstIndex).toBeGreaterThan(100);
+    // What is left can be folded from its beginning, but for the rest of one segment.
+    const oldest = world.snapshots.indexes().at(-1) ?? 0;
+    expect(oldest).toBeGreaterThanOrEqual(firstIndex - 1);
+    const [segment] = world.process.log.segments();
+    expect(oldest).toBeLessThanOrEqual(segment?.lastIndex ?? 0);
+    expect(world.process.failures).toEqual([]);
+    await world.kill().start();
+  });
+
+  test('makes room by a snapshot when none was due yet', async () => {
+    const rarely = { snapshotEntries: 1e6, snapshotMs: 86_400_000, retentionBytes: 60_000 };
+    const world = await new World({ ...BUSY, ...rarely }).start();
+    let most = 0;
+    for (let round = 0; round < 30; round++) {
+      await work(world, 15);
+      most = Math.max(most, await bytesOf(world));
+    }
+    expect(world.snapshots.indexes().length).toBeGreaterThan(0);
+    expect(world.node.status().firstIndex).toBeGreaterThan(100);
+    expect(most).toBeLessThanOrEqual(60_000);
+  });
+
+  test('keeps the newest snapshot and the log after it, and says that these are more than allowed', async () => {
+    const world = await new World({ ...BUSY, retentionBytes: 1_000 }).start();
+    await work(world, 60);
+    expect(world.snapshots.indexes()).toHaveLength(1);
+    expect(world.warnings.filter((each) => each.includes('more room than it may'))).toHaveLength(1);
+    const { firstIndex, snapshotIndex } = world.node.status();
+    expect(firstIndex).toBeLessThanOrEqual(snapshotIndex + 1);
+    await world.kill().start();
   });
 
   test('is kept whole while there is no snapshot', async () => {

@@ -10,6 +10,7 @@ import {
   busyDesk,
   crashImage,
   metaOf,
+  keepNewest,
   openStore,
   removeTemporaryFolders,
   temporaryFolder,
@@ -50,7 +51,7 @@ describe('a crash during a save', () => {
       expect(encodeCanonical(loaded.state)).toEqual(encodeCanonical(old));
       // And the save that was cut short can be made again; nothing of the crash stays behind.
       await store.save(desk.state, metaOf(desk));
-      await store.prune(1);
+      await keepNewest(store, 1);
       expect(rootOf((await store.load()).state)).toBe(rootOf(desk.state));
       await store.close();
     }

@@ -25,6 +25,7 @@ import {
   flipped,
   inDatabase,
   metaOf,
+  keepNewest,
   openStore,
   removeTemporaryFolders,
   temporaryFolder,
@@ -116,7 +117,7 @@ describe('a chunk or a manifest is gone', () => {
       await db.put(key, flipped(await db.get(key)));
     });
     const store = await openStore(folder);
-    await store.prune(1);
+    await keepNewest(store, 1);
     const { manifest, problems } = await store.load();
     expect(manifest).toEqual(saved[1]?.manifest);
     expect(problems[0]).toContain('its manifest is damaged');

@@ -7,7 +7,7 @@ import { INITIAL_STATE } from '../../src/projections/initial.ts';
 import { pagesOf } from '../../src/projections/snapshot-pages.ts';
 import type { State } from '../../src/projections/state.ts';
 import { closeMachines, hashesOf, KINDS, storedOf, type Kind, type Machine } from './machines.ts';
-import { busyDesk, metaOf, removeTemporaryFolders } from './store.ts';
+import { busyDesk, metaOf, keepNewest, removeTemporaryFolders } from './store.ts';
 
 afterEach(async () => {
   await closeMachines();
@@ -44,7 +44,7 @@ describe.each(KINDS)('a store %s in which a bit has flipped', (_, kind) => {
     ]);
     expect(await machine.store.manifestBytes(index)).toBeNull();
 
-    await machine.store.prune(1);
+    await keepNewest(machine.store, 1);
     await machine.restart();
     expect(await machine.store.load()).toMatchObject({ manifest: older.manifest, problems });
     expect(await storedOf(machine.store, hashesOf(newer.manifest))).toEqual(

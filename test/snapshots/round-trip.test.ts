@@ -8,7 +8,14 @@ import { INITIAL_STATE } from '../../src/projections/initial.ts';
 import { Projection } from '../../src/projections/projection.ts';
 import { Desk } from '../support/scenario.ts';
 import { check, config, receiver, route } from '../support/scenario-config.ts';
-import { busyDesk, metaOf, openStore, removeTemporaryFolders, temporaryFolder } from './store.ts';
+import {
+  busyDesk,
+  metaOf,
+  keepNewest,
+  openStore,
+  removeTemporaryFolders,
+  temporaryFolder,
+} from './store.ts';
 
 afterEach(removeTemporaryFolders);
 
@@ -45,7 +52,7 @@ describe('a snapshot store', () => {
     const first = store.save(desk.state, metaOf(desk));
     desk.reading('servers.c.cpu', 99);
     const second = store.save(desk.state, metaOf(desk));
-    const pruned = store.prune(1);
+    const pruned = keepNewest(store, 1);
     await Promise.all([first, second, pruned]);
     expect((await store.load()).state).toEqual(desk.state);
     await store.close();

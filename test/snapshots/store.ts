@@ -7,6 +7,7 @@ import { openExistingLevel, type LevelFolder } from '../../src/io/disk/level-ope
 import { chunkKey } from '../../src/io/disk/snapshot-format.ts';
 import { openSnapshotStore } from '../../src/io/disk/snapshot-store.ts';
 import { realPace, type Pace } from '../../src/io/disk/snapshot-slices.ts';
+import { droppedFrom } from '../../src/io/node/thinning.ts';
 import type { SnapshotMeta, SnapshotStore } from '../../src/io/ports.ts';
 import { REDUCER_VERSION } from '../../src/projections/state.ts';
 import { EMPTY_CONFIG } from '../../src/raft/confchange.ts';
@@ -102,4 +103,11 @@ export function busyDesk(): Desk {
     .silence('s-1', ['instance="db-2"'], { until: '2:00:00' })
     .at('2:00')
     .reading('servers.b.cpu', 95);
+}
+
+/** Leaves the newest `keep` good snapshots. */
+export async function keepNewest(store: SnapshotStore, keep: number): Promise<void> {
+  const stock = await store.list();
+  const kept = stock.good.map(({ index }) => index).slice(stock.good.length - keep);
+  await store.drop(droppedFrom(stock, kept));
 }

@@ -17,6 +17,7 @@ import {
   crashImage,
   inDatabase,
   metaOf,
+  keepNewest,
   openStore,
   removeTemporaryFolders,
   temporaryFolder,
@@ -68,7 +69,7 @@ describe('a crash during a transfer to LevelDB', () => {
       missing.push(again.missing().length);
       await bring(source, again);
       await again.finish();
-      await next.prune(1);
+      await keepNewest(next, 1);
       const { manifest, problems, state } = await next.load();
       await next.close();
       expect(problems).toEqual([]);
@@ -106,7 +107,7 @@ describe('a crash during a transfer to memory', () => {
       const { sent, state } = await transfer(source, index, next);
       expect(encodeCanonical(state)).toEqual(encodeCanonical(after.state));
       expect(sent).toBe(wanted - Math.max(0, deadly - 2));
-      await next.prune(1);
+      await keepNewest(next, 1);
       expect(next.indexes()).toEqual([index]);
     }
   });

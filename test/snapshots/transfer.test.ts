@@ -26,6 +26,7 @@ import {
   flipped,
   inDatabase,
   metaOf,
+  keepNewest,
   openStore,
   removeTemporaryFolders,
   temporaryFolder,
@@ -97,10 +98,10 @@ describe.each(KINDS)('a snapshot %s that came from another member', (_, kind) =>
   it('is pruned like any other, with its chunks', async () => {
     const { leader, older, newer } = await leaderWithTwo(kind);
     const follower = await kind.machine();
-    await follower.store.prune(1);
+    await keepNewest(follower.store, 1);
     await transfer(leader.store, older.index, follower.store);
     await transfer(leader.store, newer.index, follower.store);
-    await follower.store.prune(1);
+    await keepNewest(follower.store, 1);
     expect(await follower.store.manifestBytes(older.index)).toBeNull();
     expect(await storedOf(follower.store, hashesOf(older))).toEqual(shared(older, newer));
   });
@@ -108,10 +109,10 @@ describe.each(KINDS)('a snapshot %s that came from another member', (_, kind) =>
   it('is gone after that, and can come again', async () => {
     const { leader, desk, older, newer } = await leaderWithTwo(kind);
     const follower = await kind.machine();
-    await follower.store.prune(1);
+    await keepNewest(follower.store, 1);
     await transfer(leader.store, older.index, follower.store);
     await follower.store.save(desk.state, metaOf(desk));
-    await follower.store.prune(1);
+    await keepNewest(follower.store, 1);
     expect(await storedOf(follower.store, hashesOf(older))).toEqual(shared(older, newer));
 
     const { sent } = await transfer(leader.store, older.index, follower.store);
@@ -121,12 +122,12 @@ describe.each(KINDS)('a snapshot %s that came from another member', (_, kind) =>
   it('takes the place of one of the same index, and its chunks go', async () => {
     const { leader, newer } = await leaderWithTwo(kind);
     const follower = await kind.machine();
-    await follower.store.prune(1);
+    await keepNewest(follower.store, 1);
     const own = busyDesk();
     const { index } = newer;
     const { manifest } = await follower.store.save(own.state, { ...metaOf(own), index });
     await transfer(leader.store, index, follower.store);
-    await follower.store.prune(1);
+    await keepNewest(follower.store, 1);
     expect(await follower.store.load()).toMatchObject({ manifest: newer, isReceived: true });
     expect(await storedOf(follower.store, hashesOf(manifest))).toEqual(shared(manifest, newer));
   });
@@ -175,21 +176,21 @@ describe.each(KINDS)('a transfer %s that is broken off', (_, kind) => {
     await transfer(leader.store, older.index, follower.store);
     const first = await offer(leader.store, newer.index, follower.store);
     const [one = '', two = '', ...rest] = first.missing();
-    await follower.store.prune(1);
+    await keepNewest(follower.store, 1);
     await bring(leader.store, first, [one]);
     const own = busyDesk().wait('1m');
     await follower.store.save(own.state, { ...metaOf(own), index: newer.index - 1 });
-    await follower.store.prune(1);
+    await keepNewest(follower.store, 1);
     await bring(leader.store, first, [two]);
     await follower.restart();
-    await follower.store.prune(1);
+    await keepNewest(follower.store, 1);
 
     // Then no chunk has to come twice, not even one that had come for the pruned snapshot.
     const again = await offer(leader.store, newer.index, follower.store);
     expect(again.missing()).toEqual(rest);
     await bring(leader.store, again);
     await again.finish();
-    await follower.store.prune(1);
+    await keepNewest(follower.store, 1);
     expect(await follower.store.load()).toMatchObject({ manifest: newer, problems: [] });
   });
 
@@ -208,7 +209,7 @@ describe.each(KINDS)('a transfer %s that is broken off', (_, kind) => {
 
     await bring(leader.store, incoming);
     await incoming.finish();
-    await follower.store.prune(1);
+    await keepNewest(follower.store, 1);
     expect(await storedOf(follower.store, hashesOf(older))).toEqual(shared(older, newer));
     expect(await storedOf(follower.store, hashesOf(newer))).toEqual(hashesOf(newer));
   });
@@ -216,11 +217,11 @@ describe.each(KINDS)('a transfer %s that is broken off', (_, kind) => {
   it('is forgotten at once when the member has counted its chunks before', async () => {
     const { leader, older, newer } = await leaderWithTwo(kind);
     const follower = await kind.machine();
-    await follower.store.prune(1);
+    await keepNewest(follower.store, 1);
     const abandoned = await offer(leader.store, older.index, follower.store);
     await bring(leader.store, abandoned);
     await offer(leader.store, newer.index, follower.store);
-    await follower.store.prune(1);
+    await keepNewest(follower.store, 1);
     expect(await storedOf(follower.store, hashesOf(older))).toEqual(shared(older, newer));
   });
 
@@ -233,11 +234,11 @@ describe.each(KINDS)('a transfer %s that is broken off', (_, kind) => {
     const meta = { ...metaOf(own), index: newer.index };
     const { manifest } = await follower.store.save(own.state, meta);
     // This process may still be sent the rest.
-    await follower.store.prune(1);
+    await keepNewest(follower.store, 1);
     expect(await storedOf(follower.store, hashesOf(older))).toEqual(hashesOf(older));
 
     await follower.restart();
-    await follower.store.prune(1);
+    await keepNewest(follower.store, 1);
     expect(await storedOf(follower.store, hashesOf(older))).toEqual(shared(older, manifest));
   });
 });
@@ -365,7 +366,7 @@ describe.each(KINDS)('a store %s that sends', (_, kind) => {
     const { leader, older, newer } = await leaderWithTwo(kind);
     expect(await leader.store.manifestBytes(999)).toBeNull();
     expect(await leader.store.chunk('ab'.repeat(32))).toBeNull();
-    await leader.store.prune(1);
+    await keepNewest(leader.store, 1);
     expect(await leader.store.manifestBytes(older.index)).toBeNull();
     expect(await leader.store.manifestBytes(newer.index)).not.toBeNull();
   });

@@ -5,7 +5,8 @@
  * what is stored in it; whoever reads a value must verify it, because LevelDB does not.
  */
 
-import { chmod, mkdir, readdir } from 'node:fs/promises';
+import { chmod, mkdir, readdir, stat } from 'node:fs/promises';
+import path from 'node:path';
 import { Level } from 'level';
 
 export type LevelFolder = Level<string, Uint8Array>;
@@ -28,6 +29,30 @@ export async function openLevel(folder: string): Promise<OpenedLevel> {
 /** Opens a folder that must be a database already. */
 export async function openExistingLevel(folder: string): Promise<OpenedLevel> {
   return open(folder, false);
+}
+
+/**
+ * Writes the tables with these keys anew, without what was deleted: LevelDB itself does so only when
+ * much is written again.
+ */
+export function compactRange(db: LevelFolder, from: string, to: string): Promise<void> {
+  return (db as unknown as Compactable).compactRange(from, to, { keyEncoding: 'utf8' });
+}
+
+/** As above: the type is that of browsers as well. */
+interface Compactable {
+  compactRange(from: string, to: string, options: { readonly keyEncoding: 'utf8' }): Promise<void>;
+}
+
+/** Bytes of the files in a folder. A file that goes away meanwhile counts for nothing. */
+export async function bytesIn(folder: string): Promise<number> {
+  const names = (await filesIn(folder)) ?? [];
+  let bytes = 0;
+  for (const name of names) {
+    const found = await stat(path.join(folder, name)).catch(() => null);
+    bytes += found?.size ?? 0;
+  }
+  return bytes;
 }
 
 /** The names in a folder, or null when it is not there. */

@@ -11,7 +11,7 @@ import { pagesOf, stateFrom, type StatePage } from '../../projections/snapshot-p
 import type { State } from '../../projections/state.ts';
 import type { Manifest } from '../ports.ts';
 import type { LevelFolder } from './level-open.ts';
-import { chunkKey, sha256Hex, type Chunk } from './snapshot-format.ts';
+import { chunkKey, MANIFEST_KEYS, sha256Hex, type Chunk } from './snapshot-format.ts';
 import { READ_AHEAD, readChunk, readPages } from './snapshot-read.ts';
 import { PageHashes } from './snapshot-root.ts';
 import type { Slices } from './snapshot-slices.ts';
@@ -39,6 +39,7 @@ export class StoredChunks {
   readonly #hashes = new PageHashes();
   /** Hashes of chunks that this process has verified or written. */
   readonly #stored = new Set<string>();
+  #hasGarbage = true;
 
   constructor({ db, writes }: ChunksModules, batchBytesMax: number = BATCH_BYTES_MAX) {
     this.#db = db;
@@ -123,7 +124,22 @@ export class StoredChunks {
     await batches.end();
   }
 
+  /** Whether something was deleted since the room was given back last, also by an earlier process. */
+  get hasGarbage(): boolean {
+    return this.#hasGarbage;
+  }
+
+  /** A part of the keys at a time, so that only so much is on the disk twice. */
+  async reclaim(): Promise<void> {
+    for (const digit of '0123456789abcdef') {
+      await this.#writes.compact(chunkKey(digit), chunkKey(`${digit}g`));
+    }
+    await this.#writes.compact(MANIFEST_KEYS.gt, MANIFEST_KEYS.lt);
+    this.#hasGarbage = false;
+  }
+
   async delete(hashes: readonly string[]): Promise<void> {
+    if (hashes.length > 0) this.#hasGarbage = true;
     for (let from = 0; from < hashes.length; from += BATCH_KEYS_MAX) {
       const some = hashes.slice(from, from + BATCH_KEYS_MAX);
       for (const hash of some) this.#stored.delete(hash);

@@ -37,13 +37,24 @@ export const INCOMING_KEY = 'incoming';
 /** The hash with which the manifest of the last snapshot begins that came from another member. */
 export const RECEIVED_KEY = 'received';
 
+/** Readings folded up to a snapshot, beside its manifest: builds that do not know it need not. */
+export const READINGS_KEYS = { gt: 'readings/' } as const;
+
+export function readingsKey(index: number): string {
+  return `readings/${digitsOf(index)}`;
+}
+
 export function chunkKey(chunkHash: string): string {
   return `chunk/${chunkHash}`;
 }
 
 /** Zeros in front, so that keys sort as their indexes do. */
 export function manifestKey(index: number): string {
-  return `manifest/${String(index).padStart(INDEX_DIGITS, '0')}`;
+  return `manifest/${digitsOf(index)}`;
+}
+
+function digitsOf(index: number): string {
+  return String(index).padStart(INDEX_DIGITS, '0');
 }
 
 /** The index in a manifest's key, or null when the key is none. */

@@ -18,6 +18,8 @@ import {
   manifestIndexOf,
   manifestKey,
   ownHashOf,
+  READINGS_KEYS,
+  readingsKey,
   RECEIVED_KEY,
   sha256Hex,
   type DecodedManifest,
@@ -98,6 +100,31 @@ export async function wasReceived(db: SnapshotRecords, index: number): Promise<b
 
 function equal(a: Uint8Array, b: Uint8Array): boolean {
   return Buffer.compare(a, b) === 0;
+}
+
+/** Readings folded up to the snapshot at `index`, or null when that is not known. */
+export async function readReadings(db: LevelFolder, index: number): Promise<number | null> {
+  const read = await readValue(db, readingsKey(index));
+  return read.ok ? countIn(read.bytes) : null;
+}
+
+/** The newest count of readings that is known of a snapshot up to `index`; 0 when none is. */
+export async function readReadingsUpTo(db: LevelFolder, index: number): Promise<number> {
+  const range = { gt: READINGS_KEYS.gt, lte: readingsKey(index), reverse: true } as const;
+  try {
+    for await (const bytes of db.values(range)) {
+      const count = countIn(bytes);
+      if (count !== null) return count;
+    }
+  } catch {
+    // What cannot be read is not known.
+  }
+  return 0;
+}
+
+function countIn(bytes: Uint8Array): number | null {
+  const digits = /^\d{1,15}$/.exec(Buffer.from(bytes).toString('latin1'))?.[0];
+  return digits === undefined ? null : Number(digits);
 }
 
 /** The bytes of a chunk if they have its hash, or null. */

@@ -11,15 +11,18 @@ import { INITIAL_STATE } from '../../projections/initial.ts';
 import { REDUCERS_MAX } from '../../projections/reducers.ts';
 import type { State } from '../../projections/state.ts';
 import type {
+  FoldedReadings,
   IncomingSnapshot,
+  KeptSnapshot,
   LoadedSnapshot,
   Manifest,
   SnapshotMeta,
+  SnapshotStock,
   SnapshotStore,
   SnapshotWritten,
   TakenIn,
 } from '../ports.ts';
-import { openLevel, type LevelFolder, type LevelRefusalCode } from './level-open.ts';
+import { bytesIn, openLevel, type LevelFolder, type LevelRefusalCode } from './level-open.ts';
 import { StoredChunks } from './snapshot-chunks.ts';
 import {
   CHUNK_KEYS,
@@ -37,6 +40,8 @@ import {
   readIncoming,
   readManifest,
   readManifestBytes,
+  readReadings,
+  readReadingsUpTo,
   wasReceived,
 } from './snapshot-read.ts';
 import { ChunkReferences } from './snapshot-references.ts';
@@ -108,7 +113,9 @@ class LevelSnapshotStore implements SnapshotStore {
   readonly #chunks: StoredChunks;
   /** Indexes of snapshots that were found damaged, or tried and not used. */
   readonly #damaged = new Set<number>();
-  /** Who uses which chunk; null until the first prune has counted. */
+  /** The snapshots whose manifest can be read, by index; known once references are counted. */
+  readonly #listed = new Map<number, KeptSnapshot>();
+  /** Who uses which chunk; null until they are counted. */
   #references: ChunkReferences | null = null;
   /** What was taken in last in this life of the process; null once it is finished. */
   #arriving: Arriving | null = null;
@@ -127,12 +134,25 @@ class LevelSnapshotStore implements SnapshotStore {
     return this.#inTurn(() => this.#load());
   }
 
-  save(state: State, meta: SnapshotMeta): Promise<SnapshotWritten> {
-    return this.#inTurn(() => this.#save(state, meta));
+  save(state: State, meta: SnapshotMeta, folded?: FoldedReadings): Promise<SnapshotWritten> {
+    return this.#inTurn(() => this.#save(state, meta, folded));
   }
 
-  prune(keep: number): Promise<void> {
-    return this.#inTurn(() => this.#prune(keep));
+  list(): Promise<SnapshotStock> {
+    return this.#inTurn(() => this.#list());
+  }
+
+  drop(indexes: readonly number[]): Promise<void> {
+    return this.#inTurn(() => this.#drop(indexes));
+  }
+
+  bytes(): Promise<number> {
+    return bytesIn(this.#folder);
+  }
+
+  /** Only what writes waits for it: it takes its turn, and reading does not. */
+  reclaim(): Promise<boolean> {
+    return this.#inTurn(() => this.#reclaim());
   }
 
   /** Does not wait for its turn: a member that catches up need not wait for a save. */
@@ -181,7 +201,11 @@ class LevelSnapshotStore implements SnapshotStore {
     return newerFold(manifest) ?? (await this.#chunks.readState(manifest, slices));
   }
 
-  async #save(state: State, meta: SnapshotMeta): Promise<SnapshotWritten> {
+  async #save(
+    state: State,
+    meta: SnapshotMeta,
+    folded: FoldedReadings | undefined,
+  ): Promise<SnapshotWritten> {
     const began = this.#pace.monotonicMs();
     const slices = new Slices(this.#pace);
     const { chunks, chunksWritten, chunkBytes } = await this.#chunks.writeState(state, slices);
@@ -191,17 +215,24 @@ class LevelSnapshotStore implements SnapshotStore {
     const manifest = { ...meta, format: SNAPSHOT_FORMAT, root, chunks: list.chunks };
     const bytes = encodeManifest(manifest, list);
     await slices.pause();
-    await this.#writes.manifest(meta.index, bytes, 'here');
-    await this.#stored(manifest);
+    const readings = folded === undefined ? null : await this.#readingsUpTo(folded);
+    await this.#writes.manifest({ index: meta.index, bytes, readings }, 'here');
+    await this.#stored(manifest, readings);
     const tookMs = this.#pace.monotonicMs() - began;
     return { manifest, chunksWritten, bytesWritten: chunkBytes + bytes.length, tookMs };
   }
 
   /** Notes a snapshot that is durable now, in place of what had its index before. */
-  async #stored({ index, chunks }: Manifest): Promise<void> {
+  async #stored({ index, at, chunks }: Manifest, readings: number | null): Promise<void> {
     this.#damaged.delete(index);
+    if (this.#references !== null) this.#listed.set(index, { index, at, readings });
     const freed = this.#references?.set(index, hashesOf(chunks)) ?? [];
     await this.#chunks.delete(freed);
+  }
+
+  /** Where the count at `since` is not known, it goes on from the one before: it never goes back. */
+  async #readingsUpTo({ since, count }: FoldedReadings): Promise<number> {
+    return (await readReadingsUpTo(this.#db, since)) + count;
   }
 
   async #takeIn(bytes: Uint8Array): Promise<TakenIn> {
@@ -262,37 +293,41 @@ class LevelSnapshotStore implements SnapshotStore {
       }
       throw new Error(state);
     }
-    await this.#writes.manifest(index, bytes, 'member');
+    await this.#writes.manifest({ index, bytes, readings: null }, 'member');
     this.#arriving = null;
-    await this.#stored(manifest);
+    await this.#stored(manifest, null);
     this.#references?.remove('incoming');
     return state;
   }
 
-  /** Forgets old snapshots; their manifests first, so that none is left without its chunks. */
-  async #prune(keep: number): Promise<void> {
-    if (!Number.isInteger(keep) || keep < 1) {
-      throw new RangeError(`at least one snapshot must be kept, not ${keep}`);
-    }
-    const references = (this.#references ??= await this.#countReferences());
-    await this.#forgetOvertaken(references);
-    const dropped = this.#indexesToDrop(references.indexes(), keep);
+  async #list(): Promise<SnapshotStock> {
+    await this.#forgetOvertaken(await this.#counted());
+    const listed = [...this.#listed.values()].filter(({ index }) => !this.#damaged.has(index));
+    return { good: listed.sort((a, b) => a.index - b.index), damaged: [...this.#damaged] };
+  }
+
+  /** Their manifests go first, so that none is left without its chunks. */
+  async #drop(indexes: readonly number[]): Promise<void> {
+    const references = await this.#counted();
+    const known = new Set(references.indexes());
+    const dropped = indexes.filter((index) => known.has(index));
     if (dropped.length === 0) return;
     await this.#writes.forget(dropped);
     for (const index of dropped) {
       this.#damaged.delete(index);
+      this.#listed.delete(index);
       await this.#chunks.delete(references.remove(index));
     }
   }
 
-  /** A damaged snapshot is evidence: it goes only with what is older than `keep` good ones. */
-  #indexesToDrop(indexes: readonly number[], keep: number): readonly number[] {
-    let good = 0;
-    return indexes.filter((index) => {
-      if (good >= keep) return true;
-      if (!this.#damaged.has(index)) good++;
-      return false;
-    });
+  async #reclaim(): Promise<boolean> {
+    if (!this.#chunks.hasGarbage) return false;
+    await this.#chunks.reclaim();
+    return true;
+  }
+
+  async #counted(): Promise<ChunkReferences> {
+    return (this.#references ??= await this.#countReferences());
   }
 
   /**
@@ -316,7 +351,12 @@ class LevelSnapshotStore implements SnapshotStore {
     let areAllKnown = problems.length === 0;
     for (const index of indexes) {
       const read = await readManifest(this.#db, index);
-      if (!read.ok) this.#damaged.add(index);
+      if (read.ok) {
+        const readings = await readReadings(this.#db, index);
+        this.#listed.set(index, { index, at: read.manifest.at, readings });
+      } else {
+        this.#damaged.add(index);
+      }
       references.set(index, read.ok ? hashesOf(read.manifest.chunks) : []);
       areAllKnown &&= read.ok;
       await this.#pace.pause();

@@ -6,8 +6,14 @@
  */
 
 import { open } from 'node:fs/promises';
-import type { LevelFolder } from './level-open.ts';
-import { INCOMING_KEY, manifestKey, ownHashOf, RECEIVED_KEY } from './snapshot-format.ts';
+import { compactRange, type LevelFolder } from './level-open.ts';
+import {
+  INCOMING_KEY,
+  manifestKey,
+  ownHashOf,
+  readingsKey,
+  RECEIVED_KEY,
+} from './snapshot-format.ts';
 import { writeNewest } from './snapshot-newest.ts';
 
 /** A write failed. The store refuses all further writes; end the process. */
@@ -21,6 +27,14 @@ export const BATCH_KEYS_MAX = 250;
 type Write =
   | { readonly type: 'put'; readonly key: string; readonly value: Uint8Array }
   | { readonly type: 'del'; readonly key: string };
+
+/** A manifest as it is stored. */
+export interface StoredManifest {
+  readonly index: number;
+  readonly bytes: Uint8Array;
+  /** Readings folded up to it; null when nobody counted them. */
+  readonly readings: number | null;
+}
 
 export class SnapshotWrites {
   readonly #db: LevelFolder;
@@ -38,21 +52,40 @@ export class SnapshotWrites {
   }
 
   /** The chunks of a snapshot are all there. At once it is known where it came from. */
-  async manifest(index: number, bytes: Uint8Array, from: 'here' | 'member'): Promise<void> {
-    const put: Write = { type: 'put', key: manifestKey(index), value: bytes };
+  async manifest(
+    { index, bytes, readings }: StoredManifest,
+    from: 'here' | 'member',
+  ): Promise<void> {
+    const put: readonly Write[] = [
+      { type: 'put', key: manifestKey(index), value: bytes },
+      // What lay there may be of an earlier snapshot at this index.
+      readings === null
+        ? { type: 'del', key: readingsKey(index) }
+        : { type: 'put', key: readingsKey(index), value: Buffer.from(String(readings)) },
+    ];
     const arrived: readonly Write[] = [
       { type: 'put', key: RECEIVED_KEY, value: ownHashOf(bytes) },
       { type: 'del', key: INCOMING_KEY },
     ];
-    await this.batch(from === 'here' ? [put] : [put, ...arrived]);
+    await this.batch(from === 'here' ? [...put] : [...put, ...arrived]);
     await this.#orFail(() => writeNewest(this.#folder, index));
     await this.#orFail(() => this.#syncFolder());
   }
 
-  /** Removes the manifests of snapshots. */
+  /** Removes the manifests of snapshots, and what lies beside them. */
   async forget(indexes: readonly number[]): Promise<void> {
-    await this.batch(indexes.map((index) => ({ type: 'del', key: manifestKey(index) })));
+    await this.batch(
+      indexes.flatMap((index) => [
+        { type: 'del', key: manifestKey(index) },
+        { type: 'del', key: readingsKey(index) },
+      ]),
+    );
     await this.#orFail(() => this.#syncFolder());
+  }
+
+  /** Gives back the room of deleted values with keys in a range. */
+  async compact(from: string, to: string): Promise<void> {
+    await this.#orFail(() => compactRange(this.#db, from, to));
   }
 
   /** Runs a write; the first failure is remembered and refuses all that comes after. */

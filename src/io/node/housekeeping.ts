@@ -6,24 +6,19 @@
  * task runs at a time, and none of them holds up an append.
  */
 
-import { decodeBatch } from '../../log/codec.ts';
+import type { Batch } from '../../commands/command.ts';
 import { LogDamaged } from '../../log/damage.ts';
-import type { Log, SegmentInfo } from '../../log/log.ts';
+import type { Log } from '../../log/log.ts';
 import { reducerVersionOf } from '../../projections/reducers.ts';
 import type { ConfigAt } from '../../raft/types.ts';
 import type { Clock, Logger, NodeObserver, SnapshotStore, View } from '../ports.ts';
-import { entryTypeOf } from './entries.ts';
 import { hex } from './restore.ts';
+import { Retention, type RetentionOptions } from './retention.ts';
+import { droppedFrom, keptOf } from './thinning.ts';
 
-export interface HousekeepingOptions {
-  /** Entries after which a snapshot is taken, so that a restart has little to fold. */
-  readonly snapshotEntries: number;
-  /** Milliseconds after which one is taken anyway if anything was applied. */
+export interface HousekeepingOptions extends RetentionOptions {
+  /** One is taken at the first entry of each such span of the log's time, if anything comes. */
   readonly snapshotMs: number;
-  /** History is kept for so long … */
-  readonly retentionMs: number;
-  /** … or until it takes so many bytes. */
-  readonly retentionBytes: number;
 }
 
 export interface HousekeepingModules {
@@ -36,40 +31,83 @@ export interface HousekeepingModules {
   /** The configuration of the cluster as of the view. */
   readonly configAt: () => ConfigAt;
   readonly onSnapshot: (index: number, root: string) => void;
+  /** Entries up to `index` are about to be dropped. */
+  readonly onCut: (index: number) => void;
   readonly onFailure: (error: Error) => void;
+}
+
+/** Where the projection stands when the node starts. */
+export interface HousekeepingStart {
+  readonly snapshotIndex: number;
+  /** Time of the log up to there. */
+  readonly at: number;
+}
+
+/** An entry that was applied; `batch` is null where consensus alone is concerned. */
+export interface Applied {
+  readonly index: number;
+  /** Bytes of the entry. */
+  readonly bytes: number;
+  readonly batch: Batch | null;
 }
 
 /** A state with all that its snapshot says of it. */
 interface Point extends View {
   readonly config: ConfigAt;
+  /** Readings folded by this process up to here. */
+  readonly readings: number;
 }
 
-/** Snapshots kept: enough to start from an older one, and for replay to prove itself against. */
-const SNAPSHOTS_KEPT = 48;
-/** How often retention and compression look around. */
+/** How often retention and compression look around when nothing else makes them. */
 const ROUND_MS = 60_000;
+const FIRST_ROUND_MS = 5_000;
+/** Retention looks after each snapshot, and when this part of what may be kept was written. */
+const LOOK_PART = 1 / 16;
+/** After so many readings since the last span began one more is taken: they take seconds to fold. */
+const READINGS_MAX = 5_000_000;
 /**
  * A node that begins with so many entries to fold takes its first snapshot soon: if it were killed
  * again and again before it takes one, it would have more to fold each time, and never be done.
  */
 const FOLDED_MAX = 1_000;
-const FIRST_ROUND_MS = 5_000;
 
 export class Housekeeping {
   readonly #options: HousekeepingOptions;
   readonly #modules: HousekeepingModules;
+  readonly #retention: Retention;
+  #isFarBehind: boolean;
   #snapshotIndex: number;
-  #snapshotAt: number;
-  #running: Promise<void> | null = null;
+  /** Time of the last entry. */
+  #at: number;
+  /** Readings folded by this process, up to now and up to the newest snapshot. */
+  #readings = 0;
+  #readingsSaved = 0;
+  /** Readings since the span of the log's time began. */
+  #readingsInSpan = 0;
+  #bytesSinceLook = 0;
+  /** The state of which a snapshot is taken next. */
+  #due: Point | null = null;
+  #saving: Promise<void> | null = null;
+  #looking: Promise<void> | null = null;
+  #compacting: Promise<void> | null = null;
   #cancelRound: () => void = () => undefined;
   #stopped = false;
 
-  constructor(options: HousekeepingOptions, modules: HousekeepingModules, snapshotIndex: number) {
+  constructor(
+    options: HousekeepingOptions,
+    modules: HousekeepingModules,
+    { snapshotIndex, at }: HousekeepingStart,
+  ) {
     this.#options = options;
     this.#modules = modules;
     this.#snapshotIndex = snapshotIndex;
-    const isFarBehind = modules.log.lastIndex - snapshotIndex > FOLDED_MAX;
-    this.#snapshotAt = isFarBehind ? -Infinity : modules.clock.monotonicMs();
+    this.#at = at;
+    this.#isFarBehind = modules.log.lastIndex - snapshotIndex > FOLDED_MAX;
+    this.#retention = new Retention(options, {
+      ...modules,
+      newest: () => this.#snapshotIndex,
+      takeSnapshot: () => this.#takeNow(),
+    });
   }
 
   start(): void {
@@ -78,18 +116,39 @@ export class Housekeeping {
 
   /**
    * Called after each applied entry. Snapshots are taken at the same indexes on all members, so that
-   * their roots can be compared.
+   * their roots can be compared and all keep the same ones: what is asked here is in the log.
    */
-  applied(index: number): void {
-    if (index % this.#options.snapshotEntries !== 0) return;
-    const point = this.#point();
-    this.#run(() => this.#snapshot(point));
+  applied(applied: Applied): void {
+    if (this.#isDueAfter(applied)) this.#take(this.#point());
+    this.#bytesSinceLook += applied.bytes;
+    if (this.#bytesSinceLook >= this.#options.retentionBytes * LOOK_PART) this.#look();
+  }
+
+  #isDueAfter({ index, batch }: Applied): boolean {
+    const isAtMultiple = index % this.#options.snapshotEntries === 0;
+    if (batch === null) return isAtMultiple;
+    const { snapshotMs } = this.#options;
+    // The first entry of all has nothing before it.
+    const beginsSpan =
+      this.#at > 0 && Math.floor(batch.at / snapshotMs) > Math.floor(this.#at / snapshotMs);
+    this.#at = batch.at;
+    const readings = readingsIn(batch);
+    this.#readings += readings;
+    const before = beginsSpan ? 0 : this.#readingsInSpan;
+    this.#readingsInSpan = before + readings;
+    const isMuch =
+      Math.floor(this.#readingsInSpan / READINGS_MAX) > Math.floor(before / READINGS_MAX);
+    return isAtMultiple || beginsSpan || isMuch;
   }
 
   /** A snapshot of the leader took the place of the state. */
-  installed(index: number): void {
+  installed(index: number, at: number): void {
     this.#snapshotIndex = Math.max(this.#snapshotIndex, index);
-    this.#snapshotAt = this.#modules.clock.monotonicMs();
+    this.#at = at;
+    this.#readingsSaved = this.#readings;
+    this.#readingsInSpan = 0;
+    this.#due = null;
+    this.#look();
   }
 
   /**
@@ -99,89 +158,138 @@ export class Housekeeping {
   replace(index: number): void {
     if (index !== this.#snapshotIndex) return;
     const point = this.#point();
-    if (point.index === index) return;
-    // If something else runs just now, the leader will offer it again, and this is asked again.
-    this.#run(() => {
-      this.#modules.logger.warn('snapshot unreadable', { index, mend: 'another is taken now' });
-      return this.#snapshot(point);
-    });
+    // If one is taken just now, the leader will offer it, and this is asked again.
+    if (point.index === index || this.#saving !== null) return;
+    this.#modules.logger.warn('snapshot unreadable', { index, mend: 'another is taken now' });
+    this.#take(point);
   }
 
   /** Begins nothing more. */
   halt(): void {
     this.#stopped = true;
+    this.#due = null;
     this.#cancelRound();
   }
 
   /** Takes a last snapshot, so that the next start folds nothing. */
   async stop(): Promise<void> {
     this.halt();
-    await this.#running;
+    await Promise.all([this.#saving, this.#looking, this.#compacting]);
     if (this.#modules.log.failure === undefined) await this.#snapshot(this.#point());
   }
 
   #nextRound(delayMs: number): void {
     this.#cancelRound = this.#modules.clock.after(delayMs, () => {
-      this.#run(async () => {
-        if (this.#isSnapshotOld()) await this.#snapshot(this.#point());
-        await this.#compact();
-        await this.#retain();
-      });
+      if (this.#isFarBehind) this.#take(this.#point());
+      this.#isFarBehind = false;
+      this.#look();
+      this.#compact();
       if (!this.#stopped) this.#nextRound(ROUND_MS);
     });
   }
 
-  #run(task: () => Promise<void>): void {
-    if (this.#running !== null || this.#stopped) return;
-    this.#running = task()
-      .catch((error: unknown) => this.#modules.onFailure(error as Error))
-      .finally(() => {
-        this.#running = null;
-      });
+  /** Takes a snapshot as soon as the one that is being taken is done; of several the newest. */
+  #take(point: Point): void {
+    if (this.#stopped) return;
+    this.#due = point;
+    this.#saving ??= this.#saveDue();
   }
 
-  #isSnapshotOld(): boolean {
-    const { clock } = this.#modules;
-    return clock.monotonicMs() - this.#snapshotAt >= this.#options.snapshotMs;
+  async #saveDue(): Promise<void> {
+    try {
+      for (let point = this.#due; point !== null; point = this.#due) {
+        this.#due = null;
+        await this.#snapshot(point);
+        this.#look();
+      }
+    } catch (error) {
+      this.#due = null;
+      this.#modules.onFailure(error as Error);
+    } finally {
+      this.#saving = null;
+    }
+  }
+
+  async #takeNow(): Promise<boolean> {
+    const before = this.#snapshotIndex;
+    this.#take(this.#point());
+    await this.#saving;
+    return this.#snapshotIndex > before;
+  }
+
+  /** Enforces the limits of the history; what is compressed meanwhile does not hold that up. */
+  #look(): void {
+    if (this.#looking !== null || this.#stopped) return;
+    this.#bytesSinceLook = 0;
+    this.#looking = this.#retention
+      .enforce()
+      .catch((error: unknown) => this.#modules.onFailure(error as Error))
+      .finally(() => {
+        this.#looking = null;
+      });
   }
 
   /** What a snapshot would hold if it were taken now. */
   #point(): Point {
-    return { ...this.#modules.view(), config: this.#modules.configAt() };
+    const { configAt, view } = this.#modules;
+    return { ...view(), config: configAt(), readings: this.#readings };
   }
 
-  async #snapshot({ state, index, term, at, config }: Point): Promise<void> {
-    const { clock, log, logger, observer, onSnapshot, snapshots } = this.#modules;
+  async #snapshot({ state, index, term, at, config, readings }: Point): Promise<void> {
+    const { log, logger, observer, onSnapshot, snapshots } = this.#modules;
     if (index <= this.#snapshotIndex) return;
     const chain = await log.chainAt(index);
+    // The log begins anew after a snapshot of the leader, which is about to be installed.
+    if (chain === undefined && index < log.firstIndex) return;
     if (chain === undefined) throw new Error(`the log has no chain hash for index ${index}`);
     const { clusterId } = log.identity;
-    const written = await snapshots.save(state, {
-      reducerVersion: reducerVersionOf(state),
-      clusterId,
-      index,
-      term,
-      at,
-      chain: hex(chain),
-      config,
-    });
-    await snapshots.prune(SNAPSHOTS_KEPT);
+    const written = await snapshots.save(
+      state,
+      {
+        reducerVersion: reducerVersionOf(state),
+        clusterId,
+        index,
+        term,
+        at,
+        chain: hex(chain),
+        config,
+      },
+      { since: this.#snapshotIndex, count: readings - this.#readingsSaved },
+    );
     // Meanwhile a newer one may have come from the leader.
-    if (index <= this.#snapshotIndex) return;
-    this.#snapshotIndex = index;
-    this.#snapshotAt = clock.monotonicMs();
-    observer.snapshotTaken(written);
-    onSnapshot(index, written.manifest.root);
+    if (index > this.#snapshotIndex) {
+      this.#snapshotIndex = index;
+      this.#readingsSaved = readings;
+      observer.snapshotTaken(written);
+      onSnapshot(index, written.manifest.root);
+    }
     logger.debug('snapshot taken', {
       index,
       chunks: written.chunksWritten,
       bytes: written.bytesWritten,
       tookMs: written.tookMs,
     });
+    await this.#thin();
+  }
+
+  /** The limits come later; this is what is worth keeping. */
+  async #thin(): Promise<void> {
+    const { log, snapshots } = this.#modules;
+    const stock = await snapshots.list();
+    await snapshots.drop(droppedFrom(stock, keptOf(stock.good, log.firstIndex)));
+  }
+
+  #compact(): void {
+    if (this.#compacting !== null || this.#stopped) return;
+    this.#compacting = this.#compactClosed()
+      .catch((error: unknown) => this.#modules.onFailure(error as Error))
+      .finally(() => {
+        this.#compacting = null;
+      });
   }
 
   /** A closed segment that rotted is told and left alone: only a replay would read it again. */
-  async #compact(): Promise<void> {
+  async #compactClosed(): Promise<void> {
     try {
       await this.#modules.log.compactClosed();
     } catch (error) {
@@ -189,57 +297,10 @@ export class Housekeeping {
       this.#modules.logger.error('history damaged', { problem: error.message });
     }
   }
+}
 
-  /** Drops the oldest closed segments that are past the retention and below the snapshot. */
-  async #retain(): Promise<void> {
-    const { log, logger } = this.#modules;
-    const keepFrom = await this.#firstIndexToKeep();
-    if (keepFrom <= log.firstIndex) return;
-    const files = await log.prune(keepFrom);
-    if (files === 0) return;
-    logger.info('history dropped', { files, firstIndex: log.firstIndex });
-  }
-
-  async #firstIndexToKeep(): Promise<number> {
-    const { clock, log } = this.#modules;
-    const { retentionBytes, retentionMs } = this.#options;
-    const closed = log.segments().filter((segment) => segment.closed);
-    let bytes = log.segments().reduce((sum, segment) => sum + segment.bytes, 0);
-    let keepFrom = log.firstIndex;
-    for (const [i, segment] of closed.entries()) {
-      if (segment.lastIndex >= this.#snapshotIndex) break;
-      const isOld = clock.now() - (await this.#endOf(closed.slice(i))) > retentionMs;
-      if (!isOld && bytes <= retentionBytes) break;
-      bytes -= segment.bytes;
-      keepFrom = segment.lastIndex + 1;
-    }
-    return keepFrom;
-  }
-
-  /**
-   * The time of the newest command in the first of these segments, or of one after it when it holds
-   * none or has rotted: it is at least as old. Now if there is none at all.
-   */
-  async #endOf(segments: readonly SegmentInfo[]): Promise<number> {
-    for (const segment of segments) {
-      try {
-        const at = await this.#newestIn(segment);
-        if (at !== undefined) return at;
-      } catch (error) {
-        if (!(error instanceof LogDamaged)) throw error;
-        this.#modules.logger.error('history damaged', { problem: error.message });
-      }
-    }
-    return this.#modules.clock.now();
-  }
-
-  async #newestIn({ firstIndex, lastIndex }: SegmentInfo): Promise<number | undefined> {
-    const { log } = this.#modules;
-    for (let index = lastIndex; index >= firstIndex; index--) {
-      for await (const entry of log.read(index, index)) {
-        if (entryTypeOf(entry) === 'command') return decodeBatch(entry.data).at;
-      }
-    }
-    return undefined;
-  }
+function readingsIn({ commands }: Batch): number {
+  let count = 0;
+  for (const command of commands) if (command.kind === 'observe') count += command.ids.length;
+  return count;
 }

@@ -9,7 +9,7 @@
  * the core gave them.
  */
 
-import type { Command } from '../../commands/command.ts';
+import type { Batch, Command } from '../../commands/command.ts';
 import type { SetMember } from '../../commands/membership.ts';
 import type { Observe } from '../../commands/observe.ts';
 import { decodeBatch } from '../../log/codec.ts';
@@ -268,9 +268,11 @@ export class Node implements NodeHandle, PeerReceiver {
         view: () => this.view(),
         configAt: () => this.#configApplied(),
         onSnapshot: (index, root) => this.#onSnapshot(index, root),
+        // Members that lack what is about to go are sent a snapshot from here on.
+        onCut: (index) => this.#step({ type: 'compacted', index }),
         onFailure: (error) => this.#fail(error),
       },
-      snapshot.index,
+      { snapshotIndex: snapshot.index, at: start.appliedAt },
     );
     this.#catchUp = new CatchUp({
       ...modules,
@@ -773,8 +775,9 @@ export class Node implements NodeHandle, PeerReceiver {
         entries.push(fromLogEntry({ ...entry, data: entry.data.slice() }));
       }
     } catch (error) {
-      this.#fail(error as Error);
-      return;
+      // The limit of the history wins over members that are behind: they are sent a snapshot.
+      const isDropped = effect.from < this.#modules.log.firstIndex;
+      if (!isDropped) return this.#fail(error as Error);
     }
     this.#step({ type: 'entriesRead', id: effect.id, entries });
   }
@@ -783,12 +786,12 @@ export class Node implements NodeHandle, PeerReceiver {
     const { members: table } = this.#projection.state;
     for (const entry of entries) {
       const { index, term } = entry;
-      if (entry.type === 'command') this.#fold(entry);
+      const batch = entry.type === 'command' ? this.#fold(entry) : null;
       this.#appliedIndex = index;
       this.#appliedTerm = term;
       this.#proposer.folded(index, term);
       if (this.#role === 'leader' && term === this.#term) this.#takeLead();
-      this.#housekeeping.applied(index);
+      this.#housekeeping.applied({ index, bytes: entry.data.length, batch });
     }
     this.#step({ type: 'applied', index: this.#appliedIndex });
     if (this.#projection.state.members !== table) this.#membership.refreshPeers();
@@ -814,11 +817,12 @@ export class Node implements NodeHandle, PeerReceiver {
     this.#isMember = isMember;
   }
 
-  #fold(entry: Entry): void {
+  #fold(entry: Entry): Batch {
     const { batch, transitions } = this.#projection.fold(entry.index, decodeBatch(entry.data));
     this.#appliedAt = batch.at;
     this.#logClock.advanceTo(batch.at);
     this.#modules.observer.applied({ index: entry.index, batch, transitions });
+    return batch;
   }
 
   /** The state of the leader takes the place of this one. */
@@ -832,7 +836,7 @@ export class Node implements NodeHandle, PeerReceiver {
     this.#appliedAt = manifest.at;
     this.#logClock.advanceTo(manifest.at);
     this.#snapshot = { index, root: manifest.root };
-    this.#housekeeping.installed(index);
+    this.#housekeeping.installed(index, manifest.at);
     this.#step({ type: 'applied', index });
     this.#membership.refreshPeers();
     this.#modules.logger.info('snapshot installed', { index });

@@ -204,7 +204,7 @@ export class SimulatedCluster {
         tickMs: TICK_MS,
         startDelayMs: 0,
         snapshotEntries,
-        snapshotMs: 3_600_000,
+        snapshotMs: 60_000,
         retentionMs: 14 * 86_400_000,
         retentionBytes: 1e12,
         segmentBytesMax,

@@ -20,10 +20,13 @@ import {
 } from '../../projections/snapshot-pages.ts';
 import type { State } from '../../projections/state.ts';
 import type {
+  FoldedReadings,
   IncomingSnapshot,
+  KeptSnapshot,
   LoadedSnapshot,
   Manifest,
   SnapshotMeta,
+  SnapshotStock,
   SnapshotStore,
   SnapshotWritten,
   TakenIn,
@@ -49,6 +52,8 @@ const HASH_BYTES = 32;
 interface Shelf {
   /** The bytes of manifests by index. */
   readonly manifests: Map<number, Uint8Array>;
+  /** Readings folded up to a snapshot, by its index, where they were counted. */
+  readonly readings: Map<number, number>;
   /** The bytes of pages by their hash. */
   readonly pages: Map<string, Uint8Array>;
   /** The manifest of a snapshot on its way in. */
@@ -152,7 +157,7 @@ export class MemorySnapshots implements SnapshotStore {
     return Promise.resolve({ manifest: null, state: INITIAL_STATE, problems, isReceived: false });
   }
 
-  save(state: State, meta: SnapshotMeta): Promise<SnapshotWritten> {
+  save(state: State, meta: SnapshotMeta, folded?: FoldedReadings): Promise<SnapshotWritten> {
     return this.#inTurn(async () => {
       const pages = [...pagesOf(state)].map(({ path, page }) => ({ path, ...this.#encode(page) }));
       const fresh = pages.filter(({ hash }) => !this.#stored.has(hash));
@@ -164,34 +169,60 @@ export class MemorySnapshots implements SnapshotStore {
       const root = this.#rootOf(meta.reducerVersion, chunks);
       await this.#modules.pace?.('manifest');
       const manifest: Manifest = { ...meta, format: FORMAT, root, chunks };
-      this.#keep(manifest, this.#encodeManifest(manifest));
+      const readings = folded && this.#readingsUpTo(folded.since) + folded.count;
+      this.#keep(manifest, this.#encodeManifest(manifest), readings);
       this.#shelf.isUntidy = wasUntidy;
       const bytesWritten = fresh.reduce((sum, { bytes }) => sum + bytes.length, 0);
       return { manifest, chunksWritten: fresh.length, bytesWritten, tookMs: 0 };
     });
   }
 
-  prune(keep: number): Promise<void> {
+  list(): Promise<SnapshotStock> {
     return this.#inTurn(() => {
       for (const index of this.indexes()) if (!this.#read(index).ok) this.#damaged.add(index);
       this.#forgetOvertaken();
-      const dropped = this.#indexesToDrop(keep);
+      if (this.#shelf.isUntidy) this.#tidy();
+      return Promise.resolve({ good: this.#usable(), damaged: [...this.#damaged] });
+    });
+  }
+
+  drop(indexes: readonly number[]): Promise<void> {
+    return this.#inTurn(() => {
+      const dropped = indexes.filter((index) => this.#shelf.manifests.has(index));
       for (const index of dropped) {
         this.#shelf.manifests.delete(index);
+        this.#shelf.readings.delete(index);
         this.#damaged.delete(index);
       }
-      if (dropped.length > 0 || this.#shelf.isUntidy) this.#tidy();
+      if (dropped.length > 0) this.#tidy();
       return Promise.resolve();
     });
   }
 
-  /** A damaged snapshot is evidence: it goes only with what is older than `keep` good ones. */
-  #indexesToDrop(keep: number): readonly number[] {
-    let good = 0;
-    return this.indexes().filter((index) => {
-      if (good >= keep) return true;
-      if (!this.#damaged.has(index)) good++;
-      return false;
+  bytes(): Promise<number> {
+    const { manifests, pages } = this.#shelf;
+    return Promise.resolve(
+      [...manifests.values(), ...pages.values()].reduce((sum, { length }) => sum + length, 0),
+    );
+  }
+
+  /** What is dropped in here takes no room from then on. */
+  reclaim(): Promise<boolean> {
+    return Promise.resolve(false);
+  }
+
+  /** The newest count that is known of a snapshot up to `index`; 0 when none is. */
+  #readingsUpTo(index: number): number {
+    const known = [...this.#shelf.readings].filter(([at]) => at <= index);
+    return known.sort(([a], [b]) => b - a)[0]?.[1] ?? 0;
+  }
+
+  #usable(): readonly KeptSnapshot[] {
+    const good = this.indexes().filter((index) => !this.#damaged.has(index));
+    return good.toReversed().flatMap((index) => {
+      const read = this.#read(index);
+      const readings = this.#shelf.readings.get(index) ?? null;
+      return read.ok ? [{ index, at: read.manifest.at, readings }] : [];
     });
   }
 
@@ -305,8 +336,10 @@ export class MemorySnapshots implements SnapshotStore {
   }
 
   /** Puts a manifest on the shelf. */
-  #keep(manifest: Manifest, bytes: Uint8Array): void {
+  #keep(manifest: Manifest, bytes: Uint8Array, readings?: number): void {
     this.#shelf.manifests.set(manifest.index, bytes);
+    if (readings === undefined) this.#shelf.readings.delete(manifest.index);
+    else this.#shelf.readings.set(manifest.index, readings);
     this.#decoded.set(bytes, { ok: true, manifest });
     this.#damaged.delete(manifest.index);
   }
@@ -425,6 +458,7 @@ export class MemorySnapshots implements SnapshotStore {
 function emptyShelf(): Shelf {
   return {
     manifests: new Map(),
+    readings: new Map(),
     pages: new Map(),
     incoming: null,
     received: null,
