@@ -52,7 +52,11 @@ it(
     );
     const comparisons = [1, 2].map((i) => new Comparison(servers[0]!, servers[i]!, i === 2));
     for (const [n, draft] of fc.sample(drafts, { seed: SEED, numRuns: COUNT }).entries()) {
-      const answers = await Promise.all(servers.map((server) => server.ask(draft, n)));
+      // Only a silence that all of them have can be asked for.
+      const shared = [...(servers[0]?.silences.keys() ?? [])].filter((made) =>
+        servers.every(({ silences }) => silences.has(made)),
+      );
+      const answers = await Promise.all(servers.map((server) => server.ask(draft, n, shared)));
       for (const [i, comparison] of comparisons.entries()) {
         await comparison.judge(draft, n, [answers[0]!, answers[i + 1]!]);
       }
@@ -70,21 +74,22 @@ interface Exchange {
 /** A server, and the silences that were made in it. */
 class Server {
   readonly address: string;
-  readonly #silences: string[] = [];
+  /** Ids of the silences by the number of the request that made each. */
+  readonly silences = new Map<number, string>();
 
   constructor(address: string) {
     this.address = address;
   }
 
-  async ask(draft: Draft, n: number): Promise<Exchange> {
+  async ask(draft: Draft, n: number, shared: readonly number[]): Promise<Exchange> {
     const sent = {
       ...draft,
-      path: this.#filled(draft.path, n),
-      body: typeof draft.body === 'string' ? this.#filled(draft.body, n) : draft.body,
+      path: this.#filled(draft.path, n, shared),
+      body: typeof draft.body === 'string' ? this.#filled(draft.body, n, shared) : draft.body,
     };
     const answered = await send(this.address, sent);
     const made = /"silenceID":"([\w-]+)"/.exec(answered.text)?.[1];
-    if (made !== undefined && !this.#silences.includes(made)) this.#silences.push(made);
+    if (made !== undefined) this.silences.set(n, made);
     return { sent, answered };
   }
 
@@ -96,12 +101,13 @@ class Server {
   async forget(silence: string): Promise<void> {
     const path = `/api/v2/silence/${silence}`;
     await send(this.address, { method: 'DELETE', path, headers: {}, body: null });
-    this.#silences.splice(this.#silences.indexOf(silence), 1);
+    for (const [n, id] of this.silences) if (id === silence) this.silences.delete(n);
   }
 
-  #filled(text: string, n: number): string {
+  #filled(text: string, n: number, shared: readonly number[]): string {
     return text.replaceAll('{n}', `n${n}`).replace(/\{id (\d)\}/g, (_, back: string) => {
-      return this.#silences.at(-1 - Number(back)) ?? '00000000-0000-4000-8000-00000000ffff';
+      const id = this.silences.get(shared.at(-1 - Number(back)) ?? -1);
+      return id ?? '00000000-0000-4000-8000-00000000ffff';
     });
   }
 }
