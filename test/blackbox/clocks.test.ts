@@ -93,11 +93,15 @@ async function listed(daemon: Daemon): Promise<readonly string[]> {
 }
 
 function namesOf({ pages }: Receiver): readonly string[] {
-  return pages.flatMap(({ alerts }) => alerts.map(({ labels, status }) => `${labels['alertname']} ${status}`));
+  return pages.flatMap(({ alerts }) =>
+    alerts.map(({ labels, status }) => `${labels['alertname']} ${status}`),
+  );
 }
 
 async function nowOf(daemon: Daemon): Promise<number> {
-  const { now } = (await daemon.get('/tocsin/v1/explain?alert=alertname%3D%22x%22')) as { now: string };
+  const { now } = (await daemon.get('/tocsin/v1/explain?alert=alertname%3D%22x%22')) as {
+    now: string;
+  };
   return Date.parse(now);
 }
 
@@ -126,7 +130,11 @@ describe.skipIf(!isThere)('without libfaketime no clock can leap here', () => {
       await sleep(2_000);
       clock.leap(0);
       expect(namesOf(receiver)).toEqual(['Before firing', 'Meanwhile firing']);
-      expect(await listed(daemon)).toEqual(['Before active', 'Meanwhile active', 'Muted suppressed']);
+      expect(await listed(daemon)).toEqual([
+        'Before active',
+        'Meanwhile active',
+        'Muted suppressed',
+      ]);
       await until(() => receiver.pages.length === 3);
       expect(namesOf(receiver).at(-1)).toBe('Hi firing');
       expect(Math.abs((await nowOf(daemon)) - Date.now())).toBeLessThan(1_000);

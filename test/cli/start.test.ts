@@ -35,10 +35,8 @@ function withSubcommands(command: Command): readonly Command[] {
 
 /** Every flag that a variable can set. */
 const FLAGS = commands().flatMap((command) =>
-  command.options.flatMap(({ attributeName, envVar, long }, i) =>
-    envVar === undefined
-      ? []
-      : [{ command: command.name(), flag: long ?? '', variable: envVar, key: attributeName, i }],
+  command.options.flatMap(({ envVar, long }) =>
+    envVar === undefined ? [] : [{ command: command.name(), flag: long ?? '', variable: envVar }],
   ),
 );
 

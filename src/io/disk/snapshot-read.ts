@@ -9,6 +9,7 @@ import { MalformedCommand } from '../../commands/schema.ts';
 import { decodeCanonical } from '../../log/codec.ts';
 import { restoredPage } from '../../projections/snapshot-pages.ts';
 import type { Manifest } from '../ports.ts';
+import type { LevelFolder } from './level-open.ts';
 import {
   CHUNK_KEYS,
   chunkKey,
@@ -103,7 +104,7 @@ function equal(a: Uint8Array, b: Uint8Array): boolean {
 }
 
 /** Readings folded up to the snapshot at `index`, or null when that is not known. */
-export async function readReadings(db: LevelFolder, index: number): Promise<number | null> {
+export async function readReadings(db: SnapshotRecords, index: number): Promise<number | null> {
   const read = await readValue(db, readingsKey(index));
   return read.ok ? countIn(read.bytes) : null;
 }

@@ -190,7 +190,10 @@ export class Node implements NodeHandle, PeerReceiver {
     this.#appliedTerm = start.restored.snapshot?.term ?? 0;
     this.#appliedAt = start.appliedAt;
     const knowsSteps = (): boolean => this.#projection.state.reducers.version >= 2;
-    this.#logClock = new LogClock({ clock, middle: () => this.#middleClock(), knowsSteps }, start.appliedAt);
+    this.#logClock = new LogClock(
+      { clock, middle: () => this.#middleClock(), knowsSteps },
+      start.appliedAt,
+    );
     this.#attendance = new Attendance(
       options.name,
       { logClock: this.#logClock, knowsSteps },
