@@ -1,9 +1,9 @@
 /** A disk that is really full: a small file system of its own, which only root can mount. */
 
-import { mkdir } from 'node:fs/promises';
+import { mkdir, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
-import { command, configFile, scratch, start, type Daemon } from './program.ts';
+import { command, configFile, refused, scratch, start, type Daemon } from './program.ts';
 
 const canMount = await mayMount();
 
@@ -30,6 +30,23 @@ it.runIf(canMount)(
     expect(answered.filter((name) => !names.has(name))).toEqual([]);
   },
 );
+
+it.runIf(canMount)('a start on a full disk ends with 6 and says which disk', async () => {
+  const folder = await scratch();
+  const disk = path.join(folder, 'disk');
+  await mkdir(disk);
+  await command('mount', '-t', 'tmpfs', '-o', 'size=256k', 'tmpfs', disk);
+  onTestFinished(async () => void (await command('umount', '-l', disk)));
+  const config = await configFile(folder, 'route: {receiver: x}\nreceivers: [{name: x}]\n');
+  for (const left of [0, 4, 8, 12]) {
+    await rm(`${disk}/data`, { recursive: true, force: true });
+    await command('sh', '-c', `head -c ${(256 - left) * 1024} /dev/zero > ${disk}/filler`);
+    const { code, stderr } = await refused({ config, dataDir: `${disk}/data` });
+
+    expect(stderr, `${left} kB left`).not.toMatch(/^\s+at /m);
+    expect(code, `${left} kB left: ${stderr}`).toBe(6);
+  }
+});
 
 /** Pushes until something else than a 200 comes back; gives the names that were answered 200. */
 async function pushUntilRefused(daemon: Daemon): Promise<readonly string[]> {

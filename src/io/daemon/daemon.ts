@@ -115,9 +115,10 @@ export async function runDaemon(options: DaemonOptions, signals: DaemonSignals):
   try {
     return await new Daemon(options, logger, cleanups).run(signals);
   } catch (error) {
-    if (!(error instanceof Refusal)) throw error;
-    process.stderr.write(`error: ${error.message}\n`);
-    return error.exit;
+    const refusal = diskRefusal(error, options.dataDirectory);
+    if (refusal === null) throw error;
+    process.stderr.write(`error: ${refusal.message}\n`);
+    return refusal.exit;
   } finally {
     await cleanups.run();
   }
@@ -540,13 +541,31 @@ interface NodeParts {
 }
 
 function exitOf(error: Error): ExitCode {
-  if (error instanceof Refusal) return error.exit;
+  if (error instanceof Refusal) return isDiskFault(error) ? EXIT.disk : error.exit;
   if (error instanceof NewerFold || error instanceof StateDiffers) return EXIT.corrupt;
   return isDiskFault(error) ? EXIT.disk : EXIT.fault;
 }
 
+/** What the system, and LevelDB in words, say of a disk that cannot be written. */
+const DISK_SAYS =
+  /ENOSPC|EDQUOT|EIO|EROFS|No space left on device|quota exceeded|Read-only file system|Input\/output error/;
+
+/** The same refusal with the exit code of the disk, or a sentence; null for any other error. */
+function diskRefusal(error: unknown, directory: string): Refusal | null {
+  if (!(error instanceof Error)) return null;
+  if (!isDiskFault(error)) return error instanceof Refusal ? error : null;
+  if (error instanceof Refusal) return new Refusal(error.message, EXIT.disk);
+  const reason = `${directory} cannot be written: ${error.message}.`;
+  return new Refusal(`${reason} Free or repair the disk, then start again.`, EXIT.disk);
+}
+
 function isDiskFault(error: Error): boolean {
-  return error instanceof LogFailed || error instanceof SnapshotWriteFailed;
+  const isFailedWrite = error instanceof LogFailed || error instanceof SnapshotWriteFailed;
+  return isFailedWrite || DISK_SAYS.test(`${error.message} ${causesOf(error)}`);
+}
+
+function causesOf({ cause }: Error): string {
+  return cause instanceof Error ? `${cause.message} ${causesOf(cause)}` : '';
 }
 
 function refusalFor(flag: string, address: HostPort): (error: unknown) => never {
