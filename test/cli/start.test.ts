@@ -35,8 +35,8 @@ function withSubcommands(command: Command): readonly Command[] {
 
 /** Every flag that a variable can set. */
 const FLAGS = commands().flatMap((command) =>
-  command.options.flatMap(({ envVar, long }) =>
-    envVar === undefined ? [] : [{ command: command.name(), flag: long ?? '', variable: envVar }],
+  command.options.flatMap(({ envVar }) =>
+    envVar === undefined ? [] : [{ command: command.name(), variable: envVar }],
   ),
 );
 

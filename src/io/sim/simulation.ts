@@ -70,8 +70,8 @@ export interface SimulationResult {
 
 /** After the faults end: time to elect, heal, catch up and page. */
 const WHOLE_WITHIN_MS = 120_000;
-/** After that: groups wait and receivers refuse, but nobody waits longer for a page. */
-const TOLD_WITHIN_MS = 15_000;
+/** After that: groups wait, receivers are far and refuse, but nobody waits longer for a page. */
+const TOLD_WITHIN_MS = 20_000;
 const TRACE_LINES = 120;
 /** How often it is asked whether the cluster is whole: no law, so there is no hurry. */
 const LOOK_EVERY_MS = 50;
