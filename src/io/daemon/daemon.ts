@@ -26,6 +26,7 @@ import { normalSeriesName } from '../monitors/series-name.ts';
 import { addressText, parseAddress, reachableAt } from '../net/addresses.ts';
 import { createTransport, type TcpTransport } from '../net/transport.ts';
 import { Node, StateDiffers } from '../node/node.ts';
+import { segmentBytesMaxFor } from '../node/retention.ts';
 import { isShadowCluster, noClusterYet } from '../node/shadow.ts';
 import { createNotifiers, type Notifiers } from '../notify/registry.ts';
 import { NewerFold } from '../../projections/reducers.ts';
@@ -324,7 +325,10 @@ class Daemon {
 
   async #startNode(clusterId: string, parts: NodeParts): Promise<Node> {
     const { config, storage, transport } = parts;
-    const opened = await storage.openData(clusterId);
+    const opened = await storage.openData(
+      clusterId,
+      segmentBytesMaxFor(this.#options.retentionBytes),
+    );
     if (!opened.ok) throw new Refusal(opened.message, opened.exit);
     const { log, snapshot, start } = opened.data;
     this.#logger.info('data opened', {

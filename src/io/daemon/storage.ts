@@ -127,9 +127,10 @@ export class Storage {
   /** Opens the log, or begins one for a cluster that this node founds or was let into. */
   async openData(
     clusterId: string,
+    segmentBytesMax?: number,
   ): Promise<{ readonly ok: true; readonly data: OpenedData } | StorageRefusal> {
     const { closers, file } = this.#parts;
-    const opened = await this.#open(clusterId);
+    const opened = await this.#open(clusterId, segmentBytesMax);
     if (!opened.ok) return opened;
     closers.push(() => opened.data.log.close());
     await file.change({ clusterId });
@@ -151,11 +152,17 @@ export class Storage {
 
   async #open(
     clusterId: string,
+    segmentBytesMax?: number,
   ): Promise<{ readonly ok: true; readonly data: OpenedData } | StorageRefusal> {
     const { file, log, logger, snapshots } = this.#parts;
     const { founds, nodeId, others } = file.facts;
     const opened = await openData(
-      { fresh: { clusterId, nodeId }, founds, hasOthers: others.length > 0 },
+      {
+        fresh: { clusterId, nodeId },
+        founds,
+        hasOthers: others.length > 0,
+        ...(segmentBytesMax === undefined ? {} : { segmentBytesMax }),
+      },
       { log, logger, snapshots },
     );
     return opened.ok ? opened : corrupt(`${this.#directory}: ${opened.message}`);

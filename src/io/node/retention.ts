@@ -2,7 +2,7 @@
  * The limits of the history: log and snapshots together reach back so far and take so many bytes.
  *
  * Promise: the limit of bytes wins over every rule about what is worth keeping; only the newest
- * snapshot and the log after it are never dropped. The oldest snapshot goes first, then the log before the next one,
+ * snapshot and the log after it stay. The oldest snapshot goes first, then the log before the next one,
  * so that what is kept of the log can be folded. No entry goes for its age before it is as old as that.
  */
 
@@ -41,6 +41,17 @@ const HEADROOM = 1 / 8;
 const STEPS_MAX = 500;
 /** A beginning of the log without a snapshot is cut at once if so many snapshots fit in it at most. */
 const SHORT_STRETCH = 5;
+
+/** The log is dropped by whole segments, so they are small where little may be kept. */
+const SEGMENT_PART = 1 / 32;
+const SEGMENT_BYTES_MIN = 256 * 1024;
+const SEGMENT_BYTES_MAX = 16 * 1024 * 1024;
+
+/** The size of segments that suits a limit. */
+export function segmentBytesMaxFor(retentionBytes: number): number {
+  const part = Math.floor(retentionBytes * SEGMENT_PART);
+  return Math.min(SEGMENT_BYTES_MAX, Math.max(SEGMENT_BYTES_MIN, part));
+}
 
 export class Retention {
   readonly #options: RetentionOptions;
