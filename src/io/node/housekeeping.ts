@@ -65,6 +65,8 @@ const FIRST_ROUND_MS = 5_000;
 const LOOK_PART = 1 / 16;
 /** After so many readings since the last span began one more is taken: they take seconds to fold. */
 const READINGS_MAX = 5_000_000;
+/** One more is taken after this part of what may be kept, so that little goes at a time. */
+const SNAPSHOT_PART = 1 / 8;
 /**
  * A node that begins with so many entries to fold takes its first snapshot soon: if it were killed
  * again and again before it takes one, it would have more to fold each time, and never be done.
@@ -82,8 +84,9 @@ export class Housekeeping {
   /** Readings folded by this process, up to now and up to the newest snapshot. */
   #readings = 0;
   #readingsSaved = 0;
-  /** Readings since the span of the log's time began. */
+  /** Readings and bytes since the span of the log's time began. */
   #readingsInSpan = 0;
+  #bytesInSpan = 0;
   #bytesSinceLook = 0;
   /** The state of which a snapshot is taken next. */
   #due: Point | null = null;
@@ -124,7 +127,7 @@ export class Housekeeping {
     if (this.#bytesSinceLook >= this.#options.retentionBytes * LOOK_PART) this.#look();
   }
 
-  #isDueAfter({ index, batch }: Applied): boolean {
+  #isDueAfter({ index, batch, bytes }: Applied): boolean {
     const isAtMultiple = index % this.#options.snapshotEntries === 0;
     if (batch === null) return isAtMultiple;
     const { snapshotMs } = this.#options;
@@ -138,7 +141,11 @@ export class Housekeeping {
     this.#readingsInSpan = before + readings;
     const isMuch =
       Math.floor(this.#readingsInSpan / READINGS_MAX) > Math.floor(before / READINGS_MAX);
-    return isAtMultiple || beginsSpan || isMuch;
+    const bytesBefore = beginsSpan ? 0 : this.#bytesInSpan;
+    this.#bytesInSpan = bytesBefore + bytes;
+    const part = this.#options.retentionBytes * SNAPSHOT_PART;
+    const isLarge = Math.floor(this.#bytesInSpan / part) > Math.floor(bytesBefore / part);
+    return isAtMultiple || beginsSpan || isMuch || isLarge;
   }
 
   /** A snapshot of the leader took the place of the state. */
@@ -147,6 +154,7 @@ export class Housekeeping {
     this.#at = at;
     this.#readingsSaved = this.#readings;
     this.#readingsInSpan = 0;
+    this.#bytesInSpan = 0;
     this.#due = null;
     this.#look();
   }
