@@ -10,14 +10,27 @@ import { emit, send, sendWhenDurable } from './emit.ts';
 import type { RaftState } from './state.ts';
 import type { Append, AppendReply, Entry, Heartbeat, NodeId, SnapshotReady } from './types.ts';
 
+/**
+ * The leader of this term has another entry where this node has a committed one. Raft excludes that
+ * while no member forgets what it acknowledged, so some member has: a disk that lies, or files that were
+ * put back from an older copy. Whichever log is right, going on would hide the loss.
+ */
+export class CommittedConflict extends Error {
+  readonly code = 'committed-conflict';
+}
+
 export function onAppend(state: RaftState, append: Append): void {
   const { from: to, prevIndex, prevTerm, entries } = append;
-  refuseToUncommit(state, entries);
-  // Up to the commit index all logs agree, so the leader learns at once how far that is.
-  if (prevIndex < state.commit) return accept(state, to, state.commit);
-  if (!state.log.matches(prevIndex, prevTerm)) return refuse(state, append);
-  const firstNew = entries.findIndex((entry) => !state.log.matches(entry.index, entry.term));
+  refuseToUncommit(state, append);
+  // What a snapshot stands for is committed, and its terms are gone: there is nothing to compare.
+  const isCovered = prevIndex < state.log.compactedIndex;
+  if (!isCovered && !state.log.matches(prevIndex, prevTerm)) return refuse(state, append);
+  const firstNew = entries.findIndex((entry) => {
+    return entry.index > state.commit && !state.log.matches(entry.index, entry.term);
+  });
   if (firstNew !== -1) take(state, entries.slice(firstNew));
+  // Only up to here it is shown that both logs agree, also where more is committed: a leader that lacks
+  // committed entries must never hear that this node has the leader's.
   const lastNew = prevIndex + entries.length;
   // Beyond the last entry of this message our log may differ from the leader's.
   commitTo(state, Math.min(append.commit, lastNew));
@@ -32,7 +45,8 @@ export function onHeartbeat(state: RaftState, heartbeat: Heartbeat): void {
 
 /** The content is here already; from now on the log starts after it, unless the log knows better. */
 export function onSnapshot(state: RaftState, { from, snapshot }: SnapshotReady): void {
-  if (snapshot.index <= state.commit) return accept(state, from, state.commit);
+  refuseAnother(state, snapshot, 'a snapshot');
+  if (snapshot.index <= state.commit) return accept(state, from, snapshot.index);
   if (state.log.matches(snapshot.index, snapshot.term)) {
     commitTo(state, snapshot.index);
     return accept(state, from, snapshot.index);
@@ -56,17 +70,27 @@ export function checkHealed(state: RaftState): void {
   emit(state, { type: 'healed' });
 }
 
+/** Every place that a message names at or below the commit index must be as it is here. */
+function refuseToUncommit(state: RaftState, { prevIndex, prevTerm, entries }: Append): void {
+  refuseAnother(state, { index: prevIndex, term: prevTerm }, 'an entry');
+  for (const entry of entries) {
+    if (entry.index > state.commit) return;
+    refuseAnother(state, entry, 'an entry');
+  }
+}
+
 /** Leader completeness says that this cannot happen; if it does, going on would lose data. */
-function refuseToUncommit(state: RaftState, entries: readonly Entry[]): void {
-  const { commit, log, term } = state;
-  const other = entries.find((entry) => {
-    const own = log.term(entry.index);
-    return entry.index <= commit && own !== undefined && own !== entry.term;
-  });
-  if (other === undefined) return;
-  throw new Error(
-    `raft: the leader of term ${term} has another entry at ${other.index}, which is committed ` +
-      `here (up to ${commit}); stop this node and keep its disk for inspection`,
+function refuseAnother(
+  { commit, leader, log, term }: RaftState,
+  place: { readonly index: number; readonly term: number },
+  what: string,
+): void {
+  const own = log.term(place.index);
+  if (place.index > commit || own === undefined || own === place.term) return;
+  throw new CommittedConflict(
+    `the leader ${leader} of term ${term} has ${what} of term ${place.term} at index ${place.index}, ` +
+      `where this node has a committed entry of term ${own} (committed up to ${commit}): ` +
+      'a member has lost entries that it acknowledged',
   );
 }
 

@@ -30,6 +30,7 @@ import { segmentBytesMaxFor } from '../node/retention.ts';
 import { isShadowCluster, noClusterYet } from '../node/shadow.ts';
 import { createNotifiers, type Notifiers } from '../notify/registry.ts';
 import { NewerFold } from '../../projections/reducers.ts';
+import { CommittedConflict } from '../../raft/follower.ts';
 import type { Applicant, AppliedEntry, Logger, NodeHandle, PeerAddress } from '../ports.ts';
 import { createStatusPage } from '../ui/page.ts';
 import { Cleanups } from './cleanups.ts';
@@ -109,6 +110,10 @@ const TICK_MS = 100;
 const SNAPSHOT_ENTRIES = 20_000;
 const SNAPSHOT_MS = 60_000;
 
+const CONFLICT_HINT =
+  'the cluster has lost acknowledged entries: keep the data directories of all members, and follow ' +
+  '"Committed entries that conflict" in docs/operating.md';
+
 /** Runs a node until it is stopped or fails; the result is the exit code. */
 export async function runDaemon(options: DaemonOptions, signals: DaemonSignals): Promise<ExitCode> {
   const logger = stderrLogger(options.logLevel, options.name);
@@ -171,8 +176,10 @@ class Daemon {
       if (stop.aborted) resolve(EXIT.ok);
       this.#fail = (error) => {
         const isRefusal = error instanceof Refusal;
+        const isConflict = error instanceof CommittedConflict;
         this.#logger.error('failed', {
-          error: isRefusal ? error.message : (error.stack ?? error.message),
+          error: isRefusal || isConflict ? error.message : (error.stack ?? error.message),
+          ...(isConflict ? { hint: CONFLICT_HINT } : {}),
         });
         resolve(exitOf(error));
       };
@@ -547,6 +554,7 @@ interface NodeParts {
 function exitOf(error: Error): ExitCode {
   if (error instanceof Refusal) return isDiskFault(error) ? EXIT.disk : error.exit;
   if (error instanceof NewerFold || error instanceof StateDiffers) return EXIT.corrupt;
+  if (error instanceof CommittedConflict) return EXIT.conflict;
   return isDiskFault(error) ? EXIT.disk : EXIT.fault;
 }
 

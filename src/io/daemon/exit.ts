@@ -17,6 +17,8 @@ export const EXIT = {
   disk: 6,
   /** Another process uses the data directory. */
   inUse: 7,
+  /** The leader has other entries where this node has committed ones: see docs/operating.md. */
+  conflict: 8,
   /** A fault of Tocsin itself; the log has the stack. */
   fault: 70,
 } as const;

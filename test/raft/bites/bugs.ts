@@ -131,13 +131,13 @@ export const BUGS: readonly Bug[] = [
   {
     name: 'every append truncates',
     file: 'follower.ts',
-    was: 'const firstNew = entries.findIndex((entry) => !state.log.matches(entry.index, entry.term));',
-    becomes: 'const firstNew = entries.length > 0 ? 0 : -1;',
+    was: 'return entry.index > state.commit && !state.log.matches(entry.index, entry.term);',
+    becomes: 'return entry.index > 0;',
   },
   {
     name: 'entries are taken without looking at what comes before',
     file: 'follower.ts',
-    was: 'if (!state.log.matches(prevIndex, prevTerm)) return refuse(state, append);',
+    was: 'if (!isCovered && !state.log.matches(prevIndex, prevTerm)) return refuse(state, append);',
     becomes: 'if (prevIndex > state.log.lastIndex) return refuse(state, append);',
   },
   {
@@ -151,6 +151,24 @@ export const BUGS: readonly Bug[] = [
     file: 'replication.ts',
     was: 'commit: Math.min(peer.match, state.commit),',
     becomes: 'commit: state.commit,',
+  },
+  {
+    name: 'an append that begins below the commit index is accepted unread',
+    file: 'follower.ts',
+    was: '  refuseToUncommit(state, append);\n',
+    becomes: '  if (prevIndex < state.commit) return accept(state, to, state.commit);\n',
+  },
+  {
+    name: 'only the entries of an append are compared with what is committed',
+    file: 'follower.ts',
+    was: `  refuseAnother(state, { index: prevIndex, term: prevTerm }, 'an entry');\n`,
+    becomes: '  void [prevIndex, prevTerm];\n',
+  },
+  {
+    name: 'a snapshot of another history is taken for the one that is committed here',
+    file: 'follower.ts',
+    was: `  refuseAnother(state, snapshot, 'a snapshot');\n`,
+    becomes: '',
   },
   {
     name: 'the commit index moves back',
@@ -251,7 +269,7 @@ export const BUGS: readonly Bug[] = [
   {
     name: 'a snapshot replaces a newer log',
     file: 'follower.ts',
-    was: 'if (snapshot.index <= state.commit) return accept(state, from, state.commit);',
+    was: 'if (snapshot.index <= state.commit) return accept(state, from, snapshot.index);',
     becomes: '',
   },
   {
