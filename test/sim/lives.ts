@@ -11,7 +11,7 @@ import { check, config, route, span } from '../support/scenario-config.ts';
 
 export const CONFIG = config({
   route: route({ by: ['group'], wait: '2s', interval: '5s', repeat: '1m' }),
-  checks: [check({ series: 'servers.*.cpu', above: 90, recover: 80, for: '1s' })],
+  checks: [check({ series: 'servers.*.cpu', above: 90, recover: 80, for: '4s' })],
   resolveTimeoutMs: span('20s'),
 });
 

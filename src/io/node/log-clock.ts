@@ -124,6 +124,8 @@ export class LogClock implements Clock {
   /** From now on the wall clock must prove itself: called when a node begins to lead. */
   settle(): void {
     if (this.#isSettled) return;
+    // Whoever has just voted for it has not been heard of before.
+    this.#believed = this.#difference();
     this.now();
     this.#isSettled = true;
   }

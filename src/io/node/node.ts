@@ -23,7 +23,16 @@ import type { Member, State } from '../../projections/state.ts';
 import { get } from '../../projections/table.ts';
 import { members } from '../../raft/confchange.ts';
 import { createRaft } from '../../raft/core.ts';
-import type { ConfigAt, Effect, Entry, Input, NodeId, Raft, RaftStatus } from '../../raft/types.ts';
+import type {
+  ConfigAt,
+  Effect,
+  Entry,
+  Input,
+  Message,
+  NodeId,
+  Raft,
+  RaftStatus,
+} from '../../raft/types.ts';
 import type {
   Applicant,
   Clock,
@@ -449,10 +458,13 @@ export class Node implements NodeHandle, PeerReceiver {
     const received = this.#peers.receive(from, data);
     if (received === null) return;
     const { frame, incarnation } = received;
-    if (from === this.#leader) this.#attendance.follows();
     switch (frame.kind) {
       case 'raft':
-        for (const message of frame.messages) this.#step({ type: 'message', message });
+        for (const message of frame.messages) {
+          // Who has just given leadership up is taken for the leader for a while.
+          if (from === this.#leader && isOfLeader(message)) this.#attendance.follows();
+          this.#step({ type: 'message', message });
+        }
         return;
       case 'forward':
         this.#proposer.onForward(from, incarnation, frame);
@@ -1032,6 +1044,10 @@ export class Node implements NodeHandle, PeerReceiver {
 /** This node's state is not that of the others: it must not go on, and never lead. */
 export class StateDiffers extends Error {
   readonly code = 'state-differs';
+}
+
+function isOfLeader({ type }: Message): boolean {
+  return type === 'append' || type === 'heartbeat';
 }
 
 /** Whether the row of a node says all that the node says of itself. Asked with every tick. */

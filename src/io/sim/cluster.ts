@@ -139,6 +139,23 @@ export class SimulatedCluster {
     );
   }
 
+  /** Whether one wrong clock is outvoted: a leader that is there hears of two others. */
+  hasMajorityOfClocks(): boolean {
+    return this.living().some(({ process }) => {
+      return (
+        process?.node.leads() === true &&
+        process.node.raftStatus().config.confState.voters.length > 2
+      );
+    });
+  }
+
+  /** Whether anybody listens: a process that leads and does not stand still. */
+  isListening(): boolean {
+    return this.living().some(({ clock, process }) => {
+      return process?.node.leads() === true && !clock.isFrozen;
+    });
+  }
+
   /** What a wall clock shows that was never stepped, in epoch milliseconds. */
   wallMs(): number {
     return EPOCH_MS + Math.floor(this.time.nowMs);

@@ -21,6 +21,8 @@ export interface FaultsModules {
 
 const NAMES = ['n1', 'n2', 'n3', 'n4', 'n5'];
 const HOSTS_MIN = 3;
+/** Of the leaps of a clock those that were to last for longer last ten times as long. */
+const LASTING_MS = 3_000;
 /** A process that was told to stop is killed when it has not ended by then. */
 const STOP_WITHIN_MS = 10_000;
 
@@ -34,6 +36,8 @@ export class Faults {
   /** Nodes that somebody has asked to remove, by host: whether that was done is seen later. */
   readonly #leaving = new Map<Host, string>();
   #isOver = false;
+  /** Until then one clock is wrong. */
+  #clocksRightAtMs = 0;
 
   constructor(modules: FaultsModules) {
     this.#modules = modules;
@@ -230,10 +234,22 @@ export class Faults {
     return true;
   }
 
+  /**
+   * One clock leaps, by a tenth of a second or by a year, for a moment or for longer than a leap is
+   * doubted. One at a time, and of at least three: of two clocks nobody can say which one is right.
+   */
   #stepClock(host: Host, how: number, lastsMs: number): boolean {
-    const ms = Math.round((how - 0.5) * 120_000);
+    const { cluster } = this.#modules;
+    const { time } = cluster;
+    if (time.nowMs < this.#clocksRightAtMs || !cluster.hasMajorityOfClocks()) return false;
+    const size = 100 * 10 ** (Math.abs(how - 0.5) * 17);
+    const ms = Math.round(how < 0.5 ? -size : size);
+    const isLasting = lastsMs > LASTING_MS;
+    this.#modules.situations.count(isLasting ? 'clock wrong for long' : 'clock wrong for a moment');
+    const rightAtMs = time.nowMs + (isLasting ? 10 * lastsMs : lastsMs);
+    this.#clocksRightAtMs = rightAtMs;
     host.clock.stepWall(ms);
-    this.#later(lastsMs, () => host.clock.setWall(this.#modules.cluster.wallMs()));
+    this.#later(rightAtMs - time.nowMs, () => host.clock.setWall(cluster.wallMs()));
     return true;
   }
 

@@ -24,6 +24,7 @@ import { buildAt } from './builds.ts';
 import { Checker, LawBroken } from './checker.ts';
 import { SimulatedCluster, type Host, type Witness } from './cluster.ts';
 import { Faults } from './faults.ts';
+import { Listening } from './listening.ts';
 import { scheduleOf, type Action, type ActionKind } from './schedule.ts';
 import { SeededRandom } from './seeded-random.ts';
 import { Situations } from './situations.ts';
@@ -73,6 +74,8 @@ const WHOLE_WITHIN_MS = 120_000;
 /** After that: groups wait, receivers are far and refuse, but nobody waits longer for a page. */
 const TOLD_WITHIN_MS = 20_000;
 const TRACE_LINES = 120;
+/** By how much words of clocks may be late. */
+const LOG_TIME_MS_MAX = 2_000;
 /** How often it is asked whether the cluster is whole: no law, so there is no hurry. */
 const LOOK_EVERY_MS = 50;
 
@@ -102,6 +105,9 @@ class Simulation implements Witness {
   readonly #checker: Checker;
   readonly #situations = new Situations();
   readonly #faults: Faults;
+  readonly #listening: Listening;
+  /** The newest entry that any node has folded. */
+  #foldedIndex = 0;
   readonly #actions: readonly Action[];
   /** Clients draw from their own numbers, so that a fault left out changes none of what they do. */
   readonly #clients: SeededRandom;
@@ -123,6 +129,7 @@ class Simulation implements Witness {
     // Half of all clusters were there before the new rules; the others begin by them.
     const founder = new SeededRandom(seed ^ 0xf0d).next() < 0.5 ? 0 : 1;
     this.#foldVersion = buildAt(founder).reducersMax;
+    this.#listening = new Listening(this.#foldVersion);
     this.#cluster = new SimulatedCluster(
       { seed, config, snapshotEntries: 60, segmentBytesMax: 16_384, founder },
       { ...modules, witness: this },
@@ -194,6 +201,7 @@ class Simulation implements Witness {
     const until = time.nowMs + ms;
     let lookAtMs = 0;
     const isDone = await time.runWhile(until, () => {
+      this.#listening.look(this.#cluster.wallMs(), this.#cluster.isListening());
       this.#guard(() => this.#checker.pages(receivers.pages));
       if (this.#problem !== null) return true;
       if (time.nowMs < lookAtMs) return false;
@@ -274,6 +282,7 @@ class Simulation implements Witness {
     const lost = this.#checker.lost();
     if (lost.length > 0) throw new LawBroken('nothing acknowledged is lost', lost.join(' '));
     this.#expectSwitched();
+    this.#expectTime();
     await this.#compareStates();
   }
 
@@ -298,6 +307,19 @@ class Simulation implements Witness {
       throw new LawBroken(
         'the fold is switched once all members want it',
         `${name} folds by version ${version}, and its build wants ${reducersWanted}`,
+      );
+    }
+  }
+
+  /** Whatever clocks did, log time is that of the world again, or has hardly left it. */
+  #expectTime(): void {
+    for (const { name, process } of this.#cluster.hosts.values()) {
+      if (process === null || process.node.view().state.reducers.version < 2) continue;
+      const aheadMs = process.node.time().at - this.#cluster.wallMs();
+      if (Math.abs(aheadMs) <= LOG_TIME_MS_MAX) continue;
+      throw new LawBroken(
+        'log time keeps to the time of the world',
+        `${name}: ${aheadMs} ms ahead`,
       );
     }
   }
@@ -431,6 +453,10 @@ class Simulation implements Witness {
     const { index, batch } = entry;
     this.#mix(`${host.name}${index}:${batch.at}:${batch.commands.length}`);
     this.#checker.applied(host, entry);
+    if (index > this.#foldedIndex) {
+      this.#foldedIndex = index;
+      this.#listening.applied(entry, this.#cluster.wallMs());
+    }
     this.#watchFold(host);
   }
 

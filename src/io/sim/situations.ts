@@ -9,6 +9,8 @@ const EXPECTED = [
   'answered not-leader',
   'candidate stood',
   'clock too far off to lead',
+  'clock wrong for a moment',
+  'clock wrong for long',
   'command acknowledged',
   'configuration changed',
   'dead member replaced',

@@ -169,6 +169,37 @@ export const BUGS: readonly Bug[] = [
     ],
   },
   {
+    name: 'time in which nothing listened counts towards `for`',
+    edits: [
+      {
+        file: 'src/projections/series.ts',
+        was: 'const dueAt = firesAt(tx.facts, breach);',
+        becomes: 'const dueAt = breach.firesAt; void firesAt;',
+      },
+    ],
+  },
+  {
+    name: 'the wall clock of a leader goes into the log as it is',
+    edits: [
+      {
+        file: 'src/io/node/log-clock.ts',
+        was: 'this.#time += elapsed;',
+        becomes: 'this.#time = Math.max(this.#time + elapsed, this.#modules.clock.now());',
+      },
+    ],
+  },
+  {
+    name: 'a leader believes its own clock whatever those of the others say',
+    edits: [
+      {
+        file: 'src/io/node/log-clock.ts',
+        was: 'return Math.min(Math.max(before, own + low), own + high);',
+        becomes: 'void [before, low, high]; return own;',
+      },
+      { file: 'src/io/node/clock-check.ts', was: 'far.length > voters / 2', becomes: 'voters < 0' },
+    ],
+  },
+  {
     name: 'messages that carry more than two entries are never sent',
     edits: [
       {
