@@ -284,7 +284,7 @@ const broken = fc.constantFrom(
   '\ufeff[]',
   '[{"labels":{"n":"{n}","a":"\\ud800"}}]',
   '[{"labels":{"n":"{n}","a":"\\u0000"}}]',
-  '[{"labels":{"n":"{n}"},"labels":{"b":"c"}}]',
+  '[{"labels":{"n":"{n}","a":"b"},"labels":{"n":"{n}","b":"c"}}]',
   '[{"labels":{"n":"{n}"},}]',
   ' [ ] ',
 );

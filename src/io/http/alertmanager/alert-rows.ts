@@ -21,7 +21,9 @@ export function* alertRows(moment: Moment, query: AlertQuery): Generator<object 
   firing.sort(([a], [b]) => (a < b ? -1 : 1));
   for (const [fingerprint, alert] of firing) {
     const groups = groupsOf(state, alert);
-    yield alertRow({ fingerprint, alert, groups, mutedIn: groups, moment }, holders, query);
+    const receivers = groups.map((group) => group.receiver);
+    const each = { fingerprint, alert, groups, receivers, mutedIn: groups, moment };
+    yield alertRow(each, holders, query);
   }
 }
 
@@ -37,8 +39,9 @@ export function* groupRows(moment: Moment, query: AlertQuery): Generator<object 
       const alert = get(state.alerts, fingerprint);
       if (alert === undefined || !isFiring(alert, now)) continue;
       const groups = groupsOf(state, alert);
-      const mutedIn = [group];
-      const row = alertRow({ fingerprint, alert, groups, mutedIn, moment }, holders, query);
+      const receivers = groups.map(({ receiver }) => receiver).sort();
+      const each = { fingerprint, alert, groups, receivers, mutedIn: [group], moment };
+      const row = alertRow(each, holders, query);
       if (row !== null) rows.push(row);
       // A large group takes as many turns as it has alerts.
       yield null;
@@ -57,17 +60,18 @@ interface Case {
   readonly fingerprint: string;
   readonly alert: Alert;
   readonly groups: readonly Group[];
+  /** As Alertmanager lists them: one for each route, by name among groups, else by route. */
+  readonly receivers: readonly string[];
   /** The groups whose intervals count: all of them, or the one in which the alert is shown. */
   readonly mutedIn: readonly Group[];
   readonly moment: Moment;
 }
 
 function alertRow(
-  { fingerprint, alert, groups, mutedIn, moment }: Case,
+  { fingerprint, alert, groups, receivers, mutedIn, moment }: Case,
   holders: Holders,
   query: AlertQuery,
 ): object | null {
-  const receivers = [...new Set(groups.map((group) => group.receiver))].sort();
   if (!query.wants(alert.labels, receivers)) return null;
   const status: AlertStatus = {
     inhibitedBy: holders.inhibitedBy(fingerprint, alert.labels),
