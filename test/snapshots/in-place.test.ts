@@ -91,7 +91,11 @@ describe('a store that is read in place', () => {
     }
     const opened = await openSnapshotsReadOnly(folder);
     if (!opened.ok) throw new Error(opened.message);
-    expect(await opened.snapshots.list()).toEqual({ indexes: [desk.log.length], problems: [] });
+    expect(await opened.snapshots.list()).toEqual({
+      indexes: [desk.log.length],
+      problems: [],
+      lost: null,
+    });
     await opened.snapshots.close();
   });
 
