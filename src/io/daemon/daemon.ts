@@ -15,7 +15,7 @@ import { redactSecrets } from '../config/redact.ts';
 import { openEtcdDiscovery, type EtcdDiscovery } from '../discovery/etcd-discovery.ts';
 import { SnapshotWriteFailed } from '../disk/snapshot-store.ts';
 import { LogFailed } from '../../log/damage.ts';
-import type { Reloaded } from '../http/modules.ts';
+import { clientTime, type Reloaded } from '../http/modules.ts';
 import { createHttpServer } from '../http/server.ts';
 import { startGraphitePush } from '../metrics/graphite-push.ts';
 import { createMetrics, type Metrics } from '../metrics/metrics.ts';
@@ -47,6 +47,7 @@ import { localTimeIn } from './local-time.ts';
 import { runMonitors } from './monitoring.ts';
 import { NodeSlot } from './node-slot.ts';
 import { Refusal } from './refusal.ts';
+import { senderClock } from './sender-clock.ts';
 import { standAlone } from './standalone.ts';
 import { openStorage, type Storage } from './storage.ts';
 import { readTlsFiles, type TlsFiles } from './tls-files.ts';
@@ -499,7 +500,7 @@ class Daemon {
         parseMatchers: (text) => parseMatchers(text, classicNames),
         parseMatcher: (text) => parseMatcher(text, classicNames),
         normalSeriesName,
-        lateness: (time) => lateness(time, { nowMs: realClock.now(), limitMs: lateAfterMs }),
+        lateness: (time) => lateness(time, { nowMs: clientTime(node), limitMs: lateAfterMs }),
         monitors: () => this.#monitors?.reports() ?? [],
         redactConfig: redactSecrets,
         alertmanagerConfig,
@@ -516,7 +517,7 @@ class Daemon {
   async #bindCarbon(node: NodeHandle): Promise<void> {
     const { carbon, lateAfterMs } = this.#options;
     const modules = {
-      clock: realClock,
+      clock: senderClock(node, realClock),
       intake: node,
       ledger: this.#ledger,
       logger: this.#logger,

@@ -9,6 +9,7 @@ import type { IntakeLedger } from '../monitors/intake-ledger.ts';
 import { Monitors } from '../monitors/monitors.ts';
 import { parseAddress } from '../net/addresses.ts';
 import type { Logger, MonitorReport, NodeHandle } from '../ports.ts';
+import { senderClock } from './sender-clock.ts';
 import { realClock, realRandom } from './world.ts';
 
 export interface MonitoringOptions {
@@ -31,7 +32,7 @@ export function runMonitors(
   const monitors = new Monitors(
     { version, carbon: { host: reachable(host), port }, lateAfterMs },
     {
-      clock: realClock,
+      clock: senderClock(node, realClock),
       intake: node,
       ledger,
       logger,

@@ -110,7 +110,7 @@ export function readingTime(node: NodeHandle): number {
 }
 
 /** The time by the clock that clients go by, as far as anybody knows. */
-export function clientTime(node: NodeHandle): number {
+export function clientTime(node: Pick<NodeHandle, 'time'>): number {
   const { at, offsetMs } = node.time();
   return at + offsetMs;
 }

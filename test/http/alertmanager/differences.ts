@@ -113,6 +113,21 @@ export const STATUS_DIFFERENCES: readonly Difference[] = [
       /"(?:starts|ends)At":""/i.test(bodyText(each.sent)) && isRefused(each.theirs),
   },
   {
+    name: 'milliseconds',
+    explains: (each) =>
+      isPost(each, 'alerts') &&
+      each.theirs.text.includes('start time must be before end time') &&
+      isTaken(each.ours) &&
+      /:\d\d[.,]\d{4}/.test(bodyText(each.sent)),
+  },
+  {
+    name: 'last-days-of-9999',
+    explains: (each) =>
+      isPost(each, 'silences') &&
+      each.theirs.text.includes('after 10000-01-01') &&
+      isTaken(each.ours),
+  },
+  {
     name: 'braces',
     explains: ({ theirs, ours, sent }) =>
       sent.path.includes('filter=%7B') && theirs.status === 400 && isTaken(ours),
@@ -137,6 +152,15 @@ export const CONTENT_DIFFERENCES: readonly Difference[] = [
     // What is refused as a whole there costs only itself here.
     name: 'bad-alerts-of-a-batch',
     explains: (each) => isPost(each, 'alerts') && isRefused(each.theirs) && isRefused(each.ours),
+  },
+  {
+    // It has ended the older silence before it looks at the one that replaces it.
+    name: 'refused-replacements',
+    explains: (each) =>
+      isPost(each, 'silences') &&
+      each.theirs.status === 400 &&
+      isRefused(each.ours) &&
+      /"id":"[\w-]+"/i.test(bodyText(each.sent)),
   },
   {
     name: 'empty-times',
