@@ -46,7 +46,10 @@ function differences(cases: readonly Case[], exceptions: Exceptions): readonly s
   return [...differing, ...stale.map(([pattern]) => `${pattern.source}: no difference any more`)];
 }
 
-describe.skipIf(!hasAmtool)('amtool check-config and this reader agree', () => {
+/** They give amtool thousands of files. */
+const PATIENCE = { timeout: 180_000 };
+
+describe.skipIf(!hasAmtool)('amtool check-config and this reader agree', PATIENCE, () => {
   test('on a value that is left out, at every node of a file with every key', () => {
     const text = readFileSync('test/config/every-key.yml', 'utf8');
     const paths: (readonly (string | number)[])[] = [[]];

@@ -162,6 +162,14 @@ describe('POST /api/v2/alerts: what is an alert', () => {
     expect(answer).toMatchObject({ status: 400 });
   });
 
+  it('an end of before 1970 without a start is taken, since no start is no time', async () => {
+    const desk = await openDesk();
+    const alert = { labels: { alertname: 'Old' }, endsAt: '1969-12-31T00:00:00Z' };
+    expect(await desk.post('/api/v2/alerts', [alert])).toMatchObject({ status: 200 });
+    const inverted = { ...alert, startsAt: '1970-01-01T00:00:00Z' };
+    expect(await desk.post('/api/v2/alerts', [inverted])).toMatchObject({ status: 400 });
+  });
+
   it('the good ones of a batch are stored, and the answer names the bad ones', async () => {
     const desk = await openDesk();
     const answer = await desk.post('/api/v2/alerts', [

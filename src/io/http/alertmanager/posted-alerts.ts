@@ -77,7 +77,7 @@ function readAlert(posted: unknown, rules: PostedAlertRules): PushedAlert | stri
   const endsAt = readTime(fields['endsAt']);
   if (endsAt === null) return 'endsAt is not a time such as 2024-01-31T12:00:00.000Z';
   const end = endsAt === 0 ? rules.now + rules.resolveTimeoutMs : endsAt;
-  if (startsAt > end) return 'start time must be before end time';
+  if (startsAt !== 0 && startsAt > end) return 'start time must be before end time';
   const generatorUrl = textOf('generatorURL', fields['generatorURL']);
   if (!generatorUrl.ok) return generatorUrl.message;
   const alert = {
