@@ -268,7 +268,8 @@ export interface IncomingSnapshot {
   put(chunks: readonly (readonly [hash: string, bytes: Uint8Array])[]): Promise<void>;
   /**
    * Call when nothing is missing: the snapshot is durable from then on, and its state is given.
-   * Rejects, with nothing changed, when the chunks do not make up the state that the manifest names.
+   * Rejects with `UnusableSnapshot`, and nothing changed, when the chunks do not make up the state
+   * that the manifest names, or another snapshot took its place.
    */
   finish(): Promise<State>;
 }
@@ -371,9 +372,19 @@ export interface Transport {
 }
 
 /** The node as its transport sees it. */
+/** Why a frame was not taken. */
+export interface FrameProblem {
+  readonly problem: string;
+  /** No correct member sends such a frame: the connection must end. */
+  readonly isAbsurd: boolean;
+}
+
 export interface PeerReceiver {
-  /** `frame` belongs to the receiver from now on. */
-  onFrame(from: string, frame: Uint8Array): void;
+  /**
+   * `frame` belongs to the receiver from now on. `incarnation` is the one with which the sender made
+   * the connection. Answers why the frame was not taken, or null. Never throws.
+   */
+  onFrame(from: string, frame: Uint8Array, incarnation: number): FrameProblem | null;
   /** A connection to `to` broke, or cannot be made. */
   onUnreachable(to: string): void;
   /** Why `nodeId` may not talk to this cluster (it was removed from it), or null. */

@@ -4,6 +4,9 @@
  * Promise: pure; the only place that knows how the id of a cluster is made up.
  */
 
+/** Incarnations of a node count its starts, so none reaches this. */
+export const INCARNATION_LIMIT = 0x1_0000_0000_0000;
+
 export interface Epoch {
   /** What all epochs of a cluster have in common. */
   readonly origin: string;

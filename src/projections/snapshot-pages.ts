@@ -61,6 +61,9 @@ export function restoredPage(path: string, decoded: object): object {
 
 type Page = Readonly<Record<string, unknown>>;
 
+/** The chunks of a snapshot do not make up a state; the store is as it was. */
+export class UnusableSnapshot extends Error {}
+
 /**
  * Puts pages together. Throws an Error that names the page when its path belongs to no part of the
  * state; what is inside a page is proved by its hash, not here.

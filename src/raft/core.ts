@@ -18,9 +18,10 @@ import {
   onVoteReply,
   startPreVote,
 } from './election.ts';
-import { announce, flush, reject, send } from './emit.ts';
+import { announce, emit, flush, reject, send } from './emit.ts';
 import type { Told } from './emit.ts';
 import { checkHealed, onAppend, onHeartbeat, onSnapshot } from './follower.ts';
+import { faultOf } from './guard.ts';
 import {
   onAppendReply,
   onHeartbeatReply,
@@ -148,6 +149,8 @@ function onMessage(state: RaftState, message: Message): void {
   if (message.to !== state.id) {
     throw new Error(`raft: ${state.id} was given a message to ${message.to}`);
   }
+  const fault = faultOf(state, message);
+  if (fault !== null) return emit(state, { type: 'refused', message, ...fault });
   if (message.term < state.term) return onOldTerm(state, message);
   if (message.term > state.term) {
     if (isElection(message) && hearsLeader(state)) return;
@@ -189,7 +192,8 @@ function dispatch(state: RaftState, message: Message): void {
     case 'readIndexReply':
       return onReadIndexReply(state, message);
     case 'timeoutNow':
-      if (state.role !== 'leader') onTimeoutNow(state);
+      // Of another than the leader it is late, or a lie.
+      if (message.from === state.leader) onTimeoutNow(state);
       return;
   }
 }
@@ -253,9 +257,6 @@ function onOldTerm(state: RaftState, message: Message): void {
 }
 
 function followLeader(state: RaftState, { from }: Message): void {
-  if (state.role === 'leader' || (state.leader !== null && state.leader !== from)) {
-    throw new Error(`raft: ${from} and ${state.leader} both lead in term ${state.term}`);
-  }
   if (state.role !== 'follower' || state.leader !== from) becomeFollower(state, state.term, from);
   state.electionElapsed = 0;
 }

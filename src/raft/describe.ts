@@ -89,6 +89,8 @@ export function describeEffect(effect: Effect): string {
       return `transferEnded ref ${effect.ref} ${effect.moved ? 'moved' : 'not moved'}`;
     case 'healed':
       return 'healed';
+    case 'refused':
+      return `refused (${effect.kind}): ${effect.problem}`;
   }
 }
 

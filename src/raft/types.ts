@@ -328,6 +328,13 @@ export type Effect =
       readonly leader: NodeId | null;
       readonly detail?: string;
     }
+  /** The message changed nothing: its sender does not belong here, or no correct member sends it. */
+  | {
+      readonly type: 'refused';
+      readonly message: Message;
+      readonly kind: 'stranger' | 'absurd';
+      readonly problem: string;
+    }
   /** Was accepted, but leadership was lost before it was known to be committed: it may be either. */
   | {
       readonly type: 'indeterminate';

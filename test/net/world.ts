@@ -21,7 +21,13 @@ import {
   type TcpTransport,
   type TransportOptions,
 } from '../../src/io/net/transport.ts';
-import type { Applicant, Clock, JoinAnswer, PeerReceiver } from '../../src/io/ports.ts';
+import type {
+  Applicant,
+  Clock,
+  FrameProblem,
+  JoinAnswer,
+  PeerReceiver,
+} from '../../src/io/ports.ts';
 import { KeepingLogger, realClock } from '../monitors/world.ts';
 
 const closers: (() => unknown)[] = [];
@@ -51,9 +57,14 @@ class KeepingReceiver implements PeerReceiver {
   readonly removed = new Map<string, string>();
   answer: () => Promise<JoinAnswer> = () => Promise.resolve({ ok: true, clusterId: 'cluster-1' });
 
-  onFrame(from: string, frame: Uint8Array): void {
+  /** What is wrong with a frame of this text. */
+  problemWith: (text: string) => FrameProblem | null = () => null;
+
+  onFrame(from: string, frame: Uint8Array): FrameProblem | null {
+    const text = Buffer.from(frame.subarray(0, 64)).toString();
     this.sizes.push(frame.length);
-    this.frames.push([from, Buffer.from(frame.subarray(0, 64)).toString()]);
+    this.frames.push([from, text]);
+    return this.problemWith(text);
   }
 
   onUnreachable(to: string): void {

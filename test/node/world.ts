@@ -178,7 +178,7 @@ export class World {
           digest: nodeDigest,
           pace: (write) => this.#paceSnapshot(clock, write),
         }),
-        transport: new SimulatedNetwork({ random: this.#random }).join(IDENTITY.nodeId, clock),
+        transport: new SimulatedNetwork({ random: this.#random }).join(IDENTITY.nodeId, 1, clock),
         notifiers: [this.receivers.notifier('webhook', { clock })],
         localTimeIn,
         logger: this.#logger,

@@ -104,6 +104,9 @@ export class Checker {
         return;
       case 'cancelSnapshot':
         return this.count('snapshots cancelled');
+      case 'refused':
+        if (effect.kind === 'absurd') fail(`${member.id}: ${effect.problem}`);
+        return this.count('messages of strangers refused');
     }
   }
 

@@ -9,6 +9,7 @@
 
 import { INITIAL_STATE } from '../../projections/initial.ts';
 import { REDUCERS_MAX } from '../../projections/reducers.ts';
+import { UnusableSnapshot } from '../../projections/snapshot-pages.ts';
 import type { State } from '../../projections/state.ts';
 import type {
   FoldedReadings,
@@ -277,12 +278,14 @@ class LevelSnapshotStore implements SnapshotStore {
     const { bytes, manifest, wanted } = arriving;
     const { index } = manifest;
     if (this.#arriving !== arriving) {
-      throw new Error(
+      throw new UnusableSnapshot(
         `snapshot ${index} is not on its way in any more: another one took its place`,
       );
     }
     if (wanted.size > 0) {
-      throw new Error(`snapshot ${index} cannot be finished: ${wanted.size} chunks are missing`);
+      throw new UnusableSnapshot(
+        `snapshot ${index} cannot be finished: ${wanted.size} chunks are missing`,
+      );
     }
     const slices = new Slices(this.#pace);
     const state = await this.#stateOf(manifest, slices);
@@ -291,7 +294,7 @@ class LevelSnapshotStore implements SnapshotStore {
       for (const hash of await this.#chunks.lacking(hashesOf(manifest.chunks), slices)) {
         wanted.add(hash);
       }
-      throw new Error(state);
+      throw new UnusableSnapshot(state);
     }
     await this.#writes.manifest({ index, bytes, readings: null }, 'member');
     this.#arriving = null;

@@ -18,6 +18,7 @@ import {
   type TypeOf,
 } from '../../commands/schema.ts';
 import { decodeCanonical, encodeCanonical } from '../../log/codec.ts';
+import { INCARNATION_LIMIT } from '../../log/epoch.ts';
 import type { Applicant } from '../ports.ts';
 import { blockOf, TAG_BYTES } from './blocks.ts';
 
@@ -32,7 +33,7 @@ const MESSAGE_LENGTH_MAX = 1_000;
 const clusterId = text(64);
 const name = text(256);
 const address = text(300);
-const incarnation = whole(0, Number.MAX_SAFE_INTEGER);
+const incarnation = whole(0, INCARNATION_LIMIT - 1);
 
 const peerHello = record({
   clusterId,

@@ -5,7 +5,7 @@
  * frames come from it alone. What strangers can make us remember is bounded.
  */
 
-import type { Channel } from '../ports.ts';
+import type { Channel, FrameProblem } from '../ports.ts';
 import { reachableAt } from './addresses.ts';
 import type { Seen } from './admission.ts';
 import { HEADER_BYTES, type BlockProblem } from './blocks.ts';
@@ -17,7 +17,7 @@ import type { Traffic } from './traffic.ts';
 export interface InboundPeersOptions {
   readonly frameBytesMax: number;
   trafficWith(nodeId: string): Readonly<Record<Channel, Traffic>>;
-  onFrame(from: string, frame: Uint8Array): void;
+  onFrame(from: string, frame: Uint8Array, incarnation: number): FrameProblem | null;
   /** Its last connection is gone. */
   onGone(nodeId: string): void;
 }
@@ -134,7 +134,7 @@ export class InboundPeers {
   }
 
   #frames(hello: PeerHello, inbound: Inbound) {
-    const { nodeId, channel } = hello;
+    const { nodeId, channel, incarnation } = hello;
     const tag = frameTag(hello);
     const traffic = this.#options.trafficWith(nodeId)[channel];
     return {
@@ -147,9 +147,18 @@ export class InboundPeers {
           return;
         }
         traffic.framesReceived++;
-        this.#options.onFrame(nodeId, frame);
+        const refused = this.#options.onFrame(nodeId, frame, incarnation);
+        if (refused !== null) this.#refuse(hello, refused, inbound);
       },
     };
+  }
+
+  #refuse({ nodeId, channel }: PeerHello, refused: FrameProblem, inbound: Inbound): void {
+    const { problem, isAbsurd } = refused;
+    // By the sender alone: each of its frames can have another problem.
+    const key = `${nodeId} ${isAbsurd ? 'absurd' : 'dropped'}`;
+    this.#lines.warn(key, 'frame refused', { peer: nodeId, channel, problem });
+    if (isAbsurd) inbound.destroy();
   }
 
   #closed({ nodeId, nonce, channel }: PeerHello, inbound: Inbound): void {

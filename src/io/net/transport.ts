@@ -134,7 +134,8 @@ class Tcp implements TcpTransport {
       {
         frameBytesMax: this.#frameBytesMax,
         trafficWith: (nodeId) => this.#trafficWith(nodeId),
-        onFrame: (from, frame) => this.#receiver?.onFrame(from, frame),
+        onFrame: (from, frame, incarnation) =>
+          this.#receiver?.onFrame(from, frame, incarnation) ?? null,
         onGone: (nodeId) => this.#tidy(nodeId),
       },
       this.#lines,

@@ -7,6 +7,7 @@
  */
 
 import { isLaterEpoch } from '../../log/epoch.ts';
+import { UnusableSnapshot } from '../../projections/snapshot-pages.ts';
 import type { State } from '../../projections/state.ts';
 import type { Input } from '../../raft/types.ts';
 import type { IncomingSnapshot, Logger, Manifest, SnapshotStore } from '../ports.ts';
@@ -198,11 +199,27 @@ export class CatchUp {
     const { manifest } = incoming;
     const { logger, send } = this.#modules;
     arriving.isBusy = true;
-    const state = await incoming.finish();
+    const state = await this.#stateOf(arriving);
+    if (state === null) return;
     this.#received = { manifest, state };
     this.#arriving = null;
     logger.info('snapshot received', { from, index: manifest.index });
     send(from, { kind: 'have', index: manifest.index });
+  }
+
+  /** Null when what a member sent is no state: it is asked for again when it is offered again. */
+  async #stateOf(arriving: Arriving): Promise<State | null> {
+    try {
+      return await arriving.incoming.finish();
+    } catch (error) {
+      if (!(error instanceof UnusableSnapshot)) throw error;
+      this.#modules.logger.warn('snapshot not taken', {
+        from: arriving.from,
+        problem: error.message,
+      });
+      if (this.#arriving === arriving) this.#arriving = null;
+      return null;
+    }
   }
 }
 

@@ -53,6 +53,8 @@ interface Hint {
 const REFS_PER_LIFE = 2 ** 10;
 /** Patience with the leader. */
 const ASK_TICKS = 80;
+/** Addresses of nodes that may not be in the log: more than any cluster has. */
+const HINTS_MAX = 256;
 /** A member that was silent for so long may lose its seat to one of the same name. */
 const SILENT_TICKS = 50;
 /** A member that was silent for so long is not counted on when another one is taken out. */
@@ -99,7 +101,11 @@ export class Membership {
   /** A node says where it is; it may have moved since the log heard of it. */
   hint(node: NodeId, address: string): void {
     if (node === this.#id) return;
+    this.#hints.delete(node);
     this.#hints.set(node, { address, instead: this.#loggedAddress(node) });
+    // Whoever asks to join leaves one, also if it is refused.
+    const [oldest] = this.#hints.keys();
+    if (this.#hints.size > HINTS_MAX && oldest !== undefined) this.#hints.delete(oldest);
     this.refreshPeers();
   }
 

@@ -12,6 +12,7 @@
 import type { Batch, Command } from '../../commands/command.ts';
 import type { SetMember } from '../../commands/membership.ts';
 import type { Observe } from '../../commands/observe.ts';
+import { MalformedCommand } from '../../commands/schema.ts';
 import { decodeBatch } from '../../log/codec.ts';
 import { ENTRY_BYTES_MAX, type HardState } from '../../log/entry.ts';
 import { isLaterEpoch } from '../../log/epoch.ts';
@@ -32,11 +33,13 @@ import type {
   NodeId,
   Raft,
   RaftStatus,
+  SnapshotMeta,
 } from '../../raft/types.ts';
 import type {
   Applicant,
   Clock,
   Confirmation,
+  FrameProblem,
   JoinAnswer,
   Logger,
   LogTime,
@@ -127,6 +130,8 @@ const TIME_TICKS = 10;
 /** A smaller offset is not worth a word: clocks of clients differ by more. */
 const OFFSET_MS_MIN = 250;
 
+type RefusedMessage = Extract<Effect, { type: 'refused' }>;
+
 export class Node implements NodeHandle, PeerReceiver {
   readonly #options: NodeOptions;
   readonly #modules: NodeModules;
@@ -142,6 +147,12 @@ export class Node implements NodeHandle, PeerReceiver {
   readonly #membership: Membership;
   readonly #clockCheck: ClockCheck;
   readonly #roots = new RootComparison();
+  /** Members of the configuration in force and of the one before. */
+  #known: ReadonlySet<NodeId> = new Set();
+  /** Why the core did not act on the message that it was given last. */
+  #refusedMessage: RefusedMessage | null = null;
+  /** Entries that a leader sent, decoded when they came and not folded yet. */
+  readonly #batches = new WeakMap<Uint8Array, Batch>();
   readonly #startedAt: number;
 
   readonly #inputs: Input[] = [];
@@ -226,7 +237,7 @@ export class Node implements NodeHandle, PeerReceiver {
       start.restored,
     );
     const self = { ...log.identity, incarnation: options.incarnation };
-    this.#peers = new Peers(self, modules);
+    this.#peers = new Peers(self, { ...modules, isKnown: (node) => this.#isKnown(node) });
     this.#proposer = new Proposer(self, {
       clock,
       attendance: this.#attendance,
@@ -311,6 +322,7 @@ export class Node implements NodeHandle, PeerReceiver {
         onOthers: () => this.#tellMembers(),
       },
     );
+    this.#noteConfiguration();
     for (const { nodeId, address } of start.hints) this.#membership.hint(nodeId, address);
     modules.transport.attach(this);
   }
@@ -453,34 +465,78 @@ export class Node implements NodeHandle, PeerReceiver {
   // -------------------------------------------------------------------------------------------
   // What peers send
 
-  onFrame(from: NodeId, data: Uint8Array): void {
-    if (this.#phase === 'failed') return;
-    const received = this.#peers.receive(from, data);
-    if (received === null) return;
-    const { frame, incarnation } = received;
+  onFrame(from: NodeId, data: Uint8Array, incarnation: number): FrameProblem | null {
+    if (this.#phase === 'failed') return null;
+    const frame = this.#peers.receive(from, data, incarnation);
+    if (!('kind' in frame)) return frame;
+    if (frame.kind === 'raft') return this.#onMessages(from, frame.messages);
+    // Only the messages of consensus can come from a member that this node does not know yet.
+    if (!this.#isKnown(from))
+      return this.#peers.refuse(`${frame.kind} of ${from}, which is not a member`, false);
     switch (frame.kind) {
-      case 'raft':
-        for (const message of frame.messages) {
-          // Who has just given leadership up is taken for the leader for a while.
-          if (from === this.#leader && isOfLeader(message)) this.#attendance.follows();
-          this.#step({ type: 'message', message });
-        }
-        return;
       case 'forward':
         this.#proposer.onForward(from, incarnation, frame);
-        return;
+        return null;
       case 'forwarded':
         this.#proposer.onForwarded(frame);
-        return;
+        return null;
       case 'root':
         this.#judge(this.#roots.other(from, frame.index, frame.root, this.#leader));
-        return;
+        return null;
       case 'time':
         if (from === this.#leader) this.#logClock.follow(frame.at, frame.offsetMs ?? 0);
-        return;
+        return null;
       default:
         if (!this.#catchUp.onFrame(from, frame)) this.#membership.onFrame(from, frame);
+        return null;
     }
+  }
+
+  #onMessages(from: NodeId, messages: readonly Message[]): FrameProblem | null {
+    for (const message of messages) {
+      const problem = this.#problemOf(message);
+      if (problem !== null) return this.#peers.refuse(problem, true);
+      if (message.type === 'snapshot' && !this.#hasContent(message.snapshot)) continue;
+      this.#refusedMessage = null;
+      // Who has just given leadership up is taken for the leader for a while.
+      if (from === this.#leader && isOfLeader(message)) this.#attendance.follows();
+      this.#step({ type: 'message', message });
+      const refused = this.#refusedMessage as RefusedMessage | null;
+      if (refused !== null) return this.#peers.refuse(refused.problem, refused.kind === 'absurd');
+    }
+    return null;
+  }
+
+  /** What is in the entries of a leader is read before any of them is in the log: it stays there. */
+  #problemOf(message: Message): string | null {
+    if (message.type !== 'append') return null;
+    for (const { type, index, data } of message.entries) {
+      if (type !== 'command') continue;
+      try {
+        this.#batches.set(data, decodeBatch(data));
+      } catch (error) {
+        if (!(error instanceof MalformedCommand)) throw error;
+        return `entry ${index} cannot be read: ${error.message}`;
+      }
+    }
+    return null;
+  }
+
+  /** Whether a snapshot could be installed: after a restart the leader has to offer it again. */
+  #hasContent({ index, term }: SnapshotMeta): boolean {
+    const { commitIndex } = this.#raft.status();
+    return index <= commitIndex || this.#catchUp.received(index)?.manifest.term === term;
+  }
+
+  /** Whether a node is in the configuration in force or in the one before, or leads this node. */
+  #isKnown(node: NodeId): boolean {
+    return node === this.#leader || this.#known.has(node);
+  }
+
+  #noteConfiguration(): void {
+    const { index, confState } = this.#raft.status().config;
+    const before = this.#raft.configAt(index - 1).confState;
+    this.#known = new Set([...members(confState), ...members(before)]);
   }
 
   onUnreachable(to: NodeId): void {
@@ -706,7 +762,11 @@ export class Node implements NodeHandle, PeerReceiver {
       case 'configChanged':
         // A learner that became a voter has another role, and no election said so.
         if (this.#role !== 'leader') this.#role = roleIn(this.#raft.status(), this.#id);
+        this.#noteConfiguration();
         this.#membership.refreshPeers();
+        return;
+      case 'refused':
+        this.#refusedMessage = effect;
         return;
       case 'transferEnded':
         this.#transfers.get(effect.ref)?.(effect.moved);
@@ -833,7 +893,9 @@ export class Node implements NodeHandle, PeerReceiver {
   }
 
   #fold(entry: Entry): Batch {
-    const { batch, transitions } = this.#projection.fold(entry.index, decodeBatch(entry.data));
+    const decoded = this.#batches.get(entry.data) ?? decodeBatch(entry.data);
+    this.#batches.delete(entry.data);
+    const { batch, transitions } = this.#projection.fold(entry.index, decoded);
     this.#appliedAt = batch.at;
     this.#logClock.advanceTo(batch.at);
     this.#modules.observer.applied({ index: entry.index, batch, transitions });

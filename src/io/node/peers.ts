@@ -2,19 +2,21 @@
  * The other members as this node talks with them: frames out, frames in, and what frames tell of
  * their senders.
  *
- * Promise: a frame of another cluster, for another node, or of an earlier life of its sender is
- * dropped and counted; nothing that arrives can throw here.
+ * Promise: a frame of another cluster, for another node, or of another incarnation than that of its
+ * connection is refused and counted; nothing that arrives can throw here, and what senders can make
+ * this node remember is bounded by the number of members.
  */
 
 import { MalformedCommand } from '../../commands/schema.ts';
 import type { Message } from '../../raft/types.ts';
-import type { Channel, Clock, Logger, Transport } from '../ports.ts';
+import type { Channel, Clock, FrameProblem, Transport } from '../ports.ts';
 import { decodeFrame, encodeFrame, type Frame, type Sender } from './wire.ts';
 
 export interface PeersModules {
   readonly clock: Clock;
-  readonly logger: Logger;
   readonly transport: Transport;
+  /** Whether the sender belongs to the cluster as far as this node knows. */
+  readonly isKnown: (node: string) => boolean;
 }
 
 /** A message with more bytes of entries travels apart, so that heartbeats never wait behind it. */
@@ -31,8 +33,6 @@ interface Reading {
 export class Peers {
   readonly #self: Sender;
   readonly #modules: PeersModules;
-  /** The newest life of each node that was heard of. */
-  readonly #lives = new Map<string, number>();
   readonly #clocks = new Map<string, Reading>();
   #refused = 0;
 
@@ -69,23 +69,30 @@ export class Peers {
     }
   }
 
-  /** Reads what has arrived from `from`; null when it is not for this node. */
-  receive(from: string, data: Uint8Array): { frame: Frame; incarnation: number } | null {
-    const { clock, logger } = this.#modules;
+  /** Reads what has arrived on a connection that `from` made with `incarnation`. */
+  receive(from: string, data: Uint8Array, incarnation: number): Frame | FrameProblem {
+    const { clock, isKnown } = this.#modules;
     try {
       const { sender, sentAt, frame } = decodeFrame(this.#self, data);
       if (sender.nodeId !== from) throw new MalformedCommand('frame', `is not from ${from}`);
-      const known = this.#lives.get(from) ?? 0;
-      if (sender.incarnation < known) return this.#refuse();
-      this.#lives.set(from, sender.incarnation);
-      const takenAtMs = clock.monotonicMs();
-      this.#clocks.set(from, { offsetMs: sentAt - clock.now(), takenAtMs });
-      return { frame, incarnation: sender.incarnation };
+      if (sender.incarnation !== incarnation) {
+        throw new MalformedCommand('frame', `is not of incarnation ${incarnation} of ${from}`);
+      }
+      if (isKnown(from)) {
+        const takenAtMs = clock.monotonicMs();
+        this.#clocks.set(from, { offsetMs: sentAt - clock.now(), takenAtMs });
+      }
+      return frame;
     } catch (error) {
       if (!(error instanceof MalformedCommand)) throw error;
-      logger.warn('frame refused', { from, problem: error.message });
-      return this.#refuse();
+      return this.refuse(error.message, true);
     }
+  }
+
+  /** Counts a frame that was not taken. */
+  refuse(problem: string, isAbsurd: boolean): FrameProblem {
+    this.#refused++;
+    return { problem, isAbsurd };
   }
 
   /** How far the clock of a node is ahead of this one; null when it was not heard of lately. */
@@ -94,11 +101,6 @@ export class Peers {
     if (reading === undefined) return null;
     const ageMs = this.#modules.clock.monotonicMs() - reading.takenAtMs;
     return ageMs <= CLOCK_READING_MS_MAX ? reading.offsetMs : null;
-  }
-
-  #refuse(): null {
-    this.#refused++;
-    return null;
   }
 }
 

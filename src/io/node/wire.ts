@@ -22,15 +22,28 @@ import {
 } from '../../commands/schema.ts';
 import { decodeCanonical, encodeWire } from '../../log/codec.ts';
 import { ENTRY_BYTES_MAX } from '../../log/entry.ts';
+import { INCARNATION_LIMIT } from '../../log/epoch.ts';
 import { decodeConfState, encodeConfState } from '../../raft/confchange.ts';
+import { INDEX_LIMIT } from '../../raft/guard.ts';
 import type { ConfState, Message } from '../../raft/types.ts';
 
 /** The version of these frames. The transport agrees on it before the first one. */
 export const WIRE_VERSION = 1;
 
 const number = whole(0, Number.MAX_SAFE_INTEGER);
+/** Of an entry. */
+const place = whole(0, INDEX_LIMIT - 1);
+const incarnation = whole(0, INCARNATION_LIMIT - 1);
 const id = text(64);
-const hexHash = text(64);
+
+const hexHash: Schema<string> = {
+  encode: (value) => value,
+  decode: (wire, where) => {
+    const hash = text(64).decode(wire, where);
+    if (/^[0-9a-f]{64}$/.test(hash)) return hash;
+    throw new MalformedCommand(where, 'is not a hash of 64 hexadecimal digits');
+  },
+};
 
 function bytes(sizeMax: number): Schema<Uint8Array> {
   const check = (value: unknown, where: string): Uint8Array => {
@@ -56,12 +69,12 @@ const confState: Schema<ConfState> = {
 
 const entry = record({
   term: number,
-  index: number,
+  index: place,
   type: oneOf(['command', 'noop', 'config']),
   data: bytes(ENTRY_BYTES_MAX),
 });
 
-const stand = { lastIndex: number, lastTerm: number };
+const stand = { lastIndex: place, lastTerm: number };
 
 /** What each message of consensus carries beside sender, receiver and term. */
 const MESSAGES = {
@@ -70,30 +83,30 @@ const MESSAGES = {
   vote: record({ ...stand, transfer: flag }),
   voteReply: record({ granted: flag }),
   append: record({
-    prevIndex: number,
+    prevIndex: place,
     prevTerm: number,
     entries: list(entry, 1_000_000),
-    commit: number,
+    commit: place,
   }),
   appendReply: record({
     ok: flag,
-    index: number,
-    hintIndex: number,
+    index: place,
+    hintIndex: place,
     hintTerm: number,
     lost: flag,
   }),
-  heartbeat: record({ commit: number, round: number }),
+  heartbeat: record({ commit: place, round: number }),
   heartbeatReply: record({ round: number }),
   snapshot: record({
     snapshot: record({
-      index: number,
+      index: place,
       term: number,
-      config: record({ index: number, confState }),
+      config: record({ index: place, confState }),
     }),
   }),
   timeoutNow: record({}),
   readIndex: record({ readId: number }),
-  readIndexReply: record({ readId: number, index: number, lastIndex: number }),
+  readIndexReply: record({ readId: number, index: place, lastIndex: place }),
 } satisfies { readonly [K in Message['type']]: Schema<unknown> };
 
 const MESSAGE_TYPES = Object.keys(MESSAGES) as readonly Message['type'][];
@@ -171,10 +184,10 @@ const FRAMES = {
     3,
     record({
       /** The life of the one that asked: each of them counts its requests from one. */
-      life: number,
+      life: incarnation,
       sequence: number,
       result: oneOf(['ok', 'not-leader', 'busy', 'malformed', 'indeterminate']),
-      index: number,
+      index: place,
       at: time,
       message: text(4_096),
     }),
@@ -182,20 +195,17 @@ const FRAMES = {
   ask: [4, record({ ref: number, request: membershipRequest })],
   answer: [5, record({ ref: number, code: answerCode, message: text(4_096) })],
   offer: [6, record({ manifest: bytes(ENTRY_BYTES_MAX) })],
-  want: [
-    7,
-    record({ index: number, hashes: list(hexHash, 4_096), missing: number, total: number }),
-  ],
+  want: [7, record({ index: place, hashes: list(hexHash, 4_096), missing: number, total: number })],
   chunks: [
     8,
     record({
-      index: number,
+      index: place,
       chunks: list(record({ hash: hexHash, bytes: bytes(ENTRY_BYTES_MAX) }), 4_096),
     }),
   ],
-  have: [9, record({ index: number })],
-  gone: [10, record({ index: number })],
-  root: [11, record({ index: number, root: hexHash })],
+  have: [9, record({ index: place })],
+  gone: [10, record({ index: place })],
+  root: [11, record({ index: place, root: hexHash })],
   time: [12, record({ at: time, offsetMs: offset })],
 } as const satisfies Readonly<Record<string, readonly [number, Schema<unknown>]>>;
 
@@ -230,7 +240,7 @@ export interface Received {
 
 /** Throws {@link MalformedCommand} on a frame that no receiver would take. */
 export function encodeFrame(sender: Sender, to: string, sentAt: number, frame: Frame): Uint8Array {
-  const { clusterId, nodeId, incarnation } = sender;
+  const { clusterId, nodeId } = sender;
   const passage = { from: nodeId, to };
   const [kind, body] =
     frame.kind === 'raft'
@@ -239,7 +249,7 @@ export function encodeFrame(sender: Sender, to: string, sentAt: number, frame: F
           FRAMES[frame.kind][0],
           (FRAMES[frame.kind][1] as Schema<unknown>).encode(frame, frame.kind),
         ];
-  return encodeWire([WIRE_VERSION, clusterId, nodeId, incarnation, to, sentAt, kind, body]);
+  return encodeWire([WIRE_VERSION, clusterId, nodeId, sender.incarnation, to, sentAt, kind, body]);
 }
 
 /** Reads a frame for the node `self` of its cluster. Throws {@link MalformedCommand}. */
@@ -251,7 +261,7 @@ export function decodeFrame(
   if (!Array.isArray(wire) || wire.length !== 8) {
     throw new MalformedCommand('frame', 'is not a list of 8 fields');
   }
-  const [version, cluster, from, incarnation, to, sentAt, kind, body] = wire as readonly unknown[];
+  const [version, cluster, from, life, to, sentAt, kind, body] = wire as readonly unknown[];
   if (version !== WIRE_VERSION) throw new MalformedCommand('frame', 'has another version');
   const clusterId = id.decode(cluster, 'frame.cluster');
   if (clusterId !== self.clusterId) {
@@ -259,7 +269,7 @@ export function decodeFrame(
   }
   if (to !== self.nodeId) throw new MalformedCommand('frame', 'is for another node');
   const nodeId = id.decode(from, 'frame.from');
-  const sender = { clusterId, nodeId, incarnation: number.decode(incarnation, 'frame.life') };
+  const sender = { clusterId, nodeId, incarnation: incarnation.decode(life, 'frame.life') };
   const passage = { from: nodeId, to: self.nodeId };
   return {
     sender,

@@ -70,6 +70,9 @@ export class Checker {
     if (effect.type === 'roleChanged' && effect.role === 'leader') this.#onLeader(host, effect);
     if (effect.type === 'persist') for (const entry of effect.entries) this.#onWritten(entry);
     if (effect.type === 'apply') for (const entry of effect.entries) this.#onCommitted(host, entry);
+    if (effect.type === 'refused' && effect.kind === 'absurd') {
+      throw new LawBroken('members send nothing absurd', `${effect.problem} (${host.name})`);
+    }
   }
 
   /** An entry took effect on a node; the batch is without the requests that were repetitions. */

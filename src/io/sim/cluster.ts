@@ -208,6 +208,8 @@ export class SimulatedCluster {
     const { clock, hasOthers, isFounder, name, nodeId } = host;
     const { version, ...build } = buildAt(host.build);
     const command = this.#configCommand();
+    // As large as those of real nodes, which begin to count at the wall clock.
+    const incarnation = EPOCH_MS + ++host.starts;
     return startProcess(
       {
         name,
@@ -216,8 +218,7 @@ export class SimulatedCluster {
         identity: { clusterId: CLUSTER_ID, nodeId },
         founds: isFounder,
         hasOthers,
-        // As large as those of real nodes, which begin to count at the wall clock.
-        incarnation: EPOCH_MS + ++host.starts,
+        incarnation,
         tickMs: TICK_MS,
         startDelayMs: 0,
         snapshotEntries,
@@ -240,7 +241,7 @@ export class SimulatedCluster {
           build,
           pace: (write) => this.#paceSnapshot(host, clock, write),
         }),
-        transport: this.network.join(nodeId, clock),
+        transport: this.network.join(nodeId, incarnation, clock),
         notifiers: [this.receivers.notifier('webhook', { clock })],
         localTimeIn,
         logger: loggerOf(host, witness),

@@ -17,6 +17,7 @@ import {
   stateFrom,
   type StatePage,
   restoredPage,
+  UnusableSnapshot,
 } from '../../projections/snapshot-pages.ts';
 import type { State } from '../../projections/state.ts';
 import type {
@@ -320,12 +321,13 @@ export class MemorySnapshots implements SnapshotStore {
     const { bytes, manifest, wanted } = arriving;
     const { index } = manifest;
     if (this.#arriving !== arriving)
-      throw new Error(`snapshot ${index} is not on its way in any more`);
-    if (wanted.size > 0) throw new Error(`snapshot ${index} lacks ${wanted.size} chunks`);
+      throw new UnusableSnapshot(`snapshot ${index} is not on its way in any more`);
+    if (wanted.size > 0)
+      throw new UnusableSnapshot(`snapshot ${index} lacks ${wanted.size} chunks`);
     const state = this.#stateOf(manifest);
     if (typeof state === 'string') {
       for (const [, hash] of manifest.chunks) if (this.#good(hash) === null) wanted.add(hash);
-      throw new Error(state);
+      throw new UnusableSnapshot(state);
     }
     await this.#modules.pace?.('manifest');
     this.#keep(manifest, bytes);

@@ -35,6 +35,12 @@ export interface NetworkCounts {
   cut: number;
 }
 
+/** A process that sends. */
+interface Sender {
+  readonly nodeId: string;
+  readonly incarnation: number;
+}
+
 interface Endpoint {
   readonly clock: VirtualClock;
   receiver: PeerReceiver | null;
@@ -53,14 +59,14 @@ export class SimulatedNetwork {
   }
 
   /** The transport of a process of node `nodeId`; it takes the place of the one before. */
-  join(nodeId: string, clock: VirtualClock): Transport {
+  join(nodeId: string, incarnation: number, clock: VirtualClock): Transport {
     const endpoint: Endpoint = { clock, receiver: null };
     this.#endpoints.set(nodeId, endpoint);
     return {
       attach: (receiver) => {
         endpoint.receiver = receiver;
       },
-      send: (to, frame, channel) => this.#send(nodeId, to, frame, channel),
+      send: (to, frame, channel) => this.#send({ nodeId, incarnation }, to, frame, channel),
       // Every node can reach every other by its id; who talks to whom is the node's affair.
       setPeers: (_peers: readonly PeerAddress[]) => undefined,
     };
@@ -85,7 +91,8 @@ export class SimulatedNetwork {
     this.#cuts.clear();
   }
 
-  #send(from: string, to: string, frame: Uint8Array, _channel: Channel): void {
+  #send(sender: Sender, to: string, frame: Uint8Array, _channel: Channel): void {
+    const from = sender.nodeId;
     this.counts.sent++;
     if (this.#cuts.has(`${from}>${to}`)) {
       this.counts.cut++;
@@ -95,20 +102,22 @@ export class SimulatedNetwork {
       this.counts.dropped++;
       return;
     }
-    this.#deliver(from, to, frame);
+    this.#deliver(sender, to, frame);
     if (this.#random.next() < this.weather.doubledShare) {
       this.counts.doubled++;
-      this.#deliver(from, to, frame);
+      this.#deliver(sender, to, frame);
     }
   }
 
-  #deliver(from: string, to: string, frame: Uint8Array): void {
+  #deliver({ nodeId, incarnation }: Sender, to: string, frame: Uint8Array): void {
     const endpoint = this.#endpoints.get(to);
     if (endpoint === undefined) return;
     const { delayMsMin, delayMsMax } = this.weather;
     const delayMs = delayMsMin + this.#random.next() * (delayMsMax - delayMsMin);
     // The receiver owns what it is given; a doubled frame is another one.
     const copy = frame.slice();
-    endpoint.clock.whenAwake(delayMs, () => endpoint.receiver?.onFrame(from, copy));
+    endpoint.clock.whenAwake(delayMs, () => {
+      endpoint.receiver?.onFrame(nodeId, copy, incarnation);
+    });
   }
 }
