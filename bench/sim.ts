@@ -235,6 +235,7 @@ async function begin(time: VirtualTime): Promise<Process> {
         clock,
         random: new SeededRandom(1),
         disk: createSimulatedDisk({ pace: () => clock.pause(0) }),
+        witnessDisk: createSimulatedDisk(),
         digest: nodeDigest,
         snapshots: new MemorySnapshots({ digest: nodeDigest }),
         transport: { attach: () => undefined, send: () => undefined, setPeers: () => undefined },

@@ -76,4 +76,9 @@ export interface ReadModules {
 /** What keeping a log takes. */
 export interface LogModules extends ReadModules {
   readonly disk: Disk;
+  /**
+   * Another directory, where copies of the durable mark and of the ballot are kept: they show when the
+   * log was put back from an older copy. A daemon always has one; without it nothing shows that.
+   */
+  readonly witness?: Disk;
 }

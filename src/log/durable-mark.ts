@@ -26,6 +26,8 @@ export interface DurablePlace {
 export interface DurableMark {
   /** Notes a place that a sync has reached. */
   write(place: DurablePlace): Promise<void>;
+  /** Makes the last note durable. */
+  sync(): Promise<void>;
   /** Makes the last note durable and lets go of the file. */
   close(): Promise<void>;
 }
@@ -62,11 +64,34 @@ export async function openMark(
       await file.write((counter % 2) * SECTOR_BYTES, slot);
       counter++;
     },
+    sync: () => file.sync(),
     async close() {
       await file.sync();
       await file.close();
     },
   };
+}
+
+/** Two marks that are always written together. */
+export function pairOf(one: DurableMark, other: DurableMark): DurableMark {
+  const both = async (act: (mark: DurableMark) => Promise<void>): Promise<void> => {
+    await Promise.all([act(one), act(other)]);
+  };
+  return {
+    write: (place) => both((mark) => mark.write(place)),
+    sync: () => both((mark) => mark.sync()),
+    close: () => both((mark) => mark.close()),
+  };
+}
+
+/** The one that is further along. */
+export function laterPlace(
+  one: DurablePlace | undefined,
+  other: DurablePlace | undefined,
+): DurablePlace | undefined {
+  if (one === undefined || other === undefined) return one ?? other;
+  if (one.sequence !== other.sequence) return one.sequence > other.sequence ? one : other;
+  return one.offset >= other.offset ? one : other;
 }
 
 interface Slot extends DurablePlace {

@@ -13,19 +13,26 @@
 
 import {
   BALLOT_FILE,
+  describeVote,
+  isLaterVote,
+  isSameVote,
   judgeBallot,
   readBallot,
   writeBallot,
+  type Ballot,
   type BallotVerdict,
+  type FoundBallot,
   type Vote,
 } from './ballot.ts';
 import { lastIndexes, loadClosed, type SegmentRef } from './closed-segment.ts';
 import { damageMessage, type LogDamage, type LogRefusal } from './damage.ts';
-import type { DiskFile, LogModules, ReadModules } from './disk.ts';
+import type { Disk, DiskFile, LogModules, ReadModules } from './disk.ts';
 import type { LogIdentity, LogPoint, TermRun } from './entry.ts';
 import {
+  laterPlace,
   MARK_FILE,
   openMark,
+  pairOf,
   readMark,
   type DurableMark,
   type DurablePlace,
@@ -71,7 +78,7 @@ export interface Recovered {
   readonly mark: DurableMark;
   /** What the ballot says; the log is to be told when it says something else. */
   readonly vote: Vote;
-  /** What was wrong with the ballot, which was written anew. */
+  /** What was wrong with the ballot beside the segments, which was written anew. */
   readonly ballotProblem: string | undefined;
   readonly cut: CutTail | undefined;
 }
@@ -94,7 +101,9 @@ export async function recover(
  * To whom the log in this directory belongs, by the newest header that is readable, or else by the
  * ballot; undefined when there is no log, or nothing of it is readable.
  */
-export async function readLogIdentity(modules: ReadModules): Promise<LogIdentity | undefined> {
+export async function readLogIdentity(
+  modules: ReadModules & Pick<LogModules, 'witness'>,
+): Promise<LogIdentity | undefined> {
   const { names } = sortSegments(await modules.disk.list());
   for (const name of names.toReversed()) {
     const segment = await readSegmentRef(name, modules);
@@ -104,8 +113,9 @@ export async function readLogIdentity(modules: ReadModules): Promise<LogIdentity
     }
   }
   const found = await readBallot(modules);
-  if (found?.ballot === undefined) return undefined;
-  const { clusterId, nodeId } = found.ballot;
+  const ballot = found?.ballot ?? (await readWitness(modules)).ballot?.ballot;
+  if (ballot === undefined) return undefined;
+  const { clusterId, nodeId } = ballot;
   return { clusterId, nodeId };
 }
 
@@ -114,8 +124,11 @@ interface Stock {
   /** Files that a crash left behind and nobody needs. */
   readonly leftovers: readonly string[];
   readonly hasMark: boolean;
+  /** The later one of the two marks. */
   readonly mark: DurablePlace | undefined;
   readonly verdict: BallotVerdict;
+  /** What the ballot of the witness comes to. */
+  readonly witnessed: BallotVerdict;
   readonly active: Active;
   readonly runs: TermRun[];
   readonly base: LogPoint;
@@ -136,12 +149,14 @@ async function takeStock(
   const { directory } = modules.disk;
   const listed = await modules.disk.list();
   const { names, leftovers } = sortSegments(listed);
-  const mark = await readMark(modules);
+  const witness = await readWitness(modules);
+  const mark = laterPlace(await readMark(modules), witness.mark);
   const ballot = await readBallot(modules);
   const newest = names.at(-1);
   if (newest === undefined) {
     if (mark !== undefined) return corrupt(missing(mark), directory);
-    return ballot === undefined ? emptyRefusal(directory) : corrupt(BALLOT_ALONE, directory);
+    const isBlank = ballot === undefined && witness.ballot === undefined;
+    return isBlank ? emptyRefusal(directory) : corrupt(BALLOT_ALONE, directory);
   }
   const active = await readActive(newest, options, mark, modules);
   if ('code' in active) return active;
@@ -163,22 +178,45 @@ async function takeStock(
   if (hole !== undefined) return corrupt(hole, directory);
   const verified = await verify(segments, active, options, modules);
   if ('what' in verified) return corrupt(verified, directory);
-  const verdict = judgeBallot(ballot, {
+  const log = {
     clusterId: options.clusterId,
     nodeId: options.nodeId,
     vote: tail.hardState,
     end: { sequence: newest.sequence, offset: active.scan.end },
-  });
+  };
+  const verdict = judgeBallot(ballot, log);
   if (typeof verdict === 'string') return corrupt(contradiction(verdict, active), directory);
+  const witnessed = judgeBallot(witness.ballot, log);
+  if (typeof witnessed === 'string') {
+    return corrupt(contradiction(witnessed, active), modules.witness?.directory ?? directory);
+  }
+  if (isLaterVote(witnessed.vote, verdict.vote) && isLaterVote(verdict.vote, witnessed.vote)) {
+    const what = `it says ${describeVote(verdict.vote)}, and its copy says ${describeVote(witnessed.vote)}`;
+    return corrupt(contradiction(what, active), directory);
+  }
   return {
     segments,
     leftovers: [...leftovers, ...dropped.map(segmentFileName)],
     hasMark: listed.includes(MARK_FILE),
     mark,
     verdict,
+    witnessed,
     active,
     ...verified,
   };
+}
+
+/** What the other directory says; nothing where there is none. */
+export async function readWitness({
+  digest,
+  witness,
+}: Pick<LogModules, 'digest' | 'witness'>): Promise<{
+  readonly mark: DurablePlace | undefined;
+  readonly ballot: FoundBallot | undefined;
+}> {
+  if (witness === undefined) return { mark: undefined, ballot: undefined };
+  const modules = { disk: witness, digest };
+  return { mark: await readMark(modules), ballot: await readBallot(modules) };
 }
 
 async function readSegmentRef(
@@ -336,16 +374,22 @@ async function putRight(stock: Stock, modules: LogModules): Promise<Recovered> {
   if (bytes > 0) await file.truncate(scan.end);
   await rewriteLastGroup(file, stock);
   await file.sync();
-  const mark = await openMark(stock.hasMark, modules);
+  const own = await openMark(stock.hasMark, modules);
   await disk.syncDirectory();
-  const { sequence } = segment.header;
-  await mark.write({ sequence, offset: scan.end, index: scan.tail.index });
-  const { vote, problem } = stock.verdict;
-  if (problem !== undefined) {
-    const { clusterId, nodeId } = segment.header;
-    const place = { sequence, offset: scan.end };
-    await writeBallot({ clusterId, nodeId, term: vote.term, vote: vote.vote, place }, modules);
-  }
+  const { clusterId, nodeId, sequence } = segment.header;
+  const place = { sequence, offset: scan.end };
+  await own.write({ ...place, index: scan.tail.index });
+  // Neither of the two may be forgotten, whichever directory was put back from a copy.
+  const isNews = isLaterVote(stock.witnessed.vote, stock.verdict.vote);
+  const { term, vote } = isNews ? stock.witnessed.vote : stock.verdict.vote;
+  const ballot = { clusterId, nodeId, term, vote, place };
+  const { problem } = stock.verdict;
+  if (problem !== undefined || isNews) await writeBallot(ballot, modules);
+  const { witness, digest } = modules;
+  const mark =
+    witness === undefined
+      ? own
+      : pairOf(own, await openWitness(witness, { digest, index: scan.tail.index, ballot }));
   return {
     ok: true,
     segments: stock.segments,
@@ -354,11 +398,32 @@ async function putRight(stock: Stock, modules: LogModules): Promise<Recovered> {
     base: stock.base,
     runs: stock.runs,
     mark,
-    vote,
+    vote: { term, vote },
     ballotProblem: problem,
     cut: bytes > 0 ? { file: name, offset: scan.end, bytes } : undefined,
   };
 }
+
+/** Has the witness say, durably, what the log says now. */
+async function openWitness(
+  disk: Disk,
+  { digest, index, ballot }: Pick<LogModules, 'digest'> & { index: number; ballot: Ballot },
+): Promise<DurableMark> {
+  const files = await disk.list();
+  for (const file of files) if (file.endsWith(UNFINISHED)) await disk.remove(file);
+  const { ballot: known, problem } = (await readBallot({ disk, digest })) ?? NO_BALLOT;
+  const isOther = known?.clusterId !== ballot.clusterId || known.nodeId !== ballot.nodeId;
+  if (problem !== undefined || isOther || !isSameVote(known, ballot)) {
+    await writeBallot(ballot, { disk, digest });
+  }
+  const mark = await openMark(files.includes(MARK_FILE), { disk, digest });
+  await disk.syncDirectory();
+  await mark.write({ ...ballot.place, index });
+  await mark.sync();
+  return mark;
+}
+
+const NO_BALLOT: FoundBallot = { ballot: undefined, problem: 'it is missing' };
 
 /** Files that a crash left behind go; those of a log that was salvaged are kept under other names. */
 async function clearAway({ leftovers, active }: Stock, { disk }: LogModules): Promise<void> {

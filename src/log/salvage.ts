@@ -20,12 +20,14 @@ import {
   ownerOf,
   readBallot,
   type Ballot,
+  type FoundBallot,
   type Vote,
 } from './ballot.ts';
 import type { LogRefusal } from './damage.ts';
 import type { LogModules, ReadModules } from './disk.ts';
 import { readMark } from './durable-mark.ts';
 import type { LogIdentity, LogPoint } from './entry.ts';
+import { readWitness } from './recovery.ts';
 import { openLog, type LogOptions, type OpenLogResult } from './log.ts';
 import {
   createSegment,
@@ -78,27 +80,26 @@ export async function salvage(
 async function nextSequence(
   names: readonly SegmentName[],
   { place }: Ballot,
-  modules: ReadModules,
+  modules: LogModules,
 ): Promise<number> {
-  const mark = await readMark(modules);
-  const used = [place.sequence, mark?.sequence ?? 0, ...names.map(({ sequence }) => sequence)];
-  return Math.max(...used) + 1;
+  const own = await readMark(modules);
+  const { mark, ballot } = await readWitness(modules);
+  const witnessed = [mark?.sequence ?? 0, ballot?.ballot?.place.sequence ?? 0];
+  const known = [place.sequence, own?.sequence ?? 0, ...names.map(({ sequence }) => sequence)];
+  return Math.max(...known, ...witnessed) + 1;
 }
 
-/** The ballot, or why it does not tell term and vote for certain. */
+/** The later one of the two ballots, or why they do not tell term and vote for certain. */
 async function knownVote(
-  { clusterId, nodeId }: LogIdentity,
+  owner: LogIdentity,
   names: readonly SegmentName[],
   { index, term }: LogPoint,
-  modules: ReadModules,
+  modules: LogModules,
 ): Promise<Ballot | string> {
-  const found = await readBallot(modules);
-  if (found === undefined) return `${BALLOT_FILE}, the second copy of them, is missing`;
-  const { ballot } = found;
-  if (ballot === undefined) return `in ${BALLOT_FILE}, the second copy of them, ${found.problem}`;
-  if (ballot.clusterId !== clusterId || ballot.nodeId !== nodeId) {
-    return `${BALLOT_FILE}, the second copy of them, belongs to ${ownerOf(ballot)}`;
-  }
+  const own = ballotOf(owner, await readBallot(modules));
+  const witnessed = ballotOf(owner, (await readWitness(modules)).ballot);
+  const ballot = laterBallot(own, witnessed);
+  if (typeof ballot === 'string') return ballot;
   const old = `${BALLOT_FILE}, the second copy of them, is out of date: ${describeVote(ballot)}`;
   if (ballot.term < term) return `${old}, and the snapshot at ${index} is of term ${term}`;
   // The log may have no more to say, but what it does say must not be news to the ballot.
@@ -106,6 +107,28 @@ async function knownVote(
     if (isLaterVote(vote, ballot)) return `${old}, and ${file} holds ${describeVote(vote)}`;
   }
   return ballot;
+}
+
+function ballotOf(
+  { clusterId, nodeId }: LogIdentity,
+  found: FoundBallot | undefined,
+): Ballot | string {
+  if (found === undefined) return `${BALLOT_FILE}, the second copy of them, is missing`;
+  const { ballot } = found;
+  if (ballot === undefined) return `in ${BALLOT_FILE}, the second copy of them, ${found.problem}`;
+  if (ballot.clusterId === clusterId && ballot.nodeId === nodeId) return ballot;
+  return `${BALLOT_FILE}, the second copy of them, belongs to ${ownerOf(ballot)}`;
+}
+
+/** A ballot that cannot be used says nothing against the other one. */
+function laterBallot(own: Ballot | string, witnessed: Ballot | string): Ballot | string {
+  if (typeof witnessed === 'string') return own;
+  if (typeof own === 'string') return witnessed;
+  const isNews = isLaterVote(witnessed, own);
+  if (isNews && isLaterVote(own, witnessed)) {
+    return `the two copies of ${BALLOT_FILE} disagree: ${describeVote(own)} and ${describeVote(witnessed)}`;
+  }
+  return isNews ? witnessed : own;
 }
 
 /** Every vote that is readable in the headers, and in the groups of the newest segment. */

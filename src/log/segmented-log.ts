@@ -343,7 +343,10 @@ export class SegmentedLog implements Log {
   async #writeBallot({ term, vote }: Vote): Promise<void> {
     const { header, end: offset } = this.#active;
     const place = { sequence: header.sequence, offset };
-    await writeBallot({ ...this.#identity, term, vote, place }, this.#modules);
+    const ballot = { ...this.#identity, term, vote, place };
+    const { digest, disk, witness } = this.#modules;
+    const disks = witness === undefined ? [disk] : [disk, witness];
+    await Promise.all(disks.map((each) => writeBallot(ballot, { disk: each, digest })));
   }
 
   /** A conflict or a snapshot: a new segment begins elsewhere than where the log ends. */

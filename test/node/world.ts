@@ -173,6 +173,7 @@ export class World {
         clock,
         random: this.#random,
         disk: this.disk,
+        witnessDisk: createSimulatedDisk(),
         digest: nodeDigest,
         snapshots: this.snapshots.reopened({
           digest: nodeDigest,

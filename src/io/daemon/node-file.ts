@@ -1,7 +1,9 @@
 /**
  * `node.json` in the data directory: who this node is, before and beside what its log says.
  *
- * Promise: a change is on disk when it resolves, whole or not at all. What it holds is only what the
+ * Promise: a change is on disk when it resolves, whole or not at all. It is written twice, and the copy with
+ * more starts counts: a file that was put back from an older copy would give numbers of requests a second
+ * time, and the cluster would take new requests for old ones. What it holds is only what the
  * log cannot: the log names a cluster, and a node has an id before it is in one; the log may be
  * damaged, and then somebody must know that others can bring it back.
  */
@@ -30,31 +32,40 @@ const schema = z.object({
 
 export type NodeFacts = Omit<z.infer<typeof schema>, 'format'>;
 
+export interface Places {
+  /** The data directory. */
+  readonly directory: string;
+  /** Where the copy lies. */
+  readonly copies: string;
+}
+
+interface Known {
+  readonly facts: NodeFacts;
+  readonly problem: string | null;
+}
+
 export class NodeFile {
-  readonly #directory: string;
+  readonly #places: Places;
+  /** What was wrong with the file, while the copy was good; null when nothing was. */
+  readonly problem: string | null;
   #facts: NodeFacts;
   #writing: Promise<void> = Promise.resolve();
 
-  private constructor(directory: string, facts: NodeFacts) {
-    this.#directory = directory;
+  private constructor(places: Places, { facts, problem }: Known) {
+    this.#places = places;
     this.#facts = facts;
+    this.problem = problem;
   }
 
   /** Reads the file, or makes one of `fresh`; counts this start. Rejects with a sentence. */
   static async open(
-    directory: string,
+    places: Places,
     fresh: Pick<NodeFacts, 'nodeId' | 'starts'>,
   ): Promise<NodeFile> {
-    const known = await read(directory);
-    const facts = known ?? {
-      ...fresh,
-      clusterId: null,
-      founds: false,
-      others: [],
-      isStandalone: false,
-    };
-    const file = new NodeFile(directory, facts);
-    await file.change({ starts: known === null ? fresh.starts : known.starts + 1 });
+    const known = await readBoth(places);
+    const blank = { clusterId: null, founds: false, others: [], isStandalone: false };
+    const file = new NodeFile(places, known ?? { facts: { ...fresh, ...blank }, problem: null });
+    await file.change({ starts: known === null ? fresh.starts : known.facts.starts + 1 });
     return file;
   }
 
@@ -65,7 +76,11 @@ export class NodeFile {
   /** Durable when it resolves. Changes are written one after the other. */
   change(changes: Partial<NodeFacts>): Promise<void> {
     this.#facts = { ...this.#facts, ...changes };
-    this.#writing = this.#writing.then(() => write(this.#directory, this.#facts));
+    const { directory, copies } = this.#places;
+    this.#writing = this.#writing.then(async () => {
+      await write(directory, this.#facts);
+      await write(copies, this.#facts);
+    });
     return this.#writing;
   }
 
@@ -74,6 +89,25 @@ export class NodeFile {
     if (JSON.stringify(others) === JSON.stringify(this.#facts.others)) return;
     await this.change({ others: others.map(({ nodeId, address }) => ({ nodeId, address })) });
   }
+}
+
+/** Null where there is neither. Rejects with a sentence when neither can be understood. */
+async function readBoth({ directory, copies }: Places): Promise<Known | null> {
+  const [own, copy] = await Promise.allSettled([read(directory), read(copies)]);
+  // A copy that is damaged is of no use, and no loss.
+  const copied = copy.status === 'fulfilled' ? copy.value : null;
+  if (own.status === 'rejected') {
+    if (copied === null) throw own.reason;
+    return { facts: copied, problem: (own.reason as Error).message };
+  }
+  const file = path.join(directory, FILE);
+  if (own.value === null) {
+    return copied === null ? null : { facts: copied, problem: `${file} was missing` };
+  }
+  const isOlder = copied?.nodeId === own.value.nodeId && copied.starts > own.value.starts;
+  if (!isOlder) return { facts: own.value, problem: null };
+  const problem = `${file} was of start ${own.value.starts}, and start ${copied.starts} is known: put back from a copy?`;
+  return { facts: copied, problem };
 }
 
 async function read(directory: string): Promise<NodeFacts | null> {

@@ -11,6 +11,7 @@ import path from 'node:path';
 import { nextEpoch } from '../../log/epoch.ts';
 import type { LogModules } from '../../log/disk.ts';
 import type { LogIdentity } from '../../log/entry.ts';
+import { isLaterEpoch } from '../../log/epoch.ts';
 import { readLogIdentity } from '../../log/recovery.ts';
 import { brotliCompressor } from '../disk/compressor.ts';
 import { nodeDigest } from '../disk/digest.ts';
@@ -22,6 +23,9 @@ import { openData, type OpenedData } from '../node/open.ts';
 import type { Clock, Logger, Random, SnapshotStore } from '../ports.ts';
 import { EXIT, type ExitCode } from './exit.ts';
 import { NodeFile } from './node-file.ts';
+
+/** Copies of what must not be forgotten, beside the folders that people put back. */
+const WITNESS_FOLDER = 'acknowledged';
 
 export interface StorageModules {
   readonly clock: Clock;
@@ -58,8 +62,10 @@ async function openParts(
   { clock, logger, random }: StorageModules,
   closers: (() => Promise<void>)[],
 ): Promise<StorageResult> {
+  const witness = path.join(directory, WITNESS_FOLDER);
   const log: LogModules = {
     disk: await createRealDisk({ directory: path.join(directory, 'log') }),
+    witness: await createRealDisk({ directory: witness }),
     digest: nodeDigest,
     compressor: brotliCompressor,
     // Checking a long log must not hold up whatever else the process does.
@@ -73,8 +79,10 @@ async function openParts(
   // Where the file is missing, the log may have been started often before: no clock has counted as
   // far as this one shows.
   const fresh = { nodeId: identity?.nodeId ?? random.uuid(), starts: clock.now() };
-  const file = await NodeFile.open(directory, fresh).catch((error: Error) => error);
+  const places = { directory, copies: witness };
+  const file = await NodeFile.open(places, fresh).catch((error: Error) => error);
   if (file instanceof Error) return corrupt(file.message);
+  if (file.problem !== null) logger.warn('node.json written anew', { problem: file.problem });
   const problem = ownerProblem(directory, file, identity);
   if (problem !== null) return corrupt(problem);
   // The log is ahead by one epoch: a process ended while it made a cluster of one of it.
@@ -191,13 +199,28 @@ function ownerProblem(
     if (facts.clusterId === null) return null;
     return (
       `${directory}: this node is a member of cluster ${facts.clusterId}, and its log is gone. ` +
-      'Put the log folder back, or start with an empty data directory.'
+      'Start with an empty data directory: a member with --join, a node alone with `tocsin restore`.'
     );
   }
-  if (identity.nodeId === facts.nodeId) return null;
+  if (identity.nodeId === facts.nodeId) return otherCluster(directory, facts.clusterId, identity);
   return (
     `${directory}: node.json is of node ${facts.nodeId} and the log is of node ${identity.nodeId}. ` +
     'Do not mix two data directories; if the log is the right one, remove node.json.'
+  );
+}
+
+/** A later epoch in the log is what a `--standalone` leaves that was cut off; everything else is a mix. */
+function otherCluster(
+  directory: string,
+  clusterId: string | null,
+  log: LogIdentity,
+): string | null {
+  if (clusterId === null || clusterId === log.clusterId) return null;
+  if (isLaterEpoch(log.clusterId, clusterId)) return null;
+  return (
+    `${directory}: node.json is of cluster ${clusterId} and the log is of cluster ${log.clusterId}: one of ` +
+    'them was put back from a copy. Do not mix two data directories, or two moments of one: start with an ' +
+    'empty data directory, a member with --join.'
   );
 }
 

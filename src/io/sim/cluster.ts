@@ -75,6 +75,8 @@ export interface Host {
   /** Another one after its disk was wiped. */
   nodeId: string;
   disk: SimulatedDisk;
+  /** The directory beside the log, with what was acknowledged. */
+  witnessDisk: SimulatedDisk;
   snapshots: MemorySnapshots;
   clock: VirtualClock;
   process: Process | null;
@@ -167,6 +169,7 @@ export class SimulatedCluster {
       name,
       nodeId: this.#freshNodeId(name),
       disk: createSimulatedDisk(),
+      witnessDisk: createSimulatedDisk(),
       snapshots: new MemorySnapshots(this.#modules),
       clock: this.#newClock(EPOCH_MS),
       process: null,
@@ -180,6 +183,7 @@ export class SimulatedCluster {
       isFounder: founds,
     };
     host.disk = createSimulatedDisk(this.#diskOptions(host));
+    host.witnessDisk = createSimulatedDisk(this.#diskOptions(host));
     this.hosts.set(name, host);
     return host;
   }
@@ -235,6 +239,7 @@ export class SimulatedCluster {
         clock,
         random: new SeededRandom(this.random.next() * 2 ** 32),
         disk: host.disk,
+        witnessDisk: host.witnessDisk,
         digest,
         snapshots: host.snapshots.reopened({
           digest,
@@ -282,17 +287,33 @@ export class SimulatedCluster {
 
   /** `kill -9`: the next process finds what the kernel held. */
   kill(host: Host): void {
-    this.#end(host, (options) => host.disk.afterKill(options));
+    this.#end(host, (disk, options) => disk.afterKill(options));
   }
 
   /** The power fails, and takes something of what was not synced. */
   powerCut(host: Host, loss: Loss): void {
-    this.#end(host, (options) => host.disk.afterPowerCut(loss, options));
+    this.#end(host, (disk, options) => disk.afterPowerCut(loss, options));
+  }
+
+  /**
+   * `kill -9`, and the log directory is that of an earlier moment when the next process starts; what
+   * lies beside it is not.
+   */
+  putBackLog(host: Host, files: ReadonlyMap<string, Uint8Array>): void {
+    this.#end(host, (disk, options) => {
+      return disk === host.disk ? createSimulatedDisk(options, files) : disk.afterKill(options);
+    });
+  }
+
+  /** Somebody removes what lies beside the log, or it is of a build that had nothing there. */
+  wipeWitness(host: Host): void {
+    this.kill(host);
+    host.witnessDisk = createSimulatedDisk(this.#diskOptions(host));
   }
 
   /** A new, empty disk; what runs on it from now on is another node. */
   wipe(host: Host): void {
-    this.#end(host, (options) => createSimulatedDisk(options));
+    this.#end(host, (_, options) => createSimulatedDisk(options));
     host.snapshots = new MemorySnapshots(this.#modules);
     host.nodeId = this.#freshNodeId(host.name);
     host.hasOthers = false;
@@ -309,14 +330,21 @@ export class SimulatedCluster {
     this.hosts.delete(host.name);
   }
 
-  #end(host: Host, next: (options: Parameters<typeof createSimulatedDisk>[0]) => SimulatedDisk) {
+  #end(
+    host: Host,
+    next: (
+      disk: SimulatedDisk,
+      options: Parameters<typeof createSimulatedDisk>[0],
+    ) => SimulatedDisk,
+  ): void {
     const { clock } = host;
     clock.kill();
     host.process = null;
     host.isStarting = false;
     host.trouble = {};
     host.clock = this.#newClock(clock.now() - Math.floor(this.time.nowMs));
-    host.disk = next(this.#diskOptions(host));
+    host.disk = next(host.disk, this.#diskOptions(host));
+    host.witnessDisk = next(host.witnessDisk, this.#diskOptions(host));
   }
 
   /** A newcomer gets what one of the others has, whoever is asked. */

@@ -219,14 +219,14 @@ export class Faults {
   #crashAtWrite(host: Host, how: number, lastsMs: number): boolean {
     if (host.process === null) return false;
     let left = 1 + Math.floor(how * 40);
-    const { clock, disk } = host;
+    const { clock, disk, witnessDisk } = host;
     host.trouble = {
       fault: ({ kind }) => {
         if (kind !== 'list' && kind !== 'read' && kind !== 'size') left--;
         return left === 0 ? { kind: 'power-off' } : undefined;
       },
     };
-    void disk.whenOff.then(() => {
+    void Promise.race([disk.whenOff, witnessDisk.whenOff]).then(() => {
       if (host.clock !== clock) return;
       this.#modules.cluster.powerCut(host, { kind: 'random', seed: Math.floor(how * 1e9) });
       this.#stayDown(host, lastsMs);

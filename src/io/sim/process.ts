@@ -29,6 +29,8 @@ export interface ProcessModules {
   readonly clock: VirtualClock;
   readonly random: Random;
   readonly disk: Disk;
+  /** The directory beside the log, with copies of its mark and its ballot. */
+  readonly witnessDisk: Disk;
   readonly digest: Digest;
   readonly snapshots: SnapshotStore;
   readonly transport: Transport;
@@ -52,10 +54,10 @@ export async function startProcess(
   options: ProcessOptions,
   modules: ProcessModules,
 ): Promise<Process> {
-  const { disk, digest, logger, snapshots } = modules;
+  const { disk, digest, logger, snapshots, witnessDisk: witness } = modules;
   const opened = await openData(
     { ...options, fresh: options.identity },
-    { log: { disk, digest, compressor: storing }, logger, snapshots },
+    { log: { disk, witness, digest, compressor: storing }, logger, snapshots },
   );
   if (!opened.ok) throw new Error(opened.message);
   const { log, snapshot, start } = opened.data;
