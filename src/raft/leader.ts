@@ -42,8 +42,6 @@ export function onAppendReply(state: RaftState, reply: AppendReply): void {
   const peer = contacted(state, reply.from);
   if (peer === undefined) return;
   if (!reply.ok) return onRefused(state, peer, reply);
-  // Nobody can hold more of this log than there is: builds before this one said so of a log that differs.
-  if (reply.index > state.log.lastIndex) return;
   const news = peer.matched(reply.index);
   peer.inflights.freeUpTo(reply.index);
   if (peer.state === 'snapshot') leaveSnapshot(state, peer);
