@@ -20,6 +20,20 @@ export const LIMITS = {
   labelsPerAlert: 256,
   labelName: 1_024,
   labelValue: 65_536,
+  /**
+   * Characters of a label's value that comes from outside: what expressions are run on. Only inputs
+   * ask for it; what was stored before there was this limit still folds.
+   */
+  matchedText: 4_096,
+  /** Characters of a regular expression: a list of some hundred host names. */
+  expression: 8_192,
+  /** Instructions that an expression compiles to, its counted repeats written out: 50 ms of work. */
+  expressionSize: 16_384,
+  /**
+   * Instructions that the expressions of one list of matchers run together, each over the longest
+   * text: at worst some 50 ms for one alert, when the automaton does not fit into memory.
+   */
+  expressionSteps: 2_000_000,
   /** Characters of a configuration file. */
   configText: 4 * 1024 * 1024,
   /** Depth of the route tree; real trees are three or four deep. */

@@ -176,6 +176,15 @@ receivers: [{name: team}]
     '12:49: inhibit_rules[1].target_match_re.x: "a**" is not a regular expression: invalid nested repetition operator: `**`',
   ],
   [
+    'expressions that take too long',
+    `${BASE}inhibit_rules:
+  - source_matchers: ['a=~"(a?){1000}b"']
+    target_match_re: {x: '(\\pL{1000}){1}(\\pN{900}){1}'}
+`,
+    '6:23: inhibit_rules[0].source_matchers[0]: "(a?){1000}b" is not a regular expression: it takes over 2000000 steps on a value of 4096 characters: use smaller repeats, or fewer alternatives after .*',
+    '7:26: inhibit_rules[0].target_match_re.x: "(\\pL{1000}){1}(\\pN{900}){1}" is not a regular expression: it compiles to over 16384 instructions: repeat less, or use shorter ones',
+  ],
+  [
     'time intervals of all wrong kinds',
     `${BASE}time_intervals:
   - name: a

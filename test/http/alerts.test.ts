@@ -423,6 +423,12 @@ describe('GET /api/v2/alerts: filters', () => {
     ['?filter=a=~"("', 'bad matcher format'],
     ['?filter=a=~"(a{1000}){3}(b{1000}){3}"', 'bad matcher format'],
     ['?receiver=(', 'failed to parse receiver param'],
+    [`?filter=a=~"${encodeURIComponent('(a?){1000}b')}"`, 'it takes over 2000000 steps'],
+    [`?receiver=${encodeURIComponent('(a?){1000}b')}`, 'it takes over 2000000 steps'],
+    [
+      `?${Array.from({ length: 40 }, (_, i) => `filter=l${i}=~".*a[ab]{200}"`).join('&')}`,
+      'bad matcher format: all filters: it takes over 2000000 steps',
+    ],
     ['?filter={}', 'no matcher in the braces'],
     ['?filter={a=b', 'bad matcher format'],
     ['?filter=', 'bad matcher format'],

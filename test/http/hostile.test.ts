@@ -77,7 +77,8 @@ describe('bodies', () => {
     const huge = Object.fromEntries(
       Array.from({ length: 40 }, (_, i) => [`l${i}`, 'x'.repeat(60_000)]),
     );
-    const answer = await desk.post('/api/v2/alerts', [{ labels: huge }, { labels: { a: '1' } }]);
+    const alert = { labels: { a: '2' }, annotations: huge };
+    const answer = await desk.post('/api/v2/alerts', [alert, { labels: { a: '1' } }]);
     expect(answer.status).toBe(400);
     expect(answer.json()).toMatch(/^alerts\[0\]: all texts together have over/);
     expect((await desk.get('/api/v2/alerts')).json()).toHaveLength(1);
@@ -85,10 +86,14 @@ describe('bodies', () => {
 
   it.each([
     ['a name that is too long', { labels: { ['x'.repeat(1_025)]: '1' } }],
-    ['a value that is too long', { labels: { a: 'x'.repeat(65_537) } }],
+    ['a value that is too long', { labels: { a: 'x'.repeat(4_097) } }],
     [
       'too many labels',
       { labels: Object.fromEntries(Array.from({ length: 257 }, (_, i) => [`l${i}`, '1'])) },
+    ],
+    [
+      'an annotation that is too long',
+      { labels: { a: '1' }, annotations: { b: 'x'.repeat(65_537) } },
     ],
     ['labels in a list', { labels: ['a', '1'] }],
     ['a link that is a number', { labels: { a: '1' }, generatorURL: 1 }],
@@ -186,7 +191,8 @@ describe('connections', () => {
     const desk = await openDesk();
     // More than the buffers of a connection hold, so that an answer nobody reads cannot end.
     const alerts = Array.from({ length: 200 }, (_, i) => ({
-      labels: { alertname: `A${i}`, long: 'x'.repeat(60_000) },
+      labels: { alertname: `A${i}` },
+      annotations: { long: 'x'.repeat(60_000) },
     }));
     await desk.post('/api/v2/alerts', alerts);
     for (let i = 0; i < HTTP_LIMITS.concurrentGets; i++) {

@@ -115,7 +115,23 @@ describe('POST /api/v2/silences', () => {
     [
       'has an expression that takes long to compile',
       { matchers: [{ name: 'a', value: '\\pL{1000}'.repeat(400), isRegex: true }] },
-      'it repeats over 2000 times in all',
+      'it compiles to over 16384 instructions',
+    ],
+    [
+      'has an expression that takes long on a long value',
+      { matchers: [{ name: 'a', value: '(a?){1000}b', isRegex: true }] },
+      'matchers[0]: a: not a regular expression: it takes over 2000000 steps on a value of 4096',
+    ],
+    [
+      'has many expressions that take long together',
+      {
+        matchers: Array.from({ length: 40 }, (_, i) => ({
+          name: `l${i}`,
+          value: '.*a[ab]{200}',
+          isRegex: true,
+        })),
+      },
+      'the expressions of all matchers: it takes over 2000000 steps',
     ],
     ['has a nameless matcher', { matchers: [{ name: '', value: 'b' }] }, 'a name is empty'],
     ['has a number for a value', { matchers: [{ name: 'a', value: 1 }] }, '"a" is not text'],

@@ -6,12 +6,19 @@
  * both understand differently (upstream: matcher/compat, "fallback mode"). Pure.
  */
 
-import { RE2JS } from 're2js';
 import type { Matcher } from '../../commands/matchers.ts';
+import { expressionFault, listFault } from '../../projections/expressions.ts';
+import { matches } from '../../projections/matching.ts';
 import { bad, good, type Parsed } from './parsed.ts';
 
 /** Reads one or more matchers. `classicNames` leaves only the classic parser. */
 export function parseMatchers(text: string, classicNames: boolean): Parsed<readonly Matcher[]> {
+  const parsed = eitherWay(text, classicNames);
+  const fault = parsed.ok ? listFault(parsed.value) : null;
+  return fault === null ? parsed : bad(`the expressions of these matchers together: ${fault}`);
+}
+
+function eitherWay(text: string, classicNames: boolean): Parsed<readonly Matcher[]> {
   const classic = parseClassic(text);
   if (classicNames) return classic;
   const modern = parseModern(text);
@@ -32,29 +39,20 @@ export function parseMatcher(text: string, classicNames: boolean): Parsed<Matche
   return only !== undefined && second === undefined ? good(only) : classic;
 }
 
+/** Characters of an expression that a problem shows. */
+const SHOWN = 200;
+
 /** A regular expression in RE2 syntax; it will have to match the whole value. */
 export function checkExpression(value: string): Parsed<string> {
-  try {
-    RE2JS.compile(value);
-    return good(value);
-  } catch (error) {
-    const why = (error as Error).message.replace('error parsing regexp: ', '');
-    return bad(`"${value}" is not a regular expression: ${why}`, expressionHint(why));
-  }
+  const why = expressionFault(value);
+  if (why === null) return good(value);
+  const shown = value.length > SHOWN ? `${value.slice(0, SHOWN)}…` : value;
+  return bad(`"${shown}" is not a regular expression: ${why}`, expressionHint(why));
 }
 
 /** Whether the matcher is met by an absent label. */
 export function matchesAbsent(matcher: Matcher): boolean {
-  switch (matcher.op) {
-    case '=':
-      return matcher.value === '';
-    case '!=':
-      return matcher.value !== '';
-    case '=~':
-      return RE2JS.compile(matcher.value).testExact('');
-    case '!~':
-      return !RE2JS.compile(matcher.value).testExact('');
-  }
+  return matches(matcher, '');
 }
 
 /** Upstream sorts matchers, so that equal routes have equal group keys. */

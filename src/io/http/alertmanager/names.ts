@@ -17,6 +17,15 @@ export function nameFault(name: string, classicNames: boolean): string | null {
   return null;
 }
 
+/** Why the value of a label is refused that matchers will be run on, or null. */
+export function matchedTextFault(name: string, value: string): string | null {
+  if (value.length <= LIMITS.matchedText) return null;
+  return (
+    `${JSON.stringify(name.slice(0, 80))} has over ${LIMITS.matchedText} characters: ` +
+    'put long texts into annotations'
+  );
+}
+
 /** Why a value is refused, or null. */
 export function valueFault(name: string, value: unknown): string | null {
   if (typeof value !== 'string') return `${JSON.stringify(name)} is not text`;

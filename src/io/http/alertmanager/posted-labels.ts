@@ -7,7 +7,7 @@
 
 import { LIMITS } from '../../../commands/limits.ts';
 import { annotationsFrom, labelsFrom, type Labels } from '../../../commands/labels.ts';
-import { nameFault } from './names.ts';
+import { matchedTextFault, nameFault } from './names.ts';
 import { textOf } from './posted-fields.ts';
 
 export interface LabelRules {
@@ -20,7 +20,8 @@ export interface LabelRules {
 export function readLabels(posted: unknown, rules: LabelRules): Labels | string {
   const pairs = readPairs(
     posted,
-    (name, value) => value !== '' && nameFault(name, rules.classicNames),
+    (name, value) =>
+      value !== '' && (nameFault(name, rules.classicNames) ?? matchedTextFault(name, value)),
   );
   return typeof pairs === 'string' ? pairs : labelsFrom(pairs);
 }

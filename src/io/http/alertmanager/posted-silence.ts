@@ -6,8 +6,8 @@
 import { LIMITS } from '../../../commands/limits.ts';
 import type { Matcher } from '../../../commands/matchers.ts';
 import type { SetSilence } from '../../../commands/silences.ts';
+import { expressionFault, listFault } from '../../../projections/expressions.ts';
 import { matches } from '../../../projections/matching.ts';
-import { expressionFault } from './expressions.ts';
 import { nameFault } from './names.ts';
 import { fieldNames, fieldsOf, textOf, type Fields } from './posted-fields.ts';
 import { readAnnotations, type LabelRules } from './posted-labels.ts';
@@ -77,6 +77,8 @@ function readMatchers(posted: unknown, rules: PostedSilenceRules): Query<readonl
     if (!matcher.ok) return bad(`matchers[${i}]: ${matcher.message}`);
     matchers.push(matcher.value);
   }
+  const fault = listFault(matchers);
+  if (fault !== null) return bad(`the expressions of all matchers: ${fault}`);
   return matchers.every(isMetByNothing)
     ? bad('at least one matcher must not match the empty string')
     : good(matchers);

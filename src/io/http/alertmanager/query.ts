@@ -5,13 +5,16 @@
  * matcher, so commas and braces in its value belong to the value, or a list in braces.
  */
 
-import { RE2JS } from 're2js';
 import type { Context } from 'hono';
 import type { Labels } from '../../../commands/labels.ts';
 import type { Matcher } from '../../../commands/matchers.ts';
+import {
+  compiledExpression,
+  expressionFault,
+  listFault,
+} from '../../../projections/expressions.ts';
 import { matchesAll } from '../../../projections/matching.ts';
 import type { HttpEnv, HttpModules } from '../modules.ts';
-import { bulkFault, expressionFault } from './expressions.ts';
 import { QueryText } from './query-text.ts';
 
 export type Query<T> =
@@ -81,6 +84,8 @@ export function filtersOf(
     if (!read.ok) return read;
     matchers.push(...read.value);
   }
+  const fault = listFault(matchers);
+  if (fault !== null) return { ok: false, message: `bad matcher format: all filters: ${fault}` };
   return { ok: true, value: matchers };
 }
 
@@ -107,8 +112,6 @@ export function matchersOf(
 }
 
 function readable<T>(text: string, parse: (text: string) => Query<T>): Query<T> {
-  const bulk = bulkFault(text);
-  if (bulk !== null) return { ok: false, message: `bad matcher format: ${bulk}` };
   const parsed = parse(text);
   return parsed.ok ? parsed : { ok: false, message: `bad matcher format: ${parsed.message}` };
 }
@@ -117,7 +120,7 @@ function receiverPattern(pattern: string): Query<((name: string) => boolean) | n
   if (pattern === '') return { ok: true, value: null };
   const fault = expressionFault(pattern);
   if (fault !== null) return { ok: false, message: `failed to parse receiver param: ${fault}` };
-  const expression = RE2JS.compile(pattern);
+  const expression = compiledExpression(pattern);
   return { ok: true, value: (name) => expression.testExact(name) };
 }
 
