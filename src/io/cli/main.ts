@@ -1,20 +1,20 @@
 #!/usr/bin/env node
 /** The `tocsin` program: which subcommand does what. Results go to stdout, talk to stderr. */
 
+import { writeSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { freezeStates } from '../../projections/transaction.ts';
+import { EXIT } from '../daemon/exit.ts';
 import { VERSION } from '../daemon/version.ts';
 import { chaosCommand } from './chaos.ts';
 import { checkCommand } from './check.ts';
 import { forgetEmptyVariables } from './environment.ts';
 import { membersCommand } from './members.ts';
+import { isGone, OutputFailed } from './render-output.ts';
 import { replayCommand } from './replay.ts';
 import { snapshotCommand } from './snapshot.ts';
 import { startCommand } from './start.ts';
 import { statusCommand } from './status.ts';
-
-/** Wrong usage, as getopt has it. */
-const EXIT_USAGE = 2;
 
 freezeStates(false);
 forgetEmptyVariables(process.env);
@@ -49,11 +49,32 @@ for (const [signal, code] of [
   process.once(signal, () => process.exit(code));
 }
 
+// Help and versions are written by commander itself. Nobody waits for the rest of them after `| head`, and
+// a node goes on whatever becomes of its log.
+process.stdout.on('error', (error) => {
+  if (!isGone(error)) endUnwritten(error);
+});
+process.stderr.on('error', () => undefined);
+
 try {
   await program.parseAsync();
 } catch (error) {
+  if (error instanceof OutputFailed) endUnwritten(error);
   if (!(error instanceof CommanderError)) throw error;
-  process.exitCode = error.exitCode === 0 ? 0 : EXIT_USAGE;
+  process.exitCode = error.exitCode === 0 ? 0 : EXIT.usage;
+}
+
+/** A result that is not written, or not to its end, is none. */
+function endUnwritten({ message }: Error): never {
+  try {
+    writeSync(
+      2,
+      `error: the output could not be written: ${message} (hint: the disk may be full)\n`,
+    );
+  } catch {
+    // stderr is as full as stdout; the exit code says it.
+  }
+  process.exit(EXIT.disk);
 }
 
 function withSubcommands(command: Command): readonly Command[] {

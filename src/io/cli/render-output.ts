@@ -2,7 +2,7 @@
  * Where results go: a stream that may end before the program does, as in `tocsin … | head`.
  *
  * Promise: when nobody reads any more, writing becomes free and silent; the writer may ask, and
- * stop early. Any other error of the stream is thrown.
+ * stop early. Any other error of the stream is thrown as {@link OutputFailed}.
  */
 
 import type { Writable } from 'node:stream';
@@ -11,6 +11,11 @@ import type { Writable } from 'node:stream';
 export interface Streams {
   readonly stdout: Writable;
   readonly stderr: Writable;
+}
+
+/** What was to be written is not where it should be, such as in a file on a full disk. */
+export class OutputFailed extends Error {
+  override readonly name = 'OutputFailed';
 }
 
 /** Characters gathered before they are written: a line at a time would cost a system call each. */
@@ -54,10 +59,11 @@ export class Output {
         resolve();
       });
     });
-    if (this.#error !== null && !this.isGone) throw this.#error;
+    if (this.#error !== null && !this.isGone) throw new OutputFailed(this.#error.message);
   }
 }
 
-function isGone({ code }: NodeJS.ErrnoException): boolean {
+/** Whether an error of a stream says that its reader has left. */
+export function isGone({ code }: NodeJS.ErrnoException): boolean {
   return code === 'EPIPE' || code === 'ERR_STREAM_DESTROYED';
 }

@@ -13,7 +13,7 @@ export const EXIT = {
   unavailable: 4,
   /** Stored data is damaged, of a newer format, or of another cluster. */
   corrupt: 5,
-  /** A write or sync failed: nothing was acknowledged since. Mend the disk, then start again. */
+  /** A write or sync failed: nothing was acknowledged since. Fix the disk, then start again. */
   disk: 6,
   /** Another process uses the data directory. */
   inUse: 7,
