@@ -6,8 +6,20 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { createSimulatedDisk } from '../../src/io/disk/simulated-disk.ts';
-import type { Log } from '../../src/log/log.ts';
-import { BESIDE_SEGMENTS, contentOf, entry, hardState, itemsOf, open, show } from './world.ts';
+import type { Compressor } from '../../src/log/disk.ts';
+import { openLog, type Log } from '../../src/log/log.ts';
+import {
+  BESIDE_SEGMENTS,
+  contentOf,
+  entries,
+  entry,
+  hardState,
+  itemsOf,
+  on,
+  open,
+  show,
+  SMALL,
+} from './world.ts';
 
 const action = fc.oneof(
   { weight: 8, arbitrary: fc.record({ kind: fc.constant('append'), count: fc.nat(4) }) },
@@ -48,6 +60,40 @@ test('overlapping work neither fails, nor shows what was never written, nor lose
     ),
     { numRuns: 150 },
   );
+});
+
+test('a log whose history is to be cut waits for the segment that is being compressed, not for all', async () => {
+  const ended: (() => void)[] = [];
+  const compressor: Compressor = {
+    compress: async (image) => {
+      await new Promise<void>((resolve) => ended.push(resolve));
+      return Uint8Array.from(image);
+    },
+    decompress: (image) => Promise.resolve(Uint8Array.from(image)),
+  };
+  const opened = await openLog(SMALL, on(createSimulatedDisk(), compressor));
+  if (!opened.ok) throw new Error(opened.refusal.message);
+  const { log } = opened;
+  for (const each of entries(1, 100)) await log.append({ entries: [each] });
+  expect(log.segments().length).toBeGreaterThan(5);
+
+  const compressing = log.compactClosed();
+  while (ended.length === 0) await rest(1);
+  const pruning = log.prune(90);
+  ended[0]?.();
+  expect(await pruning).toBeGreaterThan(4);
+  expect(log.firstIndex).toBeGreaterThan(50);
+
+  // What is gone is not compressed any more.
+  let isOver = false;
+  void compressing.then(() => (isOver = true));
+  for (let i = 0; !isOver; i++) {
+    ended.at(-1)?.();
+    await rest(1);
+    expect(i).toBeLessThan(10_000);
+  }
+  expect(ended.length).toBeLessThan(5);
+  await log.close();
 });
 
 /** Starts work on a log without waiting for it, and knows what must come of it. */

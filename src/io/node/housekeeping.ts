@@ -280,11 +280,17 @@ export class Housekeeping {
     await this.#thin();
   }
 
-  /** The limits come later; this is what is worth keeping. */
+  /**
+   * The limits come later; this is what is worth keeping. One that came from the leader stands for
+   * nothing before it is installed, so it takes no other's place, and is not dropped either.
+   */
   async #thin(): Promise<void> {
     const { log, snapshots } = this.#modules;
     const stock = await snapshots.list();
-    await snapshots.drop(droppedFrom(stock, keptOf(stock.good, log.firstIndex)));
+    const newest = this.#snapshotIndex;
+    const own = stock.good.filter(({ index }) => index <= newest);
+    const later = stock.good.flatMap(({ index }) => (index > newest ? [index] : []));
+    await snapshots.drop(droppedFrom(stock, [...keptOf(own, log.firstIndex), ...later]));
   }
 
   #compact(): void {
