@@ -59,6 +59,8 @@ export interface ClusterOptions {
   readonly config: Config;
   readonly snapshotEntries: number;
   readonly segmentBytesMax: number;
+  /** Log and snapshots of a member take no more bytes; without a limit when left out. */
+  readonly retentionBytes?: number;
   /** What its first members run, as a place in the list of builds; the first build when left out. */
   readonly founder?: number;
 }
@@ -207,7 +209,7 @@ export class SimulatedCluster {
   }
 
   #start(host: Host): Promise<Process> {
-    const { config, segmentBytesMax, snapshotEntries } = this.#options;
+    const { config, retentionBytes = 1e12, segmentBytesMax, snapshotEntries } = this.#options;
     const { digest, localTimeIn, witness } = this.#modules;
     const { clock, hasOthers, isFounder, name, nodeId } = host;
     const { version, ...build } = buildAt(host.build);
@@ -228,7 +230,7 @@ export class SimulatedCluster {
         snapshotEntries,
         snapshotMs: 60_000,
         retentionMs: 14 * 86_400_000,
-        retentionBytes: 1e12,
+        retentionBytes,
         segmentBytesMax,
         configuration: {
           hash: () => this.#configHash,

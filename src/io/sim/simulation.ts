@@ -86,6 +86,7 @@ const TOLD = [
   [/^log damaged/, 'log damaged and set aside'],
   [/^log damaged.*no snapshot that reaches/, 'log given up for want of its snapshot'],
   [/^snapshot damaged/, 'rotten snapshot set aside'],
+  [/^history dropped/, 'history dropped'],
   [/^torn tail/, 'torn tail cut'],
 ] as const;
 /** What every refusal says of what is of a later build. */
@@ -131,7 +132,7 @@ class Simulation implements Witness {
     this.#foldVersion = buildAt(founder).reducersMax;
     this.#listening = new Listening(this.#foldVersion);
     this.#cluster = new SimulatedCluster(
-      { seed, config, snapshotEntries: 60, segmentBytesMax: 16_384, founder },
+      { seed, config, snapshotEntries: 60, founder, ...historyOf(seed) },
       { ...modules, witness: this },
     );
     const drawn = scheduleOf({
@@ -479,7 +480,17 @@ class Simulation implements Witness {
     for (const [words, situation] of TOLD) {
       if (words.test(message)) this.#situations.count(situation);
     }
+    if (message === 'history dropped') this.#countLacking(host);
     if (message.includes(TOO_NEW)) this.#tooOld(host, message);
+  }
+
+  /** Members that run and lack entries which another one has just dropped. */
+  #countLacking(host: Host): void {
+    const firstIndex = host.process?.log.firstIndex ?? 1;
+    const lacking = this.#cluster.living().filter(({ process }) => {
+      return process !== null && process.log.lastIndex + 1 < firstIndex;
+    });
+    this.#situations.count('history dropped that a member lacks', lacking.length);
   }
 
   failed(host: Host, error: Error): void {
@@ -524,4 +535,10 @@ class Simulation implements Witness {
     for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
     this.#hash = hash;
   }
+}
+
+/** What members keep: half of all clusters have so little room that they drop history all the time. */
+function historyOf(seed: number): { segmentBytesMax: number; retentionBytes?: number } {
+  const isSmall = new SeededRandom(seed ^ 0x4157).next() < 0.5;
+  return isSmall ? { segmentBytesMax: 4_096, retentionBytes: 50_000 } : { segmentBytesMax: 16_384 };
 }

@@ -21,6 +21,8 @@ const EXPECTED = [
   'frame lost',
   'hand-over given up',
   'healed',
+  'history dropped',
+  'history dropped that a member lacks',
   'indeterminate',
   'joint configuration',
   'leader elected',
