@@ -3,6 +3,7 @@
  * unless a story moves it.
  */
 
+import { backupOf } from '../../src/io/disk/backup-format.ts';
 import { afterEach } from 'vitest';
 import { alertmanagerConfig } from '../../src/io/config/alertmanager-text.ts';
 import { redactSecrets } from '../../src/io/config/redact.ts';
@@ -142,6 +143,7 @@ function modulesOf(classicNames: boolean, parts: Parts): HttpModules {
     normalSeriesName,
     lateness: (time) => lateness(time, { nowMs: clock.now(), limitMs: parts.lateAfterMs() }),
     monitors: parts.monitors,
+    backup: backupOf,
     redactConfig: redactSecrets,
     alertmanagerConfig,
     reload: () => Promise.resolve(parts.reload()),

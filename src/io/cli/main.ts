@@ -6,12 +6,14 @@ import { Command, CommanderError } from 'commander';
 import { freezeStates } from '../../projections/transaction.ts';
 import { EXIT } from '../daemon/exit.ts';
 import { VERSION } from '../daemon/version.ts';
+import { backupCommand } from './backup.ts';
 import { chaosCommand } from './chaos.ts';
 import { checkCommand } from './check.ts';
 import { forgetEmptyVariables } from './environment.ts';
 import { membersCommand } from './members.ts';
 import { isGone, OutputFailed } from './render-output.ts';
 import { replayCommand } from './replay.ts';
+import { restoreCommand } from './restore.ts';
 import { snapshotCommand } from './snapshot.ts';
 import { startCommand } from './start.ts';
 import { statusCommand } from './status.ts';
@@ -34,6 +36,8 @@ const program = new Command('tocsin')
   .addCommand(checkCommand(io))
   .addCommand(replayCommand(io))
   .addCommand(snapshotCommand(io))
+  .addCommand(backupCommand(io))
+  .addCommand(restoreCommand(io))
   .addCommand(chaosCommand(io));
 
 for (const command of withSubcommands(program)) {

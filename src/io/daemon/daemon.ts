@@ -13,6 +13,7 @@ import { alertmanagerConfig } from '../config/alertmanager-text.ts';
 import { parseMatcher, parseMatchers } from '../config/matcher-text.ts';
 import { redactSecrets } from '../config/redact.ts';
 import { openEtcdDiscovery, type EtcdDiscovery } from '../discovery/etcd-discovery.ts';
+import { backupOf } from '../disk/backup-format.ts';
 import { SnapshotWriteFailed } from '../disk/snapshot-store.ts';
 import { LogFailed } from '../../log/damage.ts';
 import { clientTime, type Reloaded } from '../http/modules.ts';
@@ -502,6 +503,7 @@ class Daemon {
         normalSeriesName,
         lateness: (time) => lateness(time, { nowMs: clientTime(node), limitMs: lateAfterMs }),
         monitors: () => this.#monitors?.reports() ?? [],
+        backup: backupOf,
         redactConfig: redactSecrets,
         alertmanagerConfig,
         reload: () => this.#reload(node),

@@ -20,12 +20,13 @@ import { createRealDisk } from '../disk/real-disk.ts';
 import { openSnapshotStore, type OpenedSnapshotStore } from '../disk/snapshot-store.ts';
 import { recoverAlone, type Recovered } from '../node/epoch.ts';
 import { openData, type OpenedData } from '../node/open.ts';
+import { START_ANEW } from '../node/restore.ts';
 import type { Clock, Logger, Random, SnapshotStore } from '../ports.ts';
 import { EXIT, type ExitCode } from './exit.ts';
 import { NodeFile } from './node-file.ts';
 
 /** Copies of what must not be forgotten, beside the folders that people put back. */
-const WITNESS_FOLDER = 'acknowledged';
+export const WITNESS_FOLDER = 'acknowledged';
 
 export interface StorageModules {
   readonly clock: Clock;
@@ -199,7 +200,7 @@ function ownerProblem(
     if (facts.clusterId === null) return null;
     return (
       `${directory}: this node is a member of cluster ${facts.clusterId}, and its log is gone. ` +
-      'Start with an empty data directory: a member with --join, a node alone with `tocsin restore`.'
+      START_ANEW
     );
   }
   if (identity.nodeId === facts.nodeId) return otherCluster(directory, facts.clusterId, identity);

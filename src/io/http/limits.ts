@@ -41,6 +41,10 @@ export const HTTP_LIMITS = {
   explainedAlerts: 100,
   /** Notifications in one answer. */
   notificationsListed: 1_000,
+  /** Bytes of a backup that are encoded at once: a few milliseconds. */
+  backupSliceBytes: 128 * 1024,
+  /** A client that takes no byte of its backup for so long is cut off: the state that it reads is held. */
+  backupPatienceMs: 30_000,
   /** How long `close` waits for answers under way before it cuts connections. */
   drainMs: 5_000,
 } as const;

@@ -49,6 +49,8 @@ export interface HttpModules {
   readonly lateness: (time: number) => Lateness;
   /** The monitors that run on this node: all of them on the leader, none elsewhere. */
   readonly monitors: () => readonly MonitorReport[];
+  /** The bytes of a backup of a view, for `tocsin restore`. */
+  readonly backup: (view: View, clusterId: string) => Iterator<Uint8Array>;
   /** The text of a configuration file without its secrets. */
   readonly redactConfig: (source: string) => string;
   /** The part of it that Alertmanager knows, as a file that amtool loads; without secrets. */

@@ -13,7 +13,7 @@ import { readLogIdentity } from '../../log/recovery.ts';
 import { salvage } from '../../log/salvage.ts';
 import type { LoadedSnapshot, Logger, Manifest, SnapshotStore } from '../ports.ts';
 import type { Build } from '../../projections/reducers.ts';
-import { beginCluster, bytesOfHex, restore, type StartPoint } from './restore.ts';
+import { beginCluster, bytesOfHex, restore, START_ANEW, type StartPoint } from './restore.ts';
 
 export interface OpenOptions {
   /** Whose log it shall be if there is none; null refuses to begin one. */
@@ -131,8 +131,6 @@ function logIsMissing(manifest: Manifest | null): OpenDataResult {
   return {
     ok: false,
     code: 'corrupt',
-    message:
-      `there is a snapshot at index ${manifest?.index} but no log. ` +
-      'Put the log folder back, or start with an empty data directory.',
+    message: `there is a snapshot at index ${manifest?.index} but no log. ${START_ANEW}`,
   };
 }

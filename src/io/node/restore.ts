@@ -26,6 +26,10 @@ export interface StartPoint {
   readonly hints: readonly PeerAddress[];
 }
 
+/** Folders that are put back one by one are from other moments than the rest: nothing of that is advised. */
+export const START_ANEW =
+  'Start with an empty data directory: a member with --join, a node alone with `tocsin restore`.';
+
 export type RestoreResult =
   | { readonly ok: true; readonly start: StartPoint }
   | {
@@ -133,7 +137,7 @@ function noBase(log: Log, problems: readonly string[]): RestoreResult {
     message:
       `the log begins at index ${log.firstIndex} and no snapshot that reaches up to it can be read` +
       `${problems.length === 0 ? '' : `: ${problems.join('; ')}`}. ` +
-      'Put the snapshots folder back from a backup, or start with an empty data directory.',
+      START_ANEW,
   };
 }
 
@@ -150,8 +154,7 @@ async function manifestProblem(
       code: 'log-behind-snapshot',
       message:
         `the snapshot is at index ${index} but the log ends at ${log.lastIndex}: acknowledged ` +
-        'entries are missing. Put the log folder back from a backup, or start with an empty ' +
-        'data directory.',
+        `entries are missing. ${START_ANEW}`,
     };
   }
   const chain = await log.chainAt(index);

@@ -21,6 +21,7 @@ import { matchersOf } from '../alertmanager/query.ts';
 import { sameSiteChanges } from '../origins.ts';
 import { proposeInTurn } from '../proposals.ts';
 import { parsedJson, textBody } from '../request-body.ts';
+import { backupRoute } from './backup.ts';
 import type { EventStreams } from './events.ts';
 import { explain, type Asked } from './explain.ts';
 import { notificationsSince } from './memory.ts';
@@ -40,7 +41,8 @@ export function tocsinRoutes(
     c.header('Cache-Control', 'no-store');
     await next();
   });
-  for (const path of ['/notifications', '/explain', '/config']) app.use(path, caughtUp(modules));
+  for (const path of ['/notifications', '/explain', '/config', '/backup'])
+    app.use(path, caughtUp(modules));
   app.post('/observations', (c) => postObservations(c, modules));
   app.get('/status', (c) => c.json(statusJson(modules)));
   const config = configText(modules.redactConfig);
@@ -51,6 +53,7 @@ export function tocsinRoutes(
   app.get('/notifications', (c) => getNotifications(c, modules));
   app.get('/explain', (c) => getExplanation(c, options, modules));
   app.get('/events', (c) => events.open(c));
+  app.get('/backup', backupRoute(modules));
   onlyMethods(app, {
     '/observations': 'POST',
     '/status': 'GET',
@@ -61,6 +64,7 @@ export function tocsinRoutes(
     '/notifications': 'GET',
     '/explain': 'GET',
     '/events': 'GET',
+    '/backup': 'GET',
   });
   return app;
 }
