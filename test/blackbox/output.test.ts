@@ -53,9 +53,11 @@ describe('the result of a tool', PATIENCE, () => {
     for (const args of await tools()) {
       const { code, stderr } = await inShell(args, '> /dev/full');
 
-      expect(stderr, args.join(' ')).toMatch(/^error: the output could not be written: ENOSPC/m);
+      expect(stderr, `${args.join(' ')}`).toMatch(
+        /^error: the output could not be written: ENOSPC/m,
+      );
       expect(stderr).not.toMatch(/^\s+at |node:internal/m);
-      expect(code, args.join(' ')).toBe(6);
+      expect(code, `${args.join(' ')}`).toBe(6);
     }
     // Where not even the sentence can be written, the exit code says it.
     expect(await inShell(['--help'], '> /dev/full 2>&1')).toMatchObject({ code: 6 });
@@ -64,7 +66,7 @@ describe('the result of a tool', PATIENCE, () => {
   it('whose reader leaves ends quietly', async () => {
     for (const args of await tools()) {
       const { stderr } = await inShell(args, '| true');
-      expect(stderr, args.join(' ')).not.toMatch(/^\s+at |EPIPE|error:/m);
+      expect(stderr, `${args.join(' ')}`).not.toMatch(/^\s+at |EPIPE|error:/m);
     }
   });
 });
@@ -77,7 +79,7 @@ it('an error that cannot be written keeps its exit code', PATIENCE, async () => 
     ['replay', '--nonsense'],
   ]) {
     const heard = await inShell(args, '');
-    expect(heard.code, args.join(' ')).toBeGreaterThan(0);
+    expect(heard.code, `${args.join(' ')}`).toBeGreaterThan(0);
     expect(await inShell(args, '2> /dev/full')).toMatchObject({ code: heard.code });
   }
 });
