@@ -392,8 +392,11 @@ describe('the clusters of the two logs', () => {
   test('two logs without a time in common: nothing was compared, which is no agreement', async () => {
     const later = evening(USUAL, '2026-01-06T00:00:00Z');
 
-    const { code, talk } = await compared(await recorded(evening()), await recorded(later));
+    const { code, lines, talk } = await compared(await recorded(evening()), await recorded(later));
 
+    expect(lines).toEqual([]);
+    expect(talk).toContain('0 only in A, 0 only in B');
+    expect(talk).not.toContain('neither log has');
     expect(talk).toContain('unknown: there is no time in the range of which both logs know');
     expect(code).toBe(3);
   });

@@ -111,14 +111,16 @@ async function report(
     to: args.to ?? Infinity,
   };
   const unknown = { a: spansOf(a.run), b: spansOf(b.run) };
-  const comparison = compare(a.decisions, b.decisions, { range, toleranceMs, unknown });
+  const isCommon = range.from <= Math.min(range.to, a.run.endedAt, b.run.endedAt);
+  // What only one of them can know is no difference.
+  const scope = { range: isCommon ? range : NEVER, toleranceMs, unknown };
+  const comparison = compare(a.decisions, b.decisions, scope);
   await new Output(terminals.stdout).lines(linesOf(comparison, { a, b, range }, args));
   for (const side of [a, b]) await talk.lines(closingLines(side.run, side.tookMs).map(of(side)));
-  const isCommon = range.from <= Math.min(range.to, a.run.endedAt, b.run.endedAt);
   await talk.lines([
     ...(isCommon ? [comparedLine(range)] : [NOTHING_IN_COMMON]),
     ...undecidedLines(comparison),
-    ...(comparison.same + comparison.differences.length === 0 ? [NO_PAGE] : []),
+    ...(isCommon && comparison.same + comparison.differences.length === 0 ? [NO_PAGE] : []),
     ...beyondTheEnd(comparison, a, b, toleranceMs),
     verdict(comparison, toleranceMs),
   ]);
@@ -127,6 +129,8 @@ async function report(
   if (exits.includes(EXIT.unknown) || comparison.undecided > 0 || !isCommon) return EXIT.unknown;
   return comparison.differences.length === 0 ? EXIT.ok : EXIT.refused;
 }
+
+const NEVER: Span = { from: Infinity, to: -Infinity };
 
 /** Since when a log is known; Infinity where it never is. */
 function knownSince({ unknownOfAll, beganAt }: Replay): number {
