@@ -106,9 +106,14 @@ export class Sender {
   start(attempt: Attempt): void {
     const id = attempt.notification;
     const notification = get(this.#modules.state().notifications, id);
-    if (notification?.status !== 'trying' || notification.tries !== attempt.try) return;
+    if (notification === undefined || !this.#isOpen(id, attempt.try)) return;
     this.#underWay.set(attemptKey(id, attempt.try), notification.integration);
     void this.#send(id, notification);
+  }
+
+  #isOpen(id: string, tries: number): boolean {
+    const notification = get(this.#modules.state().notifications, id);
+    return notification?.status === 'trying' && notification.tries === tries;
   }
 
   /** Resolves when nothing is under way, or after `waitMs`. */
@@ -163,7 +168,11 @@ export class Sender {
       idempotencyKey: `${this.#options.clusterId}/${keyOf(id, notification)}`,
       settings: integration.settings,
       externalUrl: command.externalUrl ?? this.#options.externalUrl(),
-      confirm: confirmLeadership,
+      // Who lost the leadership and has it again may send for no try that another leader has ended.
+      confirm: async () => {
+        const { isFresh } = await confirmLeadership();
+        return { isFresh: () => isFresh() && this.#isOpen(id, notification.tries) };
+      },
     };
     const overdue = new AbortController();
     const signal = AbortSignal.any([overdue.signal, this.#cancel.signal]);
