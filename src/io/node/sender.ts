@@ -170,8 +170,8 @@ export class Sender {
       externalUrl: command.externalUrl ?? this.#options.externalUrl(),
       // Who lost the leadership and has it again may send for no try that another leader has ended.
       confirm: async () => {
-        const { isFresh } = await confirmLeadership();
-        return { isFresh: () => isFresh() && this.#isOpen(id, notification.tries) };
+        const confirmed = await confirmLeadership();
+        return { isFresh: () => confirmed.isFresh() && this.#isOpen(id, notification.tries) };
       },
     };
     const overdue = new AbortController();
