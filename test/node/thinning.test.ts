@@ -156,6 +156,43 @@ describe('thinning, whatever the history,', () => {
   });
 });
 
+describe('members that count readings', () => {
+  /** A busy log: each common snapshot opens a minute, and what members take beside them follows it. */
+  const busy = fc.array(
+    fc.record({
+      minutes: fc.integer({ min: 1, max: 90 }),
+      readings: fc.integer({ min: 0, max: READINGS_BETWEEN_MAX }),
+    }),
+    { minLength: 2, maxLength: 200 },
+  );
+
+  test('keep the same for them, wherever each began to count and whatever else it took', () => {
+    fc.assert(
+      fc.property(busy, fc.infiniteStream(fc.boolean()), (steps, coin) => {
+        const newest = START + sum(steps.map(({ minutes }) => minutes)) * MINUTE;
+        const member = (counted: number): readonly KeptSnapshot[] => {
+          let [at, index, readings] = [START, 0, counted];
+          return steps.flatMap((each) => {
+            index += 100;
+            at += each.minutes * MINUTE;
+            readings += each.readings;
+            const common = { index, at, readings };
+            const own = { index: index + 50, at: at + 20_000, readings: readings + 1 };
+            return at < newest && coin.next().value === true ? [common, own] : [common];
+          });
+        };
+        // As they do it: after each snapshot.
+        const keptBefore = (snapshots: readonly KeptSnapshot[]): readonly number[] => {
+          let kept: readonly KeptSnapshot[] = [];
+          for (const each of snapshots) kept = thinned([...kept, each], 1);
+          return kept.filter(({ at }) => newest - at > 2 * HOUR).map(({ index }) => index);
+        };
+        expect(keptBefore(member(0))).toEqual(keptBefore(member(123_456_789)));
+      }),
+    );
+  });
+});
+
 describe('two weeks of a snapshot a minute', () => {
   test('leave 60, then one an hour, then four a day: 140 or so', () => {
     const all = Array.from({ length: 14 * 24 * 60 }, (_, i): KeptSnapshot => {
@@ -193,6 +230,10 @@ function slotFirsts(snapshots: readonly KeptSnapshot[], slotMs = 6 * HOUR): read
       return Math.floor(before / slotMs) < Math.floor(at / slotMs);
     })
     .map(({ index }) => index);
+}
+
+function sum(numbers: readonly number[]): number {
+  return numbers.reduce((a, b) => a + b, 0);
 }
 
 function sumOf(snapshots: readonly KeptSnapshot[]): number {

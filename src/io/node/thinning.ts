@@ -68,8 +68,25 @@ function recent(all: readonly KeptSnapshot[], newest: KeptSnapshot): readonly Ke
   return [...wanted].slice(0, RECENT_MAX);
 }
 
-/** Adds one wherever too many readings would lie between two neighbours. */
+/**
+ * Adds one wherever too many readings would lie between two neighbours: if possible the first of a
+ * minute, which all members have.
+ */
 function bridged(
+  all: readonly KeptSnapshot[],
+  kept: ReadonlySet<KeptSnapshot>,
+): readonly KeptSnapshot[] {
+  const counted = all.filter(({ readings }) => readings !== null);
+  const firsts = new Set([...kept, ...firstOfSlots(counted, MINUTE_MS)]);
+  const some = bridgedBy(
+    all.filter((each) => firsts.has(each)),
+    kept,
+  );
+  return bridgedBy(all, new Set(some));
+}
+
+/** The same, by the last of `all` that is near enough. */
+function bridgedBy(
   all: readonly KeptSnapshot[],
   kept: ReadonlySet<KeptSnapshot>,
 ): readonly KeptSnapshot[] {
