@@ -36,6 +36,13 @@ export function compiledExpression(expression: string): RE2JS {
   return kept(expression).compiled;
 }
 
+/** Whether an expression was refused because it is over a limit, and not because it is none. */
+export function isOverLimit(fault: string): boolean {
+  return /\bit (?:has|compiles to|takes) over \d+ (?:characters: use|instructions|steps)/.test(
+    fault,
+  );
+}
+
 function sizeFault(expression: string): string | null {
   if (expression.length > LIMITS.expression) {
     return `it has over ${LIMITS.expression} characters: use several shorter ones`;

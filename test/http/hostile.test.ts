@@ -64,6 +64,103 @@ describe('bodies', () => {
     expect(answer.status).toBe(413);
   });
 
+  it.each([
+    ['a list that nests for ever', '['.repeat(300_000), 'it ends in the middle'],
+    ['objects in objects', `[${'{"a":'.repeat(300_000)}`, 'it ends in the middle'],
+    [
+      'a string of escapes that never ends',
+      `["${'\\u0041'.repeat(100_000)}`,
+      'it ends in the middle',
+    ],
+    ['an alert that nests deep', `[${'['.repeat(99)}${']'.repeat(99)}]`, 'nests over 16 deep'],
+    ['a number of ten million digits', `[{"labels":${'9'.repeat(1e7)}}]`, 'of over 1024 digits'],
+    ['one label of 8 MB', `[{"labels":{"a":"${'x'.repeat(8e6)}"}}]`, 'has over 4194304 bytes'],
+    [
+      'a hundred thousand labels',
+      `[{"labels":{${Array.from({ length: 1e5 }, (_, i) => `"l${i}":"1"`).join()}}}]`,
+      'holds over 2048 values',
+    ],
+    ['one key, again and again', `[{${'"a":1,'.repeat(1e5)}"a":1}]`, 'holds over 2048 values'],
+  ])('%s costs itself', async (_, body, message) => {
+    const desk = await openDesk();
+    const answer = await desk.post('/api/v2/alerts', body);
+    expect([400, answer.json()]).toEqual([answer.status, expect.stringContaining(message)]);
+    // A bad alert among good ones costs no other.
+    if (!body.endsWith(']')) return;
+    const mixed = `${body.slice(0, -1)},{"labels":{"alertname":"Good"}}]`;
+    expect((await desk.post('/api/v2/alerts', mixed)).json()).toContain(`${message}`);
+    expect((await desk.get('/api/v2/alerts')).json()).toMatchObject([
+      { labels: { alertname: 'Good' } },
+    ]);
+  });
+
+  it.each([
+    ['alerts', '/api/v2/alerts', `[${'{},'.repeat(HTTP_LIMITS.alertsPerRequest)}{}]`],
+    ['lines', '/tocsin/v1/observations', 'a 1\n'.repeat(HTTP_LIMITS.readingsPerRequest + 1)],
+    [
+      'readings',
+      '/tocsin/v1/observations',
+      JSON.stringify({
+        readings: Array.from({ length: HTTP_LIMITS.readingsPerRequest + 1 }, () => ({
+          series: 'a',
+          value: 1,
+        })),
+      }),
+    ],
+  ])('too many %s are refused whole, and counted by the limit', async (_, path, body) => {
+    const desk = await openDesk();
+    const answer = await desk.request(path, {
+      method: 'POST',
+      headers: { 'content-encoding': 'gzip' },
+      body: gzipSync(body),
+    });
+    expect(answer.status).toBe(413);
+    expect(answer.json()).toMatch(/^the body has over \d+ (items|readings): send it in parts$/);
+    expect(desk.node.view().index).toBe(1);
+    expect((await desk.get('/metrics')).text).toContain('tocsin_over_limit_total{limit="items"} 1');
+  });
+
+  it('a silence nests no deeper and holds no more than others', async () => {
+    const desk = await openDesk();
+    for (const body of [
+      '['.repeat(99) + ']'.repeat(99),
+      `{"matchers":[${'{},'.repeat(3_000)}{}]}`,
+      `{"comment":"${'x'.repeat(1024 * 1024)}"}`,
+    ]) {
+      expect(await desk.post('/api/v2/silences', body)).toMatchObject({ status: 413 });
+    }
+    for (const body of ['', '{', '{} {}', '{},{}', '{}]']) {
+      const answer = await desk.post('/api/v2/silences', body);
+      expect([answer.status, answer.json()]).toEqual([
+        400,
+        expect.stringContaining('the body is not JSON'),
+      ]);
+    }
+  });
+
+  it('bodies that together hold too much are refused for now, and a usual push is not', async () => {
+    const desk = await openDesk();
+    const piece = 'x'.repeat(1024 * 1024);
+    let answers = '';
+    for (let n = 0; n < 4; n++) {
+      const socket = await rawConnection(desk);
+      socket.on('data', (chunk: Buffer) => (answers += chunk.toString()));
+      socket.write(
+        `POST /api/v2/alerts HTTP/1.1\r\nHost: a\r\nContent-Length: ${15 * piece.length}\r\n\r\n`,
+      );
+      for (let i = 0; i < 14; i++) socket.write(piece);
+    }
+    await expect.poll(() => answers).toMatch(/^HTTP\/1\.1 503 [^]*Retry-After: 1\r\n/i);
+    const usual = Array.from({ length: 256 }, (_, i) => ({ labels: { alertname: `A${i}` } }));
+    expect(await desk.post('/api/v2/alerts', usual)).toMatchObject({ status: 200 });
+    const { text } = await desk.get('/metrics');
+    expect(text).toMatch(/tocsin_over_limit_total\{limit="bytes-in-flight"\} [1-9]/);
+    for (const socket of sockets.splice(0)) socket.destroy();
+    await expect
+      .poll(async () => (await desk.get('/metrics')).text)
+      .toContain('tocsin_request_bytes_in_flight 0');
+  });
+
   it('what only claims to be gzip is a 400', async () => {
     const desk = await openDesk();
     const headers = { 'content-encoding': 'gzip' };

@@ -3,10 +3,11 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { batchFromWire, batchToWire, type Command } from '../../src/commands/command.ts';
-import { pushCommands, readPostedAlerts } from '../../src/io/http/alertmanager/posted-alerts.ts';
+import { PostedAlerts, pushCommands } from '../../src/io/http/alertmanager/posted-alerts.ts';
 import { readPostedSilence } from '../../src/io/http/alertmanager/posted-silence.ts';
 import { readTime, timeText } from '../../src/io/http/alertmanager/times.ts';
-import { observeCommands, readingsOfJson } from '../../src/io/http/tocsin/observations.ts';
+import { observeCommands, Readings } from '../../src/io/http/tocsin/observations.ts';
+import type { Lateness } from '../../src/io/http/modules.ts';
 import { normalSeriesName } from '../../src/io/monitors/series-name.ts';
 import { HandClock } from '../support/hand-clock.ts';
 import { InstantNode } from '../support/instant-node.ts';
@@ -17,6 +18,7 @@ const rules = {
   keepsEmptyAnnotations: true,
   now: NOON,
   resolveTimeoutMs: 300_000,
+  over: () => undefined,
 };
 
 /** Mostly what is meant, with anything at all in between. */
@@ -63,9 +65,10 @@ describe('laws of posted things', () => {
   it('an alert is stored or named as a problem, and a stored one survives the log', () => {
     fc.assert(
       fc.property(fc.array(alertish, { maxLength: 5 }), (posted) => {
-        const alerts = readPostedAlerts(sent(posted) as readonly unknown[], rules);
-        expect(alerts.alerts.length + alerts.problems.length).toBe(posted.length);
-        survivesTheLog(pushCommands('law', alerts.alerts));
+        const alerts = new PostedAlerts(rules);
+        alerts.read(sent(posted) as readonly unknown[], 0);
+        expect(alerts.alerts.length + alerts.problems.count).toBe(posted.length);
+        survivesTheLog([...pushCommands('law', alerts.alerts)]);
       }),
       { numRuns: 500 },
     );
@@ -100,12 +103,11 @@ describe('laws of posted things', () => {
     const readingish = fc.record({ series: mostly(word), value: mostly(fc.double()) });
     fc.assert(
       fc.property(fc.array(readingish, { maxLength: 5 }), (posted) => {
-        const readings = readingsOfJson(sent(posted), {
-          normalSeriesName,
-          lateness: () => 'on-time',
-        });
-        if (!readings.ok) return;
-        const commands = observeCommands(node, readings.value);
+        const names = { normalSeriesName, lateness: (): Lateness => 'on-time' };
+        const readings = new Readings(names, () => undefined);
+        readings.readJson(sent(posted) as readonly unknown[], 0);
+        expect(readings.count).toBe(posted.length);
+        const commands = [...observeCommands(node, readings.value)];
         const values = commands.flatMap((command) => [...command.values]);
         expect(values).toEqual(readings.value.map(({ value }) => value));
         survivesTheLog(commands);

@@ -50,6 +50,7 @@ async function figures(): Promise<readonly string[]> {
     revision: '',
     integrations: ['webhook'],
     dropReasons: ['queue-full'],
+    limits: ['items'],
   });
   onTestFinished(() => metrics.close());
   metrics.watch(new InstantNode(clock));

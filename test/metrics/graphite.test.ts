@@ -23,6 +23,7 @@ function freshMetrics(clock: Clock) {
     revision: 'abc',
     integrations: ['webhook'],
     dropReasons: ['queue-full', 'refused'],
+    limits: ['items'],
   });
   onTestFinished(() => metrics.close());
   metrics.watch(new InstantNode(clock));

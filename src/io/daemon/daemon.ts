@@ -17,6 +17,7 @@ import { backupOf } from '../disk/backup-format.ts';
 import { SnapshotWriteFailed } from '../disk/snapshot-store.ts';
 import { LogFailed } from '../../log/damage.ts';
 import { clientTime, type Reloaded } from '../http/modules.ts';
+import { REFUSING_LIMITS } from '../http/limits.ts';
 import { createHttpServer } from '../http/server.ts';
 import { startGraphitePush } from '../metrics/graphite-push.ts';
 import { createMetrics, type Metrics } from '../metrics/metrics.ts';
@@ -168,6 +169,7 @@ class Daemon {
       revision: '',
       integrations: [...this.#notifiers.byType.keys()],
       dropReasons: [...Object.keys(this.#ledger.dropped), 'refused'],
+      limits: REFUSING_LIMITS,
     });
     cleanups.add('metrics', () => this.#metrics.close());
   }

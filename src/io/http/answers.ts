@@ -32,11 +32,25 @@ export function onlyMethods(app: Hono<HttpEnv>, methods: Readonly<Record<string,
   }
 }
 
-/** Several problems in one text, at most so many by name. */
-export function joinedProblems(problems: readonly string[]): string {
-  const named = problems.slice(0, HTTP_LIMITS.problemsNamed);
-  const more = problems.length - named.length;
-  return [...named, ...(more > 0 ? [`and ${more} more`] : [])].join('; ');
+/** The problems of one body: all are counted, and some are named, because a body may hold millions. */
+export class Problems {
+  readonly #named: string[] = [];
+  #count = 0;
+
+  get count(): number {
+    return this.#count;
+  }
+
+  add(problem: string): void {
+    this.#count++;
+    if (this.#named.length < HTTP_LIMITS.problemsNamed) this.#named.push(problem);
+  }
+
+  /** All in one text. */
+  text(): string {
+    const more = this.#count - this.#named.length;
+    return [...this.#named, ...(more > 0 ? [`and ${more} more`] : [])].join('; ');
+  }
 }
 
 export type Refusal = Extract<Proposed, { readonly ok: false }>;

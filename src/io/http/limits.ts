@@ -8,6 +8,34 @@ import { availableParallelism } from 'node:os';
 export const HTTP_LIMITS = {
   /** Bytes of a request body, also after unpacking: 10,000 alerts with rich texts fit. */
   bodyBytes: 16 * 1024 * 1024,
+  /** Bytes of a body that is one thing, such as a silence, and no list. */
+  documentBytes: 1024 * 1024,
+  /** Bytes that all bodies under way hold together, beyond what each may hold. */
+  bytesInFlight: 32 * 1024 * 1024,
+  /** Bytes that each request may hold whatever the others do: a push of Prometheus fits. */
+  bytesOfEach: 256 * 1024,
+  /** What an alert counts as, beside its text: it becomes some objects. */
+  bytesPerAlert: 512,
+  /** The same for a reading. */
+  bytesPerReading: 128,
+  /** Alerts in one push; Prometheus sends at most 256. */
+  alertsPerRequest: 32_768,
+  /** Readings in one request. */
+  readingsPerRequest: 65_536,
+  /** Bytes of one item of a list: what takes more text than an alert may have. */
+  itemBytes: 4 * 1024 * 1024,
+  /** Values in one item of a list, or in a document: 256 labels and 256 annotations are 516. */
+  itemValues: 2_048,
+  /** Depth of what stands in one item of a list: an alert nests two deep. */
+  nesting: 16,
+  /** Characters of a number or a word outside quotes. */
+  numberLength: 1_024,
+  /** Characters of a line with a reading, as in carbon. */
+  lineLength: 8_192,
+  /** Bytes of a body that are read in one piece. */
+  sliceBytes: 64 * 1024,
+  /** After that long, bodies wait for the event loop to do what else there is. */
+  turnMs: 10,
   /** A client that needs longer for its headers holds a connection and does nothing else. */
   headersTimeoutMs: 10_000,
   /** Time for a whole request to arrive; Prometheus itself gives up after 10 s. */
@@ -23,12 +51,14 @@ export const HTTP_LIMITS = {
   concurrentGets: Math.max(8, availableParallelism()),
   /** Rows of a list that are turned into JSON before other work gets its turn: about 5 ms. */
   rowsPerSlice: 500,
-  /** Text of the alerts in one command, in UTF-16 units: three bytes each stay below a batch. */
-  textPerCommand: 1024 * 1024,
-  /** Alerts in one command: a quarter of what one may hold. */
-  alertsPerCommand: 4_096,
-  /** Readings in one command, as in the carbon intake. */
-  readingsPerCommand: 8_192,
+  /** Text of one alert, in UTF-16 units: three bytes each stay below a batch. */
+  textPerAlert: 1024 * 1024,
+  /** Text of the alerts in one command, unless one alert has more: some milliseconds to fold. */
+  textPerCommand: 256 * 1024,
+  /** Alerts in one command: some ten milliseconds to fold. */
+  alertsPerCommand: 1_024,
+  /** Readings in one command: some ten milliseconds to fold. */
+  readingsPerCommand: 4_096,
   /** Problems that one answer names; a broken sender repeats the same one. */
   problemsNamed: 20,
   /** Clients of the event stream; each costs a write for each applied entry. */
@@ -48,3 +78,21 @@ export const HTTP_LIMITS = {
   /** How long `close` waits for answers under way before it cuts connections. */
   drainMs: 5_000,
 } as const;
+
+/** The limits because of which requests are refused, as `tocsin_over_limit_total` names them. */
+export const REFUSING_LIMITS = [
+  'body-bytes',
+  'bytes-in-flight',
+  'items',
+  'item-bytes',
+  'item-values',
+  'nesting',
+  'number-length',
+  'line-length',
+  'label-count',
+  'label-name',
+  'label-value',
+  'expression',
+] as const;
+
+export type LimitName = (typeof REFUSING_LIMITS)[number];

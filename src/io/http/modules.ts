@@ -6,6 +6,8 @@
 import type { HttpBindings } from '@hono/node-server';
 import type { Matcher } from '../../commands/matchers.ts';
 import type { LocalTimeIn } from '../../projections/muting.ts';
+import type { LimitName } from './limits.ts';
+import type { RequestWork } from './request-work.ts';
 import type {
   Clock,
   Logger,
@@ -99,11 +101,16 @@ export interface HttpCounters {
   readonly alertsReceived: (count: number) => void;
   readonly alertsInvalid: (count: number) => void;
   readonly readingsDropped: (reason: 'refused' | 'not-committed' | 'late', count: number) => void;
+  /** A request, or a part of one, was refused because of a limit. */
+  readonly overLimit: (limit: LimitName) => void;
+  /** What bodies under way hold together, of `HTTP_LIMITS.bytesInFlight`. */
+  readonly bytesInFlight: (bytes: number) => void;
 }
 
 /** The type of a hono context here: with Node's own request and answer. */
 export interface HttpEnv {
   Bindings: HttpBindings;
+  Variables: { readonly work: RequestWork };
 }
 
 /** The time as of which an answer is true: that of the log, which no leap of a clock is in. */

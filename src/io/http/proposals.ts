@@ -7,26 +7,31 @@ import type { Command } from '../../commands/command.ts';
 import type { Intake, Proposed } from '../ports.ts';
 
 /**
- * Proposes each command in turn. The answer is that of the last one, or of the first that was
- * refused; its message then says how much was committed before. `committed` hears of each that was.
+ * Proposes each command in turn; each is made when the one before is committed. The answer is that of
+ * the last one, or of the first that was refused; its message then says how much was committed
+ * before. `committed` is called with each that was. Null: there was no command.
  */
 export async function proposeInTurn<Each extends Command>(
   intake: Intake,
-  [first, ...rest]: readonly [Each, ...Each[]],
+  commands: Iterable<Each>,
   committed: (command: Each) => void = () => undefined,
-): Promise<Proposed> {
-  let proposed = await intake.propose([first]);
-  if (proposed.ok) committed(first);
-  for (const [i, command] of rest.entries()) {
-    if (!proposed.ok) return withCount(proposed, i, rest.length + 1);
-    proposed = await intake.propose([command]);
-    if (proposed.ok) committed(command);
+): Promise<Proposed | null> {
+  let last: Proposed | null = null;
+  let doneCount = 0;
+  for (const command of commands) {
+    last = await intake.propose([command]);
+    if (!last.ok) return withCount(last, doneCount);
+    committed(command);
+    doneCount++;
   }
-  return withCount(proposed, rest.length, rest.length + 1);
+  return last;
 }
 
-function withCount(proposed: Proposed, doneCount: number, count: number): Proposed {
-  if (proposed.ok || doneCount === 0) return proposed;
-  const message = `${proposed.message} (${doneCount} of ${count} parts were committed before)`;
-  return { ...proposed, message };
+function withCount(
+  refused: Extract<Proposed, { readonly ok: false }>,
+  doneCount: number,
+): Proposed {
+  if (doneCount === 0) return refused;
+  const parts = doneCount === 1 ? 'the first part was' : `the first ${doneCount} parts were`;
+  return { ...refused, message: `${refused.message} (${parts} committed before)` };
 }

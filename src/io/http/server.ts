@@ -17,6 +17,7 @@ import { HTTP_LIMITS } from './limits.ts';
 import type { HttpEnv, HttpModules, HttpOptions } from './modules.ts';
 import { pageRoutes } from './page.ts';
 import { cleanPaths, pathReader } from './paths.ts';
+import { requestWork } from './request-work.ts';
 import { EventStreams } from './tocsin/events.ts';
 import { tocsinRoutes } from './tocsin/routes.ts';
 
@@ -45,6 +46,7 @@ function routesOf(options: HttpOptions, modules: HttpModules, events: EventStrea
   const apiRoot = `${prefix}/api/v2`;
   const app = new Hono<HttpEnv>({ getPath: pathReader(apiRoot) });
   app.use(cleanPaths(apiRoot));
+  app.use(requestWork(modules.counters));
   app.onError((error, c) => {
     const { method, path } = c.req;
     logger.error('request failed', { method, path, error: error.stack ?? error.message });

@@ -26,6 +26,8 @@ export interface MetricsOptions {
   readonly integrations: readonly string[];
   /** Reasons for which readings are dropped. */
   readonly dropReasons: readonly string[];
+  /** Limits because of which requests are refused. */
+  readonly limits: readonly string[];
 }
 
 export interface Metrics extends NodeObserver {
@@ -41,6 +43,8 @@ export interface Metrics extends NodeObserver {
   readingsDropped(reason: string, count: number): void;
   alertsReceived(count: number): void;
   alertsInvalid(count: number): void;
+  overLimit(limit: string): void;
+  bytesInFlight(bytes: number): void;
   /** A configuration was read again: whether it was applied, and when, in epoch milliseconds. */
   configReloaded(ok: boolean, at: number): void;
   /** Stops the watch of the event loop. */
@@ -69,6 +73,8 @@ export function createMetrics(options: MetricsOptions): Metrics {
     },
     alertsReceived: (count) => counts.alertsReceived.inc(count),
     alertsInvalid: (count) => counts.alertsInvalid.inc(count),
+    overLimit: (limit) => counts.overLimit.inc({ limit }),
+    bytesInFlight: (bytes) => counts.bytesInFlight.set(bytes),
     configReloaded: (ok, at) => {
       counts.reloadOk.set(ok ? 1 : 0);
       if (ok) counts.reloadedAt.set(at / 1000);
@@ -101,7 +107,7 @@ const RESULTS: readonly Outcome['result'][] = ['delivered', 'retry', 'rejected',
 
 type Counters = ReturnType<typeof counters>;
 
-function counters({ integrations }: MetricsOptions, registers: Registers) {
+function counters({ integrations, limits }: MetricsOptions, registers: Registers) {
   const notifications = new Counter({
     name: 'tocsin_notifications_total',
     help: 'Tries to tell somebody, by type of integration and by what became of them.',
@@ -118,6 +124,13 @@ function counters({ integrations }: MetricsOptions, registers: Registers) {
     registers,
   });
   for (const integration of integrations) unreadable.inc({ integration }, 0);
+  const overLimit = new Counter({
+    name: 'tocsin_over_limit_total',
+    help: 'Requests over HTTP, or parts of them, that were refused, by the limit that they exceed.',
+    labelNames: ['limit'],
+    registers,
+  });
+  for (const limit of limits) overLimit.inc({ limit }, 0);
   return {
     notifications,
     unreadable,
@@ -135,6 +148,12 @@ function counters({ integrations }: MetricsOptions, registers: Registers) {
     alertsInvalid: new Counter({
       name: 'tocsin_alerts_invalid_total',
       help: 'Alerts that were pushed to this node over API v2 and refused.',
+      registers,
+    }),
+    overLimit,
+    bytesInFlight: new Gauge({
+      name: 'tocsin_request_bytes_in_flight',
+      help: 'Bytes that the bodies of requests under way hold together, of at most 32 MiB.',
       registers,
     }),
     append: new Histogram({

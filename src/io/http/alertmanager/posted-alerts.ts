@@ -1,12 +1,14 @@
 /**
  * `POST /api/v2/alerts`: from JSON to commands, with Alertmanager's rules for what is an alert.
  *
- * Promise: one pass over what was parsed; a bad alert costs itself and no other, and is named by
+ * Promise: each alert is read once; a bad alert costs itself and no other, and is named by
  * its place. Times that are not set stay so: the fold fills them in, when it is known how late it
  * is (docs/adr/0002).
  */
 
 import type { PushAlerts, PushedAlert } from '../../../commands/alerts.ts';
+import { Problems } from '../answers.ts';
+import { Oversized } from '../json-slices.ts';
 import { HTTP_LIMITS } from '../limits.ts';
 import { fieldNames, fieldsOf, textOf } from './posted-fields.ts';
 import { readAnnotations, readLabels, type LabelRules } from './posted-labels.ts';
@@ -18,53 +20,57 @@ export interface PostedAlertRules extends LabelRules {
   readonly resolveTimeoutMs: number;
 }
 
-export interface PostedAlerts {
-  readonly alerts: readonly PushedAlert[];
+/** The alerts of one body, which comes in slices. */
+export class PostedAlerts {
+  readonly #rules: PostedAlertRules;
+  readonly #alerts: PushedAlert[] = [];
   /** A sentence for each alert that was refused. */
-  readonly problems: readonly string[];
-}
+  readonly problems = new Problems();
 
-export function readPostedAlerts(
-  posted: readonly unknown[],
-  rules: PostedAlertRules,
-): PostedAlerts {
-  const alerts: PushedAlert[] = [];
-  const problems: string[] = [];
-  for (let i = 0; i < posted.length; i++) {
-    const alert = readAlert(posted[i], rules);
-    if (typeof alert === 'string') problems.push(`alerts[${i}]: ${alert}`);
-    else alerts.push(alert);
+  constructor(rules: PostedAlertRules) {
+    this.#rules = rules;
   }
-  return { alerts, problems };
+
+  get alerts(): readonly PushedAlert[] {
+    return this.#alerts;
+  }
+
+  /** Reads a slice; `first` is the place of its first item in the body. */
+  read(posted: readonly unknown[], first: number): void {
+    for (let i = 0; i < posted.length; i++) {
+      const alert = readAlert(posted[i], this.#rules);
+      if (typeof alert === 'string') this.problems.add(`alerts[${first + i}]: ${alert}`);
+      else this.#alerts.push(alert);
+    }
+  }
 }
 
 /** The alerts as commands, each small enough for one log entry. */
-export function pushCommands(
+export function* pushCommands(
   source: string,
   alerts: readonly PushedAlert[],
-): readonly PushAlerts[] {
-  const commands: PushAlerts[] = [];
+): Generator<PushAlerts> {
   let start = 0;
   let text = 0;
-  const cut = (end: number): void => {
-    if (end > start) commands.push({ kind: 'alerts', source, alerts: alerts.slice(start, end) });
-    start = end;
-    text = 0;
-  };
-  for (const [i, alert] of alerts.entries()) {
-    const length = lengthOf(alert);
-    if (text + length > HTTP_LIMITS.textPerCommand) cut(i);
-    if (i - start === HTTP_LIMITS.alertsPerCommand) cut(i);
+  for (let i = 0; i < alerts.length; i++) {
+    const length = lengthOf(alerts[i] as PushedAlert);
+    const isFull =
+      text + length > HTTP_LIMITS.textPerCommand || i - start === HTTP_LIMITS.alertsPerCommand;
+    if (isFull && i > start) {
+      yield { kind: 'alerts', source, alerts: alerts.slice(start, i) };
+      start = i;
+      text = 0;
+    }
     text += length;
   }
-  cut(alerts.length);
-  return commands;
+  if (alerts.length > start) yield { kind: 'alerts', source, alerts: alerts.slice(start) };
 }
 
 const FIELDS = fieldNames('labels', 'annotations', 'startsAt', 'endsAt', 'generatorURL');
 
 /** An alert, or what is wrong with it. */
 function readAlert(posted: unknown, rules: PostedAlertRules): PushedAlert | string {
+  if (posted instanceof Oversized) return posted.message;
   if (typeof posted !== 'object' || posted === null) return 'is not an object';
   const fields = fieldsOf(posted, FIELDS);
   const labels = readLabels(fields['labels'], rules);
@@ -87,8 +93,8 @@ function readAlert(posted: unknown, rules: PostedAlertRules): PushedAlert | stri
     endsAt: storedTime(endsAt),
     generatorUrl: generatorUrl.value,
   };
-  if (lengthOf(alert) > HTTP_LIMITS.textPerCommand) {
-    return `all texts together have over ${HTTP_LIMITS.textPerCommand} characters`;
+  if (lengthOf(alert) > HTTP_LIMITS.textPerAlert) {
+    return `all texts together have over ${HTTP_LIMITS.textPerAlert} characters`;
   }
   return alert;
 }

@@ -9,17 +9,21 @@ import { LIMITS } from '../../../commands/limits.ts';
 import { annotationsFrom, labelsFrom, type Labels } from '../../../commands/labels.ts';
 import { matchedTextFault, nameFault } from './names.ts';
 import { textOf } from './posted-fields.ts';
+import type { LimitName } from '../limits.ts';
 
 export interface LabelRules {
   readonly classicNames: boolean;
   /** False while a member of the cluster could not read an annotation whose value is empty. */
   readonly keepsEmptyAnnotations: boolean;
+  /** Called with the limit that something exceeds. */
+  readonly over: (limit: LimitName) => void;
 }
 
 /** The labels without those that are empty, or a text that says what is wrong with them. */
 export function readLabels(posted: unknown, rules: LabelRules): Labels | string {
   const pairs = readPairs(
     posted,
+    rules,
     (name, value) =>
       value !== '' && (nameFault(name, rules.classicNames) ?? matchedTextFault(name, value)),
   );
@@ -28,7 +32,7 @@ export function readLabels(posted: unknown, rules: LabelRules): Labels | string 
 
 /** The annotations, or a text that says what is wrong with them. */
 export function readAnnotations(posted: unknown, rules: LabelRules): Labels | string {
-  const pairs = readPairs(posted, (name) => nameFault(name, rules.classicNames));
+  const pairs = readPairs(posted, rules, (name) => nameFault(name, rules.classicNames));
   if (typeof pairs === 'string') return pairs;
   return rules.keepsEmptyAnnotations ? annotationsFrom(pairs) : labelsFrom(pairs);
 }
@@ -37,20 +41,28 @@ type Pair = readonly [name: string, value: string];
 
 function readPairs(
   posted: unknown,
+  { over }: LabelRules,
   faultOf: (name: string, value: string) => string | null | false,
 ): readonly Pair[] | string {
   if (posted === undefined || posted === null) return [];
   if (typeof posted !== 'object' || Array.isArray(posted)) return 'is not an object';
   const values = posted as Readonly<Record<string, unknown>>;
   const keys = Object.keys(values);
-  if (keys.length > LIMITS.labelsPerAlert) return `has over ${LIMITS.labelsPerAlert} entries`;
+  if (keys.length > LIMITS.labelsPerAlert) {
+    over('label-count');
+    return `has over ${LIMITS.labelsPerAlert} entries`;
+  }
   const pairs: Pair[] = [];
   for (const key of keys) {
     const name = key.toWellFormed();
     const value = textOf(name, values[key]);
+    const fault = value.ok ? faultOf(name, value.value) : value.message;
+    if (typeof fault === 'string') {
+      if (name.length > LIMITS.labelName) over('label-name');
+      else if (/ has over \d+ characters/.test(fault)) over('label-value');
+      return fault;
+    }
     if (!value.ok) return value.message;
-    const fault = faultOf(name, value.value);
-    if (typeof fault === 'string') return fault;
     pairs.push([name, value.value]);
   }
   return pairs;

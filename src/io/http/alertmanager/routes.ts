@@ -12,10 +12,10 @@ import { readsEmptyAnnotations } from '../../../projections/reducers.ts';
 import { EXPIRED_KEEP_MS, silenceStatus } from '../../../projections/silences.ts';
 import type { State } from '../../../projections/state.ts';
 import { get } from '../../../projections/table.ts';
-import { joinedProblems, jsonList, onlyMethods, problem, refused } from '../answers.ts';
+import { jsonList, onlyMethods, problem, refused } from '../answers.ts';
 import { caughtUp } from '../caught-up.ts';
 import { configText } from '../config-text.ts';
-import { HTTP_LIMITS } from '../limits.ts';
+import { HTTP_LIMITS, type LimitName } from '../limits.ts';
 import {
   clientTime,
   localTimeOf,
@@ -26,10 +26,11 @@ import {
 } from '../modules.ts';
 import { sameSiteChanges, shared } from '../origins.ts';
 import { proposeInTurn } from '../proposals.ts';
-import { jsonBody } from '../request-body.ts';
+import { jsonBody, listBody, refusedBody } from '../request-body.ts';
+import { expressionTurn } from '../request-work.ts';
 import { alertRows, groupRows } from './alert-rows.ts';
 import type { Moment } from './holders.ts';
-import { pushCommands, readPostedAlerts } from './posted-alerts.ts';
+import { PostedAlerts, pushCommands } from './posted-alerts.ts';
 import { readPostedSilence } from './posted-silence.ts';
 import { QueryText } from './query-text.ts';
 import { alertQuery, filtersOf, switchesOf } from './query.ts';
@@ -52,13 +53,13 @@ export function alertmanagerRoutes(options: HttpOptions, modules: HttpModules): 
     const receivers = modules.node.view().state.config?.command.config.receivers ?? [];
     return c.json(receivers.map(({ name }) => ({ name })));
   });
-  app.get('/alerts', (c) => {
-    const query = alertQuery(c, modules);
+  app.get('/alerts', async (c) => {
+    const query = await expressionTurn(c, () => alertQuery(c, modules));
     if (!query.ok) return problem(c, 400, query.message);
     return jsonList(c, alertRows(momentOf(modules), query.value));
   });
-  app.get('/alerts/groups', (c) => {
-    const query = alertQuery(c, modules);
+  app.get('/alerts/groups', async (c) => {
+    const query = await expressionTurn(c, () => alertQuery(c, modules));
     if (!query.ok) return problem(c, 400, query.message);
     return jsonList(c, groupRows(momentOf(modules), query.value));
   });
@@ -143,28 +144,29 @@ async function postAlerts(
   { classicNames }: HttpOptions,
   { node, counters }: HttpModules,
 ): Promise<Response> {
-  const body = await jsonBody(c);
-  if (!body.ok) return problem(c, body.status, body.message);
-  // Go writes a list without items as null.
-  const posted = body.value ?? [];
-  if (!Array.isArray(posted)) return problem(c, 400, 'the body is not a list of alerts');
   const view = node.view();
   const resolveTimeoutMs = view.state.config?.command.config.resolveTimeoutMs ?? 5 * 60_000;
   const now = clientTime(node);
-  const { alerts, problems } = readPostedAlerts(posted, {
+  const posted = new PostedAlerts({
     classicNames,
     keepsEmptyAnnotations: readsEmptyAnnotations(view.state),
     now,
     resolveTimeoutMs,
+    over: (limit) => c.var.work.over(limit),
   });
+  const body = await listBody(c, {
+    itemsMax: HTTP_LIMITS.alertsPerRequest,
+    bytesPerItem: HTTP_LIMITS.bytesPerAlert,
+    use: (items, first) => posted.read(items, first),
+  });
+  if (!body.ok) return refusedBody(c, body);
+  if (!body.value) return problem(c, 400, 'the body is not a list of alerts');
+  const { alerts, problems } = posted;
   counters.alertsReceived(alerts.length);
-  counters.alertsInvalid(problems.length);
-  const [first, ...rest] = pushCommands(sourceOf(c), alerts);
-  if (first !== undefined) {
-    const proposed = await proposeInTurn(node, [first, ...rest]);
-    if (!proposed.ok) return refused(c, proposed);
-  }
-  if (problems.length > 0) return problem(c, 400, joinedProblems(problems));
+  counters.alertsInvalid(problems.count);
+  const proposed = await proposeInTurn(node, pushCommands(sourceOf(c), alerts));
+  if (proposed?.ok === false) return refused(c, proposed);
+  if (problems.count > 0) return problem(c, 400, problems.text());
   return c.body(null, 200);
 }
 
@@ -175,9 +177,9 @@ function sourceOf(c: Context<HttpEnv>): string {
   return source.slice(0, LIMITS.name).toWellFormed();
 }
 
-function getSilences(c: Context<HttpEnv>, modules: HttpModules): Response {
+async function getSilences(c: Context<HttpEnv>, modules: HttpModules): Promise<Response> {
   const query = new QueryText(c.req.url);
-  const matchers = filtersOf(query, modules);
+  const matchers = await expressionTurn(c, () => filtersOf(query, modules));
   if (!matchers.ok) return problem(c, 400, matchers.message);
   const shows = switchesOf(query, ['active', 'pending', 'expired']);
   const { state, now } = momentOf(modules);
@@ -190,11 +192,17 @@ async function postSilence(
   { node, random }: HttpModules,
 ): Promise<Response> {
   const body = await jsonBody(c);
-  if (!body.ok) return problem(c, body.status, body.message);
+  if (!body.ok) return refusedBody(c, body);
   const now = clientTime(node);
   const view = node.view();
   const keepsEmptyAnnotations = readsEmptyAnnotations(view.state);
-  const silence = readPostedSilence(body.value, { classicNames, keepsEmptyAnnotations, now });
+  const rules = {
+    classicNames,
+    keepsEmptyAnnotations,
+    now,
+    over: (limit: LimitName) => c.var.work.over(limit),
+  };
+  const silence = await expressionTurn(c, () => readPostedSilence(body.value, rules));
   if (!silence.ok) return problem(c, 400, silence.message);
   const { id } = silence.value;
   if (id !== '' && get(view.state.silences, id) === undefined) return noSilence(c, id);

@@ -5,7 +5,7 @@ import { z } from 'zod';
 import type { MembershipAnswer, NodeHandle } from '../../ports.ts';
 import { problem } from '../answers.ts';
 import type { HttpEnv, HttpModules } from '../modules.ts';
-import { jsonBody } from '../request-body.ts';
+import { jsonBody, refusedBody } from '../request-body.ts';
 
 /** `DELETE /tocsin/v1/members/:node`, with a name or a node id. */
 export async function removeMember(c: Context<HttpEnv>, { node }: HttpModules): Promise<Response> {
@@ -19,7 +19,7 @@ const transferSchema = z.object({ to: z.string().nullable() });
 /** `POST /tocsin/v1/leader` with `{"to": NODE}`, or null to leave the choice to the leader. */
 export async function transferLead(c: Context<HttpEnv>, { node }: HttpModules): Promise<Response> {
   const body = await jsonBody(c);
-  if (!body.ok) return problem(c, body.status, body.message);
+  if (!body.ok) return refusedBody(c, body);
   const parsed = transferSchema.safeParse(body.value);
   if (!parsed.success) return problem(c, 400, 'the body must be {"to": NODE} or {"to": null}');
   const { to } = parsed.data;

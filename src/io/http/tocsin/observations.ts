@@ -10,7 +10,9 @@
 
 import type { Observe } from '../../../commands/observe.ts';
 import type { Intake } from '../../ports.ts';
-import { HTTP_LIMITS } from '../limits.ts';
+import { Problems } from '../answers.ts';
+import { BodyFault, Oversized } from '../json-slices.ts';
+import { HTTP_LIMITS, type LimitName } from '../limits.ts';
 import type { HttpModules } from '../modules.ts';
 
 export interface Reading {
@@ -20,67 +22,83 @@ export interface Reading {
   readonly isLate: boolean;
 }
 
-export type Readings =
-  | { readonly ok: true; readonly value: readonly Reading[] }
-  | { readonly ok: false; readonly problems: readonly string[]; readonly count: number };
-
 type Names = Pick<HttpModules, 'lateness' | 'normalSeriesName'>;
 
-/** Readings out of `{"readings": […]}` or of the bare list. */
-export function readingsOfJson(posted: unknown, names: Names): Readings {
-  const list = Array.isArray(posted) ? posted : fieldOf(posted, 'readings');
-  if (!Array.isArray(list)) {
-    return { ok: false, count: 0, problems: ['the body is neither a list nor {"readings": […]}'] };
+/** The readings of one body, which comes in slices. */
+export class Readings {
+  readonly #names: Names;
+  readonly #over: (limit: LimitName) => void;
+  readonly #readings: Reading[] = [];
+  readonly problems = new Problems();
+
+  constructor(names: Names, over: (limit: LimitName) => void) {
+    this.#names = names;
+    this.#over = over;
   }
-  return collected(list as readonly unknown[], 'readings', (each) => ofJson(each, names));
+
+  get value(): readonly Reading[] {
+    return this.#readings;
+  }
+
+  /** How many there were, good and bad. */
+  get count(): number {
+    return this.#readings.length + this.problems.count;
+  }
+
+  /** Reads a slice of the list in JSON; `first` is the place of its first item in the body. */
+  readJson(posted: readonly unknown[], first: number): void {
+    for (let i = 0; i < posted.length; i++) {
+      this.#add(ofJson(posted[i], this.#names), () => `readings[${first + i}]`);
+    }
+  }
+
+  /** Reads `name value [time]` lines, as carbon takes them. */
+  readLines(lines: readonly string[], first: number): void {
+    for (let i = 0; i < lines.length; i++) {
+      const line = (lines[i] ?? '').trim();
+      if (line !== '') this.#add(this.#ofLine(line), () => `line ${first + i + 1}`);
+    }
+  }
+
+  #ofLine(line: string): Reading | string {
+    if (line.length <= HTTP_LIMITS.lineLength) return ofLine(line, this.#names);
+    this.#over('line-length');
+    return `has over ${HTTP_LIMITS.lineLength} characters`;
+  }
+
+  #add(reading: Reading | string, place: () => string): void {
+    if (this.count === HTTP_LIMITS.readingsPerRequest) throw tooMany();
+    if (typeof reading === 'string') this.problems.add(`${place()}: ${reading}`);
+    else this.#readings.push(reading);
+  }
 }
 
-/** Readings out of `name value [time]` lines, as carbon takes them. */
-export function readingsOfLines(text: string, names: Names): Readings {
-  const lines = text.split('\n').map((line) => line.trim());
-  return collected(lines, 'line', (line) => (line === '' ? null : ofLine(line, names)));
+function tooMany(): BodyFault {
+  const message = `the body has over ${HTTP_LIMITS.readingsPerRequest} readings: send it in parts`;
+  return new BodyFault(413, message, 'items');
 }
 
 /** The readings as commands, each small enough for one log entry. */
-export function observeCommands(intake: Intake, readings: readonly Reading[]): readonly Observe[] {
-  const commands: Observe[] = [];
+export function* observeCommands(intake: Intake, readings: readonly Reading[]): Generator<Observe> {
   let start = 0;
   let nameLength = 0;
-  const cut = (end: number): void => {
-    if (end > start) commands.push(observe(intake, readings.slice(start, end)));
-    start = end;
-    nameLength = 0;
-  };
-  for (const [i, { series }] of readings.entries()) {
-    if (nameLength + series.length > HTTP_LIMITS.textPerCommand) cut(i);
-    if (i - start === HTTP_LIMITS.readingsPerCommand) cut(i);
-    nameLength += series.length;
+  for (let i = 0; i < readings.length; i++) {
+    const { length } = readings[i]?.series ?? '';
+    const isFull =
+      nameLength + length > HTTP_LIMITS.textPerCommand ||
+      i - start === HTTP_LIMITS.readingsPerCommand;
+    if (isFull) {
+      yield observe(intake, readings.slice(start, i));
+      start = i;
+      nameLength = 0;
+    }
+    nameLength += length;
   }
-  cut(readings.length);
-  return commands;
-}
-
-/** Applies `read` to each item; null is nothing, a text is what is wrong with it. */
-function collected<Item>(
-  items: readonly Item[],
-  what: 'readings' | 'line',
-  read: (item: Item) => Reading | string | null,
-): Readings {
-  const readings: Reading[] = [];
-  const problems: string[] = [];
-  let count = 0;
-  for (let i = 0; i < items.length; i++) {
-    const reading = read(items[i] as Item);
-    if (reading === null) continue;
-    count++;
-    const place = what === 'line' ? `line ${i + 1}` : `readings[${i}]`;
-    if (typeof reading === 'string') problems.push(`${place}: ${reading}`);
-    else readings.push(reading);
-  }
-  return problems.length === 0 ? { ok: true, value: readings } : { ok: false, problems, count };
+  if (readings.length > start) yield observe(intake, readings.slice(start));
 }
 
 function ofJson(posted: unknown, names: Names): Reading | string {
+  if (posted instanceof Oversized) return posted.message;
   const value = fieldOf(posted, 'value');
   if (typeof value !== 'number') return 'value is not a number';
   if (!Number.isFinite(value)) return 'value is not finite';

@@ -5,7 +5,7 @@
 
 import { Hono, type Context } from 'hono';
 import type { MonitorReport } from '../../ports.ts';
-import { joinedProblems, onlyMethods, problem, refused } from '../answers.ts';
+import { onlyMethods, problem, refused } from '../answers.ts';
 import type { State } from '../../../projections/state.ts';
 import { caughtUp } from '../caught-up.ts';
 import { configText } from '../config-text.ts';
@@ -20,14 +20,15 @@ import {
 import { matchersOf } from '../alertmanager/query.ts';
 import { sameSiteChanges } from '../origins.ts';
 import { proposeInTurn } from '../proposals.ts';
-import { parsedJson, textBody } from '../request-body.ts';
+import { readingsBody, refusedBody } from '../request-body.ts';
+import { expressionTurn } from '../request-work.ts';
 import { backupRoute } from './backup.ts';
 import type { EventStreams } from './events.ts';
 import { explain, type Asked } from './explain.ts';
 import { notificationsSince } from './memory.ts';
 import { removeMember, transferLead } from './members.ts';
 import { isStatus, notificationRows, STATUS_WORDS } from './notification-rows.ts';
-import { observeCommands, readingsOfJson, readingsOfLines, type Readings } from './observations.ts';
+import { observeCommands, Readings } from './observations.ts';
 import { timeOrNull } from './times.ts';
 
 export function tocsinRoutes(
@@ -71,21 +72,29 @@ export function tocsinRoutes(
 
 async function postObservations(c: Context<HttpEnv>, modules: HttpModules): Promise<Response> {
   const { node, counters } = modules;
-  const body = await textBody(c);
-  if (!body.ok) return problem(c, body.status, body.message);
-  const readings = readingsOf(body.value, modules);
-  if (!readings.ok) {
+  const readings = new Readings(modules, (limit) => c.var.work.over(limit));
+  const body = await readingsBody(c, {
+    json: {
+      itemsMax: HTTP_LIMITS.readingsPerRequest,
+      bytesPerItem: HTTP_LIMITS.bytesPerReading,
+      use: (items, first) => readings.readJson(items, first),
+    },
+    lines: (lines, first) => readings.readLines(lines, first),
+  });
+  if (!body.ok) return refusedBody(c, body);
+  if (!body.value) return problem(c, 400, 'the body is neither a list nor {"readings": […]}');
+  if (readings.problems.count > 0) {
     counters.readingsDropped('refused', readings.count);
-    return problem(c, 400, joinedProblems(readings.problems));
+    return problem(c, 400, readings.problems.text());
   }
   const late = readings.value.filter(({ isLate }) => isLate).length;
   const count = readings.value.length - late;
-  const [first, ...rest] = observeCommands(node, readings.value);
-  if (first === undefined) return problem(c, 400, 'the body has no reading');
   let missing = count;
-  const proposed = await proposeInTurn(node, [first, ...rest], ({ ids }) => {
+  const commands = observeCommands(node, readings.value);
+  const proposed = await proposeInTurn(node, commands, ({ ids }) => {
     missing -= ids.length;
   });
+  if (proposed === null) return problem(c, 400, 'the body has no reading');
   counters.readingsDropped('late', late);
   if (proposed.ok) {
     const { at, index } = proposed;
@@ -93,18 +102,6 @@ async function postObservations(c: Context<HttpEnv>, modules: HttpModules): Prom
   }
   counters.readingsDropped('not-committed', missing);
   return refused(c, proposed);
-}
-
-/**
- * The text itself says what it is: curl calls everything a form, and fetch everything plain text,
- * unless they are told otherwise.
- */
-function readingsOf(text: string, modules: HttpModules): Readings {
-  if (!/^\s*[[{]/.test(text)) return readingsOfLines(text, modules);
-  const json = parsedJson(text);
-  return json.ok
-    ? readingsOfJson(json.value, modules)
-    : { ok: false, count: 0, problems: [json.message] };
 }
 
 function statusJson({ monitors, node }: HttpModules): object {
@@ -160,12 +157,12 @@ function getNotifications(c: Context<HttpEnv>, { node }: HttpModules): Response 
 const FINGERPRINT = /^[0-9a-f]{16}$/;
 
 /** An empty answer has status 200, too: it is what is known, and says what is not. */
-function getExplanation(
+async function getExplanation(
   c: Context<HttpEnv>,
   { dataDirectory }: Pick<HttpOptions, 'dataDirectory'>,
   modules: HttpModules,
-): Response {
-  const asked = askedFor(c.req.query('alert') ?? '', modules);
+): Promise<Response> {
+  const asked = await expressionTurn(c, () => askedFor(c.req.query('alert') ?? '', modules));
   if (!asked.ok) return problem(c, 400, asked.message);
   const view = modules.node.view();
   const now = readingTime(modules.node);

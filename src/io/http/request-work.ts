@@ -1,0 +1,129 @@
+/**
+ * What all requests together may hold and do: the bytes of their bodies, and turns on the event loop.
+ *
+ * Promise: bodies under way never hold more than {@link HTTP_LIMITS.bytesInFlight}, beside a little
+ * for each connection, so that a push of the usual size is never refused because of others. Reading
+ * bodies never keeps the loop for longer than one piece of work and {@link HTTP_LIMITS.turnMs}: what
+ * is small goes first, so that it does not wait for what is large.
+ */
+
+import { setImmediate } from 'node:timers/promises';
+import type { Context } from 'hono';
+import { createMiddleware } from 'hono/factory';
+import { isOverLimit } from '../../projections/expressions.ts';
+import { HTTP_LIMITS, type LimitName } from './limits.ts';
+import type { HttpCounters, HttpEnv } from './modules.ts';
+
+export class RequestWork {
+  readonly #counters: HttpCounters;
+  readonly #waiting: Turn[] = [];
+  #isRunning = false;
+  #heldBytes = 0;
+
+  constructor(counters: HttpCounters) {
+    this.#counters = counters;
+  }
+
+  /** Counts a request, or a part of one, that was refused because of a limit. */
+  over(limit: LimitName): void {
+    this.#counters.overLimit(limit);
+  }
+
+  /** What one request holds, until its answer has left. */
+  holding(c: Context<HttpEnv>): Holding {
+    let bytes = 0;
+    const shared = (): number => Math.max(0, bytes - HTTP_LIMITS.bytesOfEach);
+    const change = (by: number): void => {
+      this.#heldBytes -= shared();
+      bytes += by;
+      this.#heldBytes += shared();
+      this.#counters.bytesInFlight(this.#heldBytes);
+    };
+    let isOver = false;
+    c.env.outgoing.once('close', () => {
+      isOver = true;
+      change(-bytes);
+    });
+    return {
+      take: (more) => {
+        // A client that has left needs no memory, and nobody would give it back.
+        if (isOver) return false;
+        change(more);
+        return shared() === 0 || this.#heldBytes <= HTTP_LIMITS.bytesInFlight;
+      },
+    };
+  }
+
+  /** Runs a piece of work when it is its turn; `size` is that of the whole, small ones go first. */
+  turn<T>(size: number, work: () => T): Promise<T> {
+    return new Promise((resolve, reject) => {
+      const run = (): void => {
+        try {
+          resolve(work());
+        } catch (error) {
+          reject(error);
+        }
+      };
+      this.#waiting.push({ run, size });
+      if (!this.#isRunning) void this.#run();
+    });
+  }
+
+  async #run(): Promise<void> {
+    this.#isRunning = true;
+    while (this.#waiting.length > 0) {
+      await setImmediate();
+      const startedAt = performance.now();
+      do {
+        this.#smallest()?.run();
+        // Whoever waits for this piece asks here for the next one.
+        await Promise.resolve();
+      } while (this.#waiting.length > 0 && performance.now() - startedAt < HTTP_LIMITS.turnMs);
+    }
+    this.#isRunning = false;
+  }
+
+  /** The first of the smallest. There are no more of them than connections. */
+  #smallest(): Turn | undefined {
+    let best = 0;
+    for (let i = 1; i < this.#waiting.length; i++) {
+      if ((this.#waiting[i]?.size ?? 0) < (this.#waiting[best]?.size ?? 0)) best = i;
+    }
+    return this.#waiting.splice(best, 1)[0];
+  }
+}
+
+interface Turn {
+  readonly size: number;
+  readonly run: () => void;
+}
+
+export interface Holding {
+  /** Whether that many more bytes may be held; if not, the request ends with an answer. */
+  readonly take: (bytes: number) => boolean;
+}
+
+/** Gives all requests of a server the same {@link RequestWork}. */
+export function requestWork(counters: HttpCounters): ReturnType<typeof createMiddleware<HttpEnv>> {
+  const work = new RequestWork(counters);
+  return createMiddleware<HttpEnv>(async (c, next) => {
+    c.set('work', work);
+    await next();
+  });
+}
+
+/**
+ * Reads what may hold regular expressions, in a turn of its own: to compile them is up to some ten
+ * milliseconds of work, so bodies of alerts and readings go first.
+ */
+export async function expressionTurn<T extends Readable>(
+  c: Context<HttpEnv>,
+  read: () => T,
+): Promise<T> {
+  const { work } = c.var;
+  const done = await work.turn(HTTP_LIMITS.documentBytes, read);
+  if (!done.ok && isOverLimit(done.message)) work.over('expression');
+  return done;
+}
+
+type Readable = { readonly ok: true } | { readonly ok: false; readonly message: string };
