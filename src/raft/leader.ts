@@ -117,11 +117,15 @@ function contacted(state: RaftState, from: NodeId): Progress | undefined {
 }
 
 function onRefused(state: RaftState, peer: Progress, reply: AppendReply): void {
-  if (reply.lost && reply.hintIndex < peer.match) {
+  // It does not hold what it has acknowledged: its disk is that of an earlier moment. Should this be a late
+  // answer, the next one to a probe says so: `match` is then lower than it could be, which is always safe.
+  const isAgainstItsWord =
+    peer.state === 'probe' && reply.index === peer.match && peer.next - 1 === reply.index;
+  if ((reply.lost || isAgainstItsWord) && reply.hintIndex < peer.match) {
     peer.match = reply.hintIndex;
     peer.toProbe();
   } else if (reply.index <= peer.match || peer.state === 'snapshot') {
-    // Late, or against its own word: answering at once would only go round and round.
+    // Late: answering at once would only go round and round.
     return;
   } else if (peer.state === 'replicate') {
     peer.toProbe();

@@ -1,7 +1,7 @@
 /**
  * What the leader knows of one peer, and how much it may have under way to it.
  *
- * Promise: `match` never falls in one leadership; appends under way are bounded by count and by
+ * Promise: `match` falls in one leadership only when the peer says that it lost entries; appends under way are bounded by count and by
  * bytes; a peer that does not answer is probed with one message at a time.
  */
 

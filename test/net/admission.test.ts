@@ -48,7 +48,7 @@ describe('who is not let in', () => {
     expect(await refusalOf(one.port, hello)).toContain('is a data directory a copy?');
   });
 
-  it('a second process with one identity, as long as the first is there', async () => {
+  it('a second process of one start, also when the first is gone: the directory is a copy', async () => {
     const one = await member('one');
     const first = await greet(one.port, helloOf({ nonce: 'a' }));
     expect(await refusalOf(one.port, helloOf({ nonce: 'b' }))).toContain(
@@ -56,8 +56,12 @@ describe('who is not let in', () => {
     );
     first.socket.destroy();
     await until(() => one.transport.stats().peers.length === 0);
-    const second = await greet(one.port, helloOf({ nonce: 'b' }));
-    expect(second.answer.kind).toBe('welcome');
+    expect(await refusalOf(one.port, helloOf({ nonce: 'b' }))).toContain(
+      'two processes have the identity of node two (node-2)',
+    );
+    const { incarnation } = helloOf({});
+    const next = await greet(one.port, helloOf({ nonce: 'b', incarnation: incarnation + 1 }));
+    expect(next.answer.kind).toBe('welcome');
   });
 
   it('the clone of a data directory that both run: the log of each side says so', async () => {

@@ -135,6 +135,8 @@ class Player {
         return this.#c.crash(first, Number(second || 0));
       case 'start':
         return this.#c.start(first, second === 'damaged');
+      case 'rewind':
+        return this.#rewind(first, Number(second));
       case 'lose':
         return this.#c.member(first).disk.truncateFrom(Number(second));
       case 'snapshot':
@@ -268,6 +270,14 @@ class Player {
       } else throw new Error(`no such change: ${op}`);
     }
     this.#c.step(id, { type: 'confChange', ref: ++this.#ref, changes, expectedIndex, leave });
+  }
+
+  /** `rewind b 2`: the whole disk is of the moment when its last entry was 2. */
+  #rewind(id: NodeId, last: number): void {
+    const { disk } = this.#c.member(id);
+    disk.truncateFrom(last + 1);
+    const { hardState } = disk;
+    disk.hardState = { ...hardState, commit: Math.min(hardState.commit, last) };
   }
 
   /** Answers the oldest read of old entries: `good`, `none`, or `wrong` terms from a bad disk. */

@@ -20,7 +20,7 @@ export interface Host {
 export interface Seen {
   /** The highest incarnation; -1 for none. */
   readonly incarnation: number;
-  /** The nonce of the process that is connected with that incarnation; null for none. */
+  /** The nonce of the process that had it, connected or not: no two starts have one number. */
   readonly nonce: string | null;
 }
 

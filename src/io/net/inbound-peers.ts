@@ -40,7 +40,8 @@ export class InboundPeers {
   readonly #options: InboundPeersOptions;
   readonly #lines: QuietLines;
   readonly #processes = new Map<string, Process>();
-  readonly #incarnations = new Map<string, number>();
+  /** The newest process of each node, also when it is gone. */
+  readonly #newest = new Map<string, Seen>();
 
   constructor(options: InboundPeersOptions, lines: QuietLines) {
     this.#options = options;
@@ -52,8 +53,7 @@ export class InboundPeers {
   }
 
   seen(nodeId: string): Seen {
-    const incarnation = this.#incarnations.get(nodeId) ?? -1;
-    return { incarnation, nonce: this.#processes.get(nodeId)?.nonce ?? null };
+    return this.#newest.get(nodeId) ?? { incarnation: -1, nonce: null };
   }
 
   isConnected(nodeId: string): boolean {
@@ -123,14 +123,12 @@ export class InboundPeers {
     return process;
   }
 
-  #remember({ nodeId, incarnation }: PeerHello): void {
+  #remember({ nodeId, incarnation, nonce }: PeerHello): void {
     // Put in again, so that those heard last are the last to be forgotten.
-    this.#incarnations.delete(nodeId);
-    this.#incarnations.set(nodeId, incarnation);
-    const [oldest] = this.#incarnations.keys();
-    if (this.#incarnations.size > INCARNATIONS_MAX && oldest !== undefined) {
-      this.#incarnations.delete(oldest);
-    }
+    this.#newest.delete(nodeId);
+    this.#newest.set(nodeId, { incarnation, nonce });
+    const [oldest] = this.#newest.keys();
+    if (this.#newest.size > INCARNATIONS_MAX && oldest !== undefined) this.#newest.delete(oldest);
   }
 
   #frames(hello: PeerHello, inbound: Inbound) {

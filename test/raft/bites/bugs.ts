@@ -281,8 +281,14 @@ export const BUGS: readonly Bug[] = [
   {
     name: 'entries that a peer lost are never sent again',
     file: 'leader.ts',
-    was: 'if (reply.lost && reply.hintIndex < peer.match) {',
-    becomes: 'if (reply.lost && reply.hintIndex < 0) {',
+    was: 'if ((reply.lost || isAgainstItsWord) && reply.hintIndex < peer.match) {',
+    becomes: 'if (isAgainstItsWord && reply.hintIndex < peer.match) {',
+  },
+  {
+    name: 'a peer that lacks what it acknowledged is probed at the same place for ever',
+    file: 'leader.ts',
+    was: 'if ((reply.lost || isAgainstItsWord) && reply.hintIndex < peer.match) {',
+    becomes: 'if (reply.lost && reply.hintIndex < peer.match) {',
   },
   {
     name: 'a refused append is sent again as it was',
