@@ -118,3 +118,39 @@ describe('--external-url', () => {
     ).rejects.toThrow('has a character in its host that no host name has');
   });
 });
+
+describe('a variable that nobody filled in', () => {
+  it.each([
+    ['--http', '${HOST}:9093'],
+    ['--peer', '${HOST}:9094'],
+    ['--carbon', '${HOST}:2003'],
+    ['--graphite', '${HOST}:2003'],
+    ['--join', 'a:9094,${HOST}:9094'],
+    ['--join', 'a:${PORT}'],
+    ['--join', '[${HOST}]:9094'],
+    ['--join', 'a:65536'],
+    ['--advertise', '${HOST}'],
+    ['--external-url', 'http://${HOST}/'],
+  ])('is no host: %s %s is refused', async (flag, value) => {
+    const command = startCommand(() => undefined)
+      .exitOverride()
+      .configureOutput({ writeErr: () => undefined })
+      .action(() => undefined);
+    const parsed = command.parseAsync(['--config', 'x.yml', flag, value], { from: 'user' });
+    await expect(parsed).rejects.toThrow(`option '${flag}`);
+  });
+
+  it.each([
+    ['--http', ':9093'],
+    ['--http', '[::1]:0'],
+    ['--peer', 'node_1.example-a.com:9094'],
+    ['--join', '10.0.0.7:9094,[fe80::1]:9094,b:1'],
+    ['--graphite', 'größe.example:2003'],
+    ['--advertise', 'fe80::1'],
+  ])('unlike a host: %s %s is taken', async (flag, value) => {
+    const command = startCommand(() => undefined)
+      .exitOverride()
+      .action(() => undefined);
+    await command.parseAsync(['--config', 'x.yml', flag, value], { from: 'user' });
+  });
+});

@@ -34,6 +34,7 @@ describe('--etcd', () => {
     ['http://etcd:2379/v3', 'is no address of etcd'],
     ['http://etcd:2379?a=b', 'is no address of etcd'],
     ['http://a,,http://b', 'is no address of etcd'],
+    ['http://${ETCD}:2379', 'is no address of etcd'],
     ['http://etcd:0', 'has no port 0'],
     ['http://etcd:65536', 'has no port 65536'],
     ['http://a,https://b', 'mixes http and https'],

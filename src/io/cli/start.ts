@@ -5,6 +5,7 @@
  * the flag named; SIGHUP reloads, the first SIGTERM or SIGINT stops in order, the second at once.
  */
 
+import { isIPv6 } from 'node:net';
 import { hostname } from 'node:os';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { parseDuration } from '../config/durations.ts';
@@ -121,7 +122,13 @@ export function startCommand(finish: (code: ExitCode) => void): Command {
     )
     .addOption(toggle(new Option('--standalone', 'the majority is lost for good: go on alone')))
     .addOption(toggle(new Option('--shadow', 'decide everything and tell nobody')))
-    .addOption(env(new Option('--advertise <host>', 'host at which others reach this node')))
+    .addOption(
+      env(
+        new Option('--advertise <host>', 'host at which others reach this node').argParser(
+          parseHost,
+        ),
+      ),
+    )
     .addOption(env(new Option('--peer-cert <file>', 'certificate of this node for its peers')))
     .addOption(env(new Option('--peer-key <file>', 'key of that certificate')))
     .addOption(env(new Option('--peer-ca <file>', 'CA of the certificates of all members')))
@@ -230,10 +237,21 @@ function address(flag: string, what: string, fallback: string): Option {
 function parseAddress(text: string): HostPort {
   const match = /^(?:\[([^\]]+)\]|([^:]*)):(\d{1,5})$/.exec(text);
   const port = Number(match?.[3]);
-  if (match === null || port > 65_535) {
+  const host = (match?.[1] ?? match?.[2]) || '0.0.0.0';
+  if (match === null || port > 65_535 || !isHost(host)) {
     throw new InvalidArgumentError('write HOST:PORT, for example 127.0.0.1:9093.');
   }
-  return { host: (match[1] ?? match[2]) || '0.0.0.0', port };
+  return { host, port };
+}
+
+/** No host has the signs of a variable that nobody filled in, such as `${HOST}`. */
+function isHost(text: string): boolean {
+  return isIPv6(text) || /^[\p{L}\p{N}_.-]+$/u.test(text);
+}
+
+function parseHost(text: string): string {
+  if (isHost(text)) return text;
+  throw new InvalidArgumentError('write a host name or an IP address, without a port.');
 }
 
 /** A list of HOST:PORT; an empty text is an empty list. */
@@ -242,11 +260,17 @@ function parseJoin(text: string): readonly string[] {
     .split(',')
     .map((part) => part.trim())
     .filter((part) => part !== '');
-  const wrong = addresses.find((address) => !/^(?:\[[^\]]+\]|[^:]+):[1-9]\d{0,4}$/.test(address));
+  const wrong = addresses.find((address) => !isMemberAddress(address));
   if (wrong === undefined) return addresses;
   throw new InvalidArgumentError(
     `${wrong} is no address of a member. Write HOST:PORT, as --peer of that member has it: 10.0.0.7:9094.`,
   );
+}
+
+/** As the transport reads it, which would try for ever what it cannot read. */
+function isMemberAddress(text: string): boolean {
+  const [, v6, host, port] = /^(?:\[(.+)\]|([\w.-]+)):([1-9]\d{0,4})$/.exec(text) ?? [];
+  return Number(port) <= 65_535 && (host !== undefined || isIPv6(v6 ?? ''));
 }
 
 /** An unset variable of a shell must not become a path or a name. */

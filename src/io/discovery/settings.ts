@@ -62,7 +62,7 @@ interface ParsedUrl {
 
 // `new URL` would do, but it forgets a port that is the usual one of the web.
 const URL_SHAPE =
-  /^(https?):\/\/(?:([^@/?#]*)@)?(\[[\da-f:.]+\]|[^\s:/?#[\]@]+)(?::(\d{1,5}))?\/?$/i;
+  /^(https?):\/\/(?:([^@/?#]*)@)?(\[[\da-f:.]+\]|[\p{L}\p{N}_.-]+)(?::(\d{1,5}))?\/?$/iu;
 
 function parseUrl(text: string): ParsedUrl | Refused {
   const [, scheme = '', credentials, host = '', portText] = URL_SHAPE.exec(text) ?? [];
