@@ -10,12 +10,13 @@ import { redactSecrets } from '../../src/io/config/redact.ts';
 import { parseMatcher, parseMatchers } from '../../src/io/config/matcher-text.ts';
 import { REFUSING_LIMITS } from '../../src/io/http/limits.ts';
 import type { HttpModules, HttpOptions, Reloaded } from '../../src/io/http/modules.ts';
-import { createHttpServer } from '../../src/io/http/server.ts';
+import { createHttpServer, routeList } from '../../src/io/http/server.ts';
 import { createMetrics, type Metrics } from '../../src/io/metrics/metrics.ts';
 import { lateness } from '../../src/io/monitors/point-time.ts';
 import { normalSeriesName } from '../../src/io/monitors/series-name.ts';
 import type { MonitorReport } from '../../src/io/ports.ts';
 import { createStatusPage } from '../../src/io/ui/page.ts';
+import type { WebSettings } from '../../src/io/http/web-settings.ts';
 import { HandClock } from '../support/hand-clock.ts';
 import { InstantNode } from '../support/instant-node.ts';
 import { localTimeIn } from '../../src/io/daemon/local-time.ts';
@@ -39,9 +40,13 @@ export interface Desk {
   /** `http://127.0.0.1:port`, without the prefix. */
   readonly url: string;
   readonly logged: readonly string[];
+  /** Each `METHOD /path` that the server has, in the words of its router. */
+  readonly routes: () => readonly string[];
   readonly request: (path: string, init?: RequestInit) => Promise<Answer>;
   readonly get: (path: string) => Promise<Answer>;
   readonly post: (path: string, body: unknown) => Promise<Answer>;
+  /** Other users, tokens and certificates. */
+  readonly use: (settings: WebSettings) => void;
   readonly close: () => Promise<void>;
   reloaded: Reloaded;
   /** As `--late-after`. */
@@ -76,28 +81,28 @@ export async function openDesk(
   });
   metrics.watch(node);
   const logged: string[] = [];
-  const server = await createHttpServer(
-    {
-      host: '127.0.0.1',
-      port: 0,
-      prefix: '',
-      classicNames: false,
-      dataDirectory: '/var/lib/tocsin',
-      version: '0.1.0',
-      revision: 'abc',
-      ...options,
-    },
-    modulesOf(options.classicNames ?? false, {
-      node,
-      clock,
-      metrics,
-      logged,
-      reload: () => desk.reloaded,
-      lateAfterMs: () => desk.lateAfterMs,
-      monitors: () => desk.monitors,
-    }),
-  );
-  const url = `http://${server.address}`;
+  const modules = modulesOf(options.classicNames ?? false, {
+    node,
+    clock,
+    metrics,
+    logged,
+    reload: () => desk.reloaded,
+    lateAfterMs: () => desk.lateAfterMs,
+    monitors: () => desk.monitors,
+  });
+  const all: HttpOptions = {
+    host: '127.0.0.1',
+    port: 0,
+    prefix: '',
+    classicNames: false,
+    dataDirectory: '/var/lib/tocsin',
+    version: '0.1.0',
+    revision: 'abc',
+    ...options,
+  };
+  const server = await createHttpServer(all, modules);
+  const scheme = (options.web?.tls ?? null) === null ? 'http' : 'https';
+  const url = `${scheme}://${server.address}`;
   const request = (path: string, init?: RequestInit) => answered(`${url}${path}`, init);
   const desk: Desk = {
     node,
@@ -105,9 +110,11 @@ export async function openDesk(
     metrics,
     url,
     logged,
+    routes: () => routeList(all, modules),
     request,
     get: (path) => request(path),
     post: (path, body) => request(path, { method: 'POST', body: bodyOf(body) }),
+    use: (settings) => server.use(settings),
     close: async () => {
       metrics.close();
       await server.close();

@@ -7,12 +7,15 @@ import { InvalidArgumentError, Option } from 'commander';
 import { Agent, request } from 'undici';
 import { parseDuration } from '../config/durations.ts';
 import { env } from './environment.ts';
+import { readWebClient, type WebClient } from './web-client.ts';
 
 export interface Call {
   readonly method: 'GET' | 'POST' | 'DELETE';
   readonly url: string;
   readonly body?: unknown;
   readonly timeoutMs: number;
+  /** Who asks, and what it takes for proof of the node; undefined for nobody over plain HTTP. */
+  readonly web: WebClient | undefined;
 }
 
 export type CallAnswer =
@@ -23,17 +26,26 @@ export type CallAnswer =
 const ANSWER_BYTES_MAX = 4 * 1024 * 1024;
 
 /** Never rejects. An answer with an error status is an answer. */
-export async function call({ body, method, timeoutMs, url }: Call): Promise<CallAnswer> {
-  const dispatcher = new Agent({ maxResponseSize: ANSWER_BYTES_MAX });
+export async function call({ body, method, timeoutMs, url, web }: Call): Promise<CallAnswer> {
+  const dispatcher = new Agent({
+    maxResponseSize: ANSWER_BYTES_MAX,
+    ...(web === undefined ? {} : { connect: web.tls }),
+  });
+  const authorization = web?.authorization ?? null;
   try {
     const answer = await request(url, {
       dispatcher,
       method,
       signal: AbortSignal.timeout(timeoutMs),
-      ...(body === undefined
-        ? {}
-        : { body: JSON.stringify(body), headers: { 'content-type': 'application/json' } }),
+      headers: {
+        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+        ...(authorization === null ? {} : { authorization }),
+      },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     });
+    if (answer.statusCode === 401) {
+      return { ok: false, message: `${url} asks for credentials: ${CREDENTIALS_HINT}` };
+    }
     const text = await answer.body.text();
     return { ok: true, status: answer.statusCode, json: jsonOf(text, answer.statusCode) };
   } catch (error) {
@@ -42,6 +54,17 @@ export async function call({ body, method, timeoutMs, url }: Call): Promise<Call
     await dispatcher.destroy();
   }
 }
+
+/** What an answer with an error status says. */
+export function errorText(
+  url: string,
+  { json, status }: { readonly json: unknown; readonly status: number },
+): string {
+  const reason = typeof json === 'string' && json !== '' ? `: ${json}` : '';
+  return `${url} answered ${status}${reason}`;
+}
+
+const CREDENTIALS_HINT = 'give right ones in the file of --web-client-config';
 
 function jsonOf(text: string, status: number): unknown {
   try {
@@ -60,8 +83,8 @@ function causeOf(error: Error & { readonly code?: string }, timeoutMs: number): 
   return error.message || (error.code ?? error.name);
 }
 
-/** The flags that say where the node is and how long to wait. */
-export function nodeOptions(): readonly [url: Option, timeout: Option] {
+/** The flags that say where the node is, how long to wait, and who asks. */
+export function nodeOptions(): readonly [url: Option, timeout: Option, web: Option] {
   return [
     env(new Option('--url <url>', 'where the node serves HTTP'))
       .default('http://127.0.0.1:9093')
@@ -69,6 +92,9 @@ export function nodeOptions(): readonly [url: Option, timeout: Option] {
     env(new Option('--timeout <duration>', 'how long to wait for the answer'))
       .default(5_000, '5s')
       .argParser(parseTimeout),
+    env(
+      new Option('--web-client-config <file>', "credentials and TLS: amtool's http.config.file"),
+    ).argParser(parseWebClient),
   ];
 }
 
@@ -82,6 +108,12 @@ function parseTimeout(text: string): number {
   const parsed = parseDuration(text);
   if (parsed.ok && parsed.value > 0) return parsed.value;
   throw new InvalidArgumentError('write for example 5s.');
+}
+
+function parseWebClient(file: string): WebClient {
+  const read = readWebClient(file);
+  if (read.ok) return read.value;
+  throw new InvalidArgumentError(read.message);
 }
 
 /** The same place on another member: its own host and port, the scheme and prefix of `url`. */

@@ -9,7 +9,8 @@
 import { Command, Option } from 'commander';
 import { z } from 'zod';
 import { EXIT, type ExitCode } from '../daemon/exit.ts';
-import { call, nodeOptions, urlOfMember, type Call } from './client.ts';
+import { call, errorText, nodeOptions, urlOfMember, type Call } from './client.ts';
+import type { WebClient } from './web-client.ts';
 import type { CommandIo, Terminals } from './command-io.ts';
 import { Output } from './render-output.ts';
 import { FORMATS, tableLines, type Column, type Format } from './render-table.ts';
@@ -18,6 +19,7 @@ interface Flags {
   readonly url: string;
   readonly timeout: number;
   readonly output?: Format;
+  readonly webClientConfig?: WebClient;
 }
 
 export function membersCommand(io: CommandIo): Command {
@@ -44,8 +46,8 @@ export function membersCommand(io: CommandIo): Command {
   return command;
 
   function sub(name: string, description: string): Command {
-    const [url, timeout] = nodeOptions();
-    return command.command(name).description(description).addOption(url).addOption(timeout);
+    const created = command.command(name).description(description);
+    return nodeOptions().reduce((each, option) => each.addOption(option), created);
   }
 }
 
@@ -84,13 +86,16 @@ const COLUMNS: readonly Column<Member>[] = [
   { title: 'NODE ID', text: ({ nodeId }) => nodeId },
 ];
 
-async function listMembers({ output, timeout, url }: Flags, io: Terminals): Promise<ExitCode> {
-  const asked = await ask(url, timeout);
+async function listMembers(
+  { output, timeout, url, webClientConfig: web }: Flags,
+  io: Terminals,
+): Promise<ExitCode> {
+  const asked = await ask(url, timeout, web);
   if (typeof asked === 'string') return failed(asked, io);
   // Only the leader knows how far the others are.
   const leader = asked.find(({ role }) => role === 'leader');
   const itself =
-    leader === undefined ? asked : await ask(urlOfMember(url, leader.httpAddress), timeout);
+    leader === undefined ? asked : await ask(urlOfMember(url, leader.httpAddress), timeout, web);
   const members = typeof itself === 'string' ? asked : itself;
   const lines =
     output === 'json'
@@ -102,11 +107,17 @@ async function listMembers({ output, timeout, url }: Flags, io: Terminals): Prom
   return EXIT.ok;
 }
 
-async function ask(base: string, timeoutMs: number): Promise<readonly Member[] | string> {
+async function ask(
+  base: string,
+  timeoutMs: number,
+  web: WebClient | undefined,
+): Promise<readonly Member[] | string> {
   const url = `${base}/tocsin/v1/members`;
-  const answer = await call({ method: 'GET', url, timeoutMs });
+  const answer = await call({ method: 'GET', url, timeoutMs, web });
   if (!answer.ok) return answer.message;
-  if (answer.status !== 200) return `${url} answered ${answer.status}`;
+  if (answer.status !== 200) {
+    return errorText(url, answer);
+  }
   const parsed = z.array(memberSchema).safeParse(answer.json);
   return parsed.success ? parsed.data : `${url} is not a tocsin: it answered something else`;
 }
@@ -115,10 +126,10 @@ type Change = Pick<Call, 'method' | 'body'> & { readonly path: string };
 
 async function change(
   { path, ...what }: Change,
-  { timeout, url }: Flags,
+  { timeout, url, webClientConfig: web }: Flags,
   io: Terminals,
 ): Promise<ExitCode> {
-  const answer = await call({ ...what, url: `${url}${path}`, timeoutMs: timeout });
+  const answer = await call({ ...what, url: `${url}${path}`, timeoutMs: timeout, web });
   if (!answer.ok) return failed(answer.message, io);
   const { json, status } = answer;
   if (status === 200) {

@@ -24,6 +24,7 @@ interface Flags {
   readonly carbon: HostPort;
   readonly retention: Retention;
   readonly httpPrefix: string;
+  readonly webConfig?: string;
   readonly startDelay: number;
   readonly lateAfter: number;
   readonly classicNames: boolean;
@@ -80,6 +81,11 @@ export function startCommand(finish: (code: ExitCode) => void): Command {
       env(new Option('--http-prefix <path>', 'path under which HTTP is served'))
         .default('')
         .argParser(parsePrefix),
+    )
+    .addOption(
+      env(
+        new Option('--web-config <file>', "TLS, users and tokens: Alertmanager's web.config.file"),
+      ),
     )
     .addOption(
       env(new Option('--start-delay <duration>', 'hold notifications after the start'))
@@ -154,7 +160,7 @@ A node alone on an empty data directory begins a cluster; others --join it. The 
 starts a node again: data that exist are never begun anew.
 A --shadow takes the same input as another cluster, and every page ends as withheld;
 tocsin replay --against compares what both decided. A cluster has only shadows or none.
-SIGHUP reloads the configuration. SIGUSR2 says that the wall clock is right, after somebody has set it:
+SIGHUP reloads the configuration and the web configuration. SIGUSR2 says that the wall clock is right, after somebody has set it:
 the node does not wait for half a minute. SIGTERM stops in order, a second one at once.
 
 Examples:
@@ -209,6 +215,7 @@ function optionsOf(flags: Flags): Omit<DaemonOptions, 'peerTls'> {
     peer: flags.peer,
     carbon: flags.carbon,
     httpPrefix: flags.httpPrefix,
+    webConfig: flags.webConfig ?? null,
     classicNames: flags.classicNames,
     externalUrl: flags.externalUrl ?? null,
     startDelayMs: flags.startDelay,

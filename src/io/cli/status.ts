@@ -9,7 +9,8 @@
 import { Command, Option } from 'commander';
 import { z } from 'zod';
 import { EXIT, type ExitCode } from '../daemon/exit.ts';
-import { call, nodeOptions, urlOfMember } from './client.ts';
+import { call, errorText, nodeOptions, urlOfMember } from './client.ts';
+import type { WebClient } from './web-client.ts';
 import type { CommandIo, Terminals } from './command-io.ts';
 import { Output } from './render-output.ts';
 import { bytesText, tableLines, type Column } from './render-table.ts';
@@ -20,6 +21,7 @@ export interface StatusArgs {
   /** Where the node's HTTP is, with its `--http-prefix` if it has one. */
   readonly url: string;
   readonly timeoutMs: number;
+  readonly web?: WebClient | undefined;
   readonly format: (typeof STATUS_FORMATS)[number];
 }
 
@@ -27,14 +29,13 @@ interface Flags {
   readonly url: string;
   readonly timeout: number;
   readonly output: StatusArgs['format'];
+  readonly webClientConfig?: WebClient;
 }
 
 export function statusCommand(io: CommandIo): Command {
-  const [url, timeout] = nodeOptions();
-  return new Command('status')
-    .description('show how a running node and its cluster are')
-    .addOption(url)
-    .addOption(timeout)
+  const command = new Command('status').description('show how a running node and its cluster are');
+  for (const option of nodeOptions()) command.addOption(option);
+  return command
     .addOption(
       new Option('-o, --output <format>', 'how to print it')
         .choices(STATUS_FORMATS)
@@ -43,7 +44,15 @@ export function statusCommand(io: CommandIo): Command {
     .addHelpText('after', HELP)
     .action(async (flags: Flags) =>
       io.finish(
-        await status({ url: flags.url, timeoutMs: flags.timeout, format: flags.output }, io),
+        await status(
+          {
+            url: flags.url,
+            timeoutMs: flags.timeout,
+            format: flags.output,
+            web: flags.webClientConfig,
+          },
+          io,
+        ),
       ),
     );
 }
@@ -59,11 +68,11 @@ Examples:
 
 /** Asks and prints; gives back the exit code. */
 export async function status(
-  { url, timeoutMs, format }: StatusArgs,
+  { url, timeoutMs, format, web }: StatusArgs,
   { stdout, stderr }: Terminals,
 ): Promise<ExitCode> {
   const base = url.replace(/\/+$/, '');
-  const answer = await ask(base, timeoutMs);
+  const answer = await ask(base, timeoutMs, web);
   if (!answer.ok) {
     await new Output(stderr).lines([`error: ${answer.message}`]);
     return EXIT.unavailable;
@@ -73,7 +82,7 @@ export async function status(
   const asked = await Promise.all(
     others.map(async (member) => ({
       member,
-      answer: await ask(urlOfMember(base, member.httpAddress), timeoutMs),
+      answer: await ask(urlOfMember(base, member.httpAddress), timeoutMs, web),
     })),
   );
   if (format === 'json') {
@@ -179,12 +188,14 @@ type Answer =
   | { readonly ok: true; readonly node: NodeAnswer; readonly json: unknown }
   | { readonly ok: false; readonly message: string };
 
-async function ask(base: string, timeoutMs: number): Promise<Answer> {
+async function ask(base: string, timeoutMs: number, web: WebClient | undefined): Promise<Answer> {
   const url = `${base}/tocsin/v1/status`;
-  const answer = await call({ method: 'GET', url, timeoutMs });
+  const answer = await call({ method: 'GET', url, timeoutMs, web });
   if (!answer.ok) return answer;
   const { json, status: code } = answer;
-  if (code !== 200) return { ok: false, message: `${url} answered ${code}` };
+  if (code !== 200) {
+    return { ok: false, message: errorText(url, answer) };
+  }
   const parsed = nodeSchema.safeParse(json);
   if (parsed.success) return { ok: true, node: parsed.data, json };
   return { ok: false, message: `${url} is not a tocsin: it answered something else` };

@@ -16,7 +16,7 @@ import {
 } from './read.ts';
 
 export async function readConfigFile(options: ReadConfigOptions): Promise<ReadConfig> {
-  const text = await readText(options.file);
+  const text = await readConfigText(options.file, '--config');
   if (!text.ok) return { ok: false, problems: [text.problem] };
   const read = readConfig(text.value, options);
   if (!read.ok) return read;
@@ -24,11 +24,12 @@ export async function readConfigFile(options: ReadConfigOptions): Promise<ReadCo
   return { ...read, warnings: [...read.warnings, ...missing] };
 }
 
-type Text =
+export type ConfigText =
   | { readonly ok: true; readonly value: string }
   | { readonly ok: false; readonly problem: Problem };
 
-async function readText(file: string): Promise<Text> {
+/** The text of a file that `flag` names. */
+export async function readConfigText(file: string, flag: string): Promise<ConfigText> {
   let handle: FileHandle | undefined;
   try {
     handle = await open(file, 'r');
@@ -45,7 +46,7 @@ async function readText(file: string): Promise<Text> {
     const value = new TextDecoder('utf-8', { fatal: true }).decode(buffer.subarray(0, length));
     return { ok: true, value };
   } catch (error) {
-    return unreadable(file, error as NodeJS.ErrnoException);
+    return unreadable(file, flag, error as NodeJS.ErrnoException);
   } finally {
     await handle?.close();
   }
@@ -60,10 +61,10 @@ async function readInto(handle: FileHandle, buffer: Uint8Array): Promise<number>
   }
 }
 
-function unreadable(file: string, error: NodeJS.ErrnoException): Text {
+function unreadable(file: string, flag: string, error: NodeJS.ErrnoException): ConfigText {
   switch (error.code) {
     case 'ENOENT':
-      return problem(file, 'there is no such file', 'check the path given with --config');
+      return problem(file, 'there is no such file', `check the path given with ${flag}`);
     case 'EISDIR':
       return problem(file, 'is a folder, not a file', 'name the file in it');
     case 'EACCES':
@@ -75,7 +76,7 @@ function unreadable(file: string, error: NodeJS.ErrnoException): Text {
   }
 }
 
-function problem(file: string, message: string, hint: string): Text {
+function problem(file: string, message: string, hint: string): ConfigText {
   return { ok: false, problem: { file, line: 1, column: 1, path: '', message, hint } };
 }
 

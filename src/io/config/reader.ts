@@ -31,7 +31,10 @@ export class Reader {
   readonly #problems: Problem[] = [];
   readonly #warnings: Problem[] = [];
 
-  constructor(source: string, options: { file: string; classicNames: boolean }) {
+  constructor(
+    source: string,
+    options: { file: string; classicNames: boolean; emptyHint?: string },
+  ) {
     this.file = options.file;
     this.labels = labelFields(options.classicNames);
     this.#yaml = parseYaml(source);
@@ -43,7 +46,7 @@ export class Reader {
       this.problem(
         [],
         empty ? 'the file is empty' : 'the file must be a map of sections',
-        ROUTE_HINT,
+        options.emptyHint ?? ROUTE_HINT,
       );
     }
   }

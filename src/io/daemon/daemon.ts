@@ -54,6 +54,7 @@ import { standAlone } from './standalone.ts';
 import { openStorage, type Storage } from './storage.ts';
 import { readTlsFiles, type TlsFiles } from './tls-files.ts';
 import { VERSION } from './version.ts';
+import { exposure, WebAccess } from './web-access.ts';
 import { realClock, realRandom, stderrLogger, type LogLevel } from './world.ts';
 
 export interface HostPort {
@@ -71,6 +72,8 @@ export interface DaemonOptions {
   readonly carbon: HostPort;
   /** Path under which HTTP is served, without a slash at its end; empty for none. */
   readonly httpPrefix: string;
+  /** Who may do what over HTTP: Alertmanager's web configuration file; null for everybody. */
+  readonly webConfig: string | null;
   readonly classicNames: boolean;
   /** How notifications link here; null uses the HTTP address. */
   readonly externalUrl: string | null;
@@ -147,6 +150,7 @@ class Daemon {
   #fail: (error: Error) => void = () => undefined;
   #node: Node | null = null;
   #monitors: ReturnType<typeof runMonitors> | null = null;
+  #web: WebAccess | null = null;
   /** Ends what waits for others. */
   readonly #ending = new AbortController();
 
@@ -190,6 +194,10 @@ class Daemon {
     });
     // Before anything else, so that a typing error touches no data.
     const config = await this.#readConfiguration();
+    const { webConfig } = this.#options;
+    if (webConfig !== null) {
+      this.#web = await WebAccess.open(webConfig, { clock: realClock, logger: this.#logger });
+    }
     const discovery = await this.#openDiscovery();
     const storage = await this.#openStorage();
     if (storage.clusterId !== null) this.#checkKind(storage.clusterId);
@@ -358,7 +366,10 @@ class Daemon {
         snapshotEntries: SNAPSHOT_ENTRIES,
         snapshotMs: SNAPSHOT_MS,
         addresses: () => this.#advertised(),
-        externalUrl: () => `http://${this.#advertised().http}${this.#options.httpPrefix}`,
+        externalUrl: () => {
+          const scheme = (this.#web?.settings.tls ?? null) === null ? 'http' : 'https';
+          return `${scheme}://${this.#advertised().http}${this.#options.httpPrefix}`;
+        },
         version: VERSION,
         incarnation: storage.file.facts.starts,
         configuration: {
@@ -489,6 +500,7 @@ class Daemon {
       {
         ...http,
         prefix: httpPrefix,
+        ...(this.#web === null ? {} : { web: this.#web.settings }),
         classicNames,
         dataDirectory: path.resolve(this.#options.dataDirectory),
         version: VERSION,
@@ -516,6 +528,13 @@ class Daemon {
     ).catch(refusalFor('--http', http));
     this.#cleanups.add('http', () => server.close());
     this.#addresses.http = server.address;
+    for (const warning of exposure(http.host, this.#web?.settings ?? null)) {
+      this.#logger.warn('HTTP is open to the network', { address: server.address, warning });
+    }
+    const web = this.#web;
+    if (web === null) return;
+    this.#cleanups.add('web configuration', () => web.close());
+    await web.follow((settings) => server.use(settings));
   }
 
   async #bindCarbon(node: NodeHandle): Promise<void> {
@@ -534,6 +553,7 @@ class Daemon {
 
   /** Reads the file again and appends it; timers start anew even when nothing changed. */
   async #reload(node: NodeHandle): Promise<Reloaded> {
+    const web = (await this.#web?.reload()) ?? { ok: true };
     const config = await readConfiguration(this.#configuration);
     const result = config.ok
       ? await node.propose([asReadBy(config.command, node.view().state)])
@@ -542,7 +562,7 @@ class Daemon {
     if (result.ok && config.ok) {
       this.#fileCommand = config.command;
       this.#logger.info('configuration applied', { file: this.#configuration.file });
-      return { ok: true };
+      return web;
     }
     const message = result.ok ? '' : result.message;
     this.#logger.error('configuration refused: the running one stays', { problems: message });

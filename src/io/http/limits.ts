@@ -75,6 +75,17 @@ export const HTTP_LIMITS = {
   backupSliceBytes: 128 * 1024,
   /** A client that takes no byte of its backup for so long is cut off: the state that it reads is held. */
   backupPatienceMs: 30_000,
+  /** Passwords that wait for their bcrypt comparison; at a cost of 10 that is about 6 s. */
+  passwordChecks: 100,
+  /** Results of comparisons that are remembered, right and wrong ones apart. */
+  passwordsRemembered: 1_000,
+  /** Wrong credentials that one address may show at once; then one more each `failureEveryMs`. */
+  failuresAtOnce: 10,
+  failureEveryMs: 6_000,
+  /** Addresses whose failures are counted. */
+  failingAddresses: 10_000,
+  /** Streams of one HTTP/2 connection. */
+  streamsPerConnection: 100,
   /** How long `close` waits for answers under way before it cuts connections. */
   drainMs: 5_000,
 } as const;

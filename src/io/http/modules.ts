@@ -17,6 +17,7 @@ import type {
   Random,
   View,
 } from '../ports.ts';
+import type { WebSettings } from './web-settings.ts';
 
 export interface HttpOptions {
   readonly host: string;
@@ -31,6 +32,8 @@ export interface HttpOptions {
   /** The version of this build, for `/api/v2/status`. */
   readonly version: string;
   readonly revision: string;
+  /** Users, tokens and TLS; without it everybody may do everything over plain HTTP. */
+  readonly web?: WebSettings;
   readonly headersTimeoutMs?: number;
   readonly requestTimeoutMs?: number;
 }

@@ -6,24 +6,26 @@
  * and a log line, never the end of the process; `close` ends within a known time.
  */
 
-import type { Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import { createAdaptorServer } from '@hono/node-server';
 import { Hono } from 'hono';
 import { alertmanagerRoutes, removedRoutes } from './alertmanager/routes.ts';
 import { problem } from './answers.ts';
+import { Access } from './auth.ts';
+import { routeKey } from './auth-routes.ts';
 import { lifecycleRoutes } from './lifecycle.ts';
-import { HTTP_LIMITS } from './limits.ts';
+import { Listener } from './listener.ts';
 import type { HttpEnv, HttpModules, HttpOptions } from './modules.ts';
 import { pageRoutes } from './page.ts';
 import { cleanPaths, pathReader } from './paths.ts';
 import { requestWork } from './request-work.ts';
 import { EventStreams } from './tocsin/events.ts';
 import { tocsinRoutes } from './tocsin/routes.ts';
+import { OPEN, type WebSettings } from './web-settings.ts';
 
 export interface HttpServer {
   /** `HOST:PORT` as it really listens. */
   readonly address: string;
+  /** Users, tokens and certificates from now on. */
+  use(settings: WebSettings): void;
   /** Takes no more requests, ends event streams, lets answers under way leave, then cuts. */
   close(): Promise<void>;
 }
@@ -34,18 +36,52 @@ export async function createHttpServer(
   modules: HttpModules,
 ): Promise<HttpServer> {
   const events = new EventStreams(modules);
-  const server = listenerOf(routesOf(options, modules, events), options);
-  warnOfDrops(server, modules);
-  await listening(server, options);
-  return { address: addressOf(server), close: () => closed(server, events) };
+  const access = new Access(modules);
+  const app = routesOf(options, modules, { access, events });
+  const settings = options.web ?? OPEN;
+  access.use(settings);
+  const listener = new Listener(app.fetch, settings, options, modules);
+  const address = await listener.listen(options);
+  return {
+    address,
+    use: (next) => {
+      access.use(next);
+      listener.use(next);
+    },
+    close: async () => {
+      events.close();
+      await listener.close();
+      await access.close();
+    },
+  };
 }
 
-function routesOf(options: HttpOptions, modules: HttpModules, events: EventStreams): Hono<HttpEnv> {
+interface RouteParts {
+  readonly access: Access;
+  readonly events: EventStreams;
+}
+
+/** Each `METHOD /path` of the server: whatever has a handler of its own needs a scope. */
+export function routeList(options: HttpOptions, modules: HttpModules): readonly string[] {
+  const parts = { access: new Access(modules), events: new EventStreams(modules) };
+  const { routes } = routesOf(options, modules, parts);
+  const own = routes.filter(({ method }) => method !== 'ALL');
+  return own.map(({ method, path }) => routeKey(normalPrefix(options.prefix), method, path));
+}
+
+function routesOf(
+  options: HttpOptions,
+  modules: HttpModules,
+  { access, events }: RouteParts,
+): Hono<HttpEnv> {
   const { logger } = modules;
   const prefix = normalPrefix(options.prefix);
   const apiRoot = `${prefix}/api/v2`;
   const app = new Hono<HttpEnv>({ getPath: pathReader(apiRoot) });
+  app.use(access.headers);
+  app.use(access.rate);
   app.use(cleanPaths(apiRoot));
+  app.use(access.guard(prefix));
   app.use(requestWork(modules.counters));
   app.onError((error, c) => {
     const { method, path } = c.req;
@@ -69,66 +105,4 @@ function routesOf(options: HttpOptions, modules: HttpModules, events: EventStrea
 function normalPrefix(prefix: string): string {
   const path = prefix.replace(/^\/+|\/+$/g, '');
   return path === '' ? '' : `/${path}`;
-}
-
-function listenerOf(app: Hono<HttpEnv>, options: HttpOptions): Server {
-  const headersTimeout = options.headersTimeoutMs ?? HTTP_LIMITS.headersTimeoutMs;
-  const requestTimeout = options.requestTimeoutMs ?? HTTP_LIMITS.requestTimeoutMs;
-  const server = createAdaptorServer({
-    fetch: app.fetch,
-    // For HTTP/1.0 clients, which send no Host.
-    hostname: 'localhost',
-    // The classes of fetch are those of the whole process, not ours to replace.
-    overrideGlobalObjects: false,
-    serverOptions: {
-      headersTimeout,
-      requestTimeout,
-      keepAliveTimeout: HTTP_LIMITS.keepAliveMs,
-      connectionsCheckingInterval: Math.min(5_000, headersTimeout / 2),
-    },
-  }) as Server;
-  server.maxConnections = HTTP_LIMITS.connections;
-  return server;
-}
-
-const WARN_EVERY_MS = 10_000;
-
-function warnOfDrops(server: Server, { logger, clock }: HttpModules): void {
-  let warnedAtMs = -Infinity;
-  server.on('drop', () => {
-    if (clock.monotonicMs() - warnedAtMs < WARN_EVERY_MS) return;
-    warnedAtMs = clock.monotonicMs();
-    logger.warn('connection refused: too many are open', { limit: HTTP_LIMITS.connections });
-  });
-}
-
-function listening(server: Server, { host, port }: HttpOptions): Promise<void> {
-  return new Promise((resolve, reject) => {
-    server.once('error', reject);
-    server.listen(port, host, () => {
-      server.off('error', reject);
-      resolve();
-    });
-  });
-}
-
-function addressOf(server: Server): string {
-  const { address, family, port } = server.address() as AddressInfo;
-  return family === 'IPv6' ? `[${address}]:${port}` : `${address}:${port}`;
-}
-
-const LOOK_EVERY_MS = 20;
-
-function closed(server: Server, events: EventStreams): Promise<void> {
-  return new Promise((resolve) => {
-    // A connection becomes idle when its answer has left; nothing tells, so we look.
-    const look = setInterval(() => server.closeIdleConnections(), LOOK_EVERY_MS);
-    const cut = setTimeout(() => server.closeAllConnections(), HTTP_LIMITS.drainMs);
-    server.close(() => {
-      clearInterval(look);
-      clearTimeout(cut);
-      resolve();
-    });
-    events.close();
-  });
 }
