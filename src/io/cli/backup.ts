@@ -16,19 +16,22 @@ import { BackupDamaged, readBackup, type BackupHead } from '../disk/backup-forma
 import { nodeOptions } from './client.ts';
 import type { CommandIo, Terminals } from './command-io.ts';
 import { Output } from './render-output.ts';
+import type { WebClient } from './web-client.ts';
 
 interface Flags {
   readonly url: string;
   readonly timeout: number;
+  readonly webClientConfig?: WebClient;
 }
 
 export function backupCommand(io: CommandIo): Command {
-  const [url, timeout] = nodeOptions();
+  const [url, timeout, web] = nodeOptions();
   return new Command('backup')
     .description('write the state of a running node to one file')
     .argument('<file>', 'where to; it must not exist')
     .addOption(url)
     .addOption(timeout)
+    .addOption(web)
     .addHelpText('after', HELP)
     .action(async (file: string, flags: Flags) => io.finish(await backup(file, flags, io)));
 }
@@ -82,11 +85,20 @@ async function refuseExisting(file: string): Promise<void> {
     throw new Failed(`${file} exists: give another name, or remove it first`, EXIT.refused);
 }
 
-async function fetchTo(file: string, { timeout, url }: Flags): Promise<number> {
+async function fetchTo(
+  file: string,
+  { timeout, url, webClientConfig: web }: Flags,
+): Promise<number> {
   const place = `${url}/tocsin/v1/backup`;
-  const dispatcher = new Agent({ headersTimeout: timeout, bodyTimeout: timeout });
+  const dispatcher = new Agent({
+    headersTimeout: timeout,
+    bodyTimeout: timeout,
+    ...(web === undefined ? {} : { connect: web.tls }),
+  });
+  const authorization = web?.authorization ?? null;
+  const headers = authorization === null ? {} : { authorization };
   try {
-    const answer = await request(place, { dispatcher }).catch((error: Error) => {
+    const answer = await request(place, { dispatcher, headers }).catch((error: Error) => {
       throw new Failed(`${place} gave no answer: ${error.message}`, EXIT.unavailable);
     });
     if (answer.statusCode !== 200) {
