@@ -84,8 +84,11 @@ function stepsOf(expression: string): number {
   return (found.steps ??= countedSteps(found.compiled));
 }
 
-/** Instructions after which an atom of Unicode's tables counts like so many others. */
+/** A class of Unicode, which has some hundred ranges, counts like so many literals. */
 const UNICODE_CLASS = 16;
+
+/** A quantifier, which takes the compiler as long as so many literals. */
+const QUANTIFIER = 8;
 
 const REPEAT = /\{(\d+)(,?)(\d*)\}/y;
 
@@ -132,8 +135,8 @@ function writtenOutSize(expression: string): number {
       add(1 + inner.length / 8 + UNICODE_CLASS * (inner.match(/\\[pP]/g)?.length ?? 0));
       at = end;
     } else if (char === '*' || char === '+' || char === '?') {
-      size++;
-      atom++;
+      size += QUANTIFIER;
+      atom += QUANTIFIER;
     } else {
       add(1);
     }

@@ -111,8 +111,13 @@ describe('a list that is read in slices', () => {
     expect(read('[1,2]', 100, 2).items).toEqual([1, 2]);
   });
 
-  it('stops once a slice also where there is no item', () => {
-    const text = `[${'['.repeat(1_000)}`;
+  it.each([
+    ['brackets', '['.repeat(1_000)],
+    ['a string', `"${'x'.repeat(1_000)}`],
+    ['escapes', `"${'\\n'.repeat(500)}`],
+    ['white space', ' '.repeat(1_000)],
+  ])('stops once a slice also where there are only %s', (_, inner) => {
+    const text = `[${inner}`;
     const slices = jsonSlices(Buffer.from(text), 1, {
       itemsMax: 1,
       valuesPerItemMax: 1,

@@ -75,6 +75,9 @@ export function* jsonSlices(body: Buffer, at: number, shape: ListShape): Generat
         run = 0;
         for (place++; place < body.length && body[place] !== QUOTE; place++) {
           if (body[place] === BACKSLASH) place++;
+          if (place < pauseAt) continue;
+          yield { items: [], first: count };
+          pauseAt = place + sliceBytes;
         }
         continue;
       case OPEN_BRACE:
