@@ -156,9 +156,93 @@ describe('web pages of other sites', () => {
     const send = (headers: Record<string, string>) =>
       desk.request('/api/v2/alerts', { method: 'POST', body: '[]', headers });
     expect(await send({ origin: desk.url })).toMatchObject({ status: 200 });
-    const proxied = { origin: 'https://alerts.example', 'x-forwarded-host': 'alerts.example' };
-    expect(await send(proxied)).toMatchObject({ status: 200 });
     expect(await send({ 'sec-fetch-site': 'same-origin' })).toMatchObject({ status: 200 });
+  });
+});
+
+describe('names and origins', () => {
+  /** `fetch` sets these headers itself. */
+  const ask = async (desk: Desk, method: string, headers: Record<string, string>) => {
+    const { port } = new URL(desk.url);
+    const path = '/api/v2/alerts';
+    const request = httpRequest({ host: '127.0.0.1', port, path, method, headers });
+    request.end(method === 'POST' ? '[]' : undefined);
+    const [response] = (await once(request, 'response')) as [IncomingMessage];
+    response.resume();
+    return response;
+  };
+  const options = {
+    externalUrl: 'https://alerts.example/ops',
+    allowedHosts: ['tocsin.internal'],
+    corsOrigins: ['https://karma.example:8443'],
+  };
+
+  it.each([
+    ['127.0.0.1:9093', 200],
+    ['10.0.0.7', 200],
+    ['[::1]:9093', 200],
+    ['localhost:1', 200],
+    ['LOCALHOST', 200],
+    ['alerts.example', 200],
+    ['tocsin.internal:9093', 200],
+    ['evil.example', 421],
+    ['evil.example:9093', 421],
+    ['127.0.0.1.evil.example', 421],
+    ['localhost.evil.example', 421],
+    ['x@evil.example', 400],
+    ['a b', 400],
+  ])('Host %s is answered with %i, for reads and changes', async (host, status) => {
+    const desk = await openDesk(options);
+    for (const method of ['GET', 'POST']) {
+      expect((await ask(desk, method, { host })).statusCode).toBe(status);
+    }
+  });
+
+  it.each<[string, Record<string, string>, boolean]>([
+    ['no origin', {}, true],
+    ['its own', { host: 'localhost:9093', origin: 'http://localhost:9093' }, true],
+    ['the external URL, whatever the proxy calls us', { origin: 'https://alerts.example' }, true],
+    ['allowed', { origin: 'https://karma.example:8443' }, true],
+    [
+      'allowed, from another site',
+      { origin: 'https://karma.example:8443', 'sec-fetch-site': 'cross-site' },
+      true,
+    ],
+    [
+      'the word of the browser',
+      { origin: 'https://other.example', 'sec-fetch-site': 'same-origin' },
+      true,
+    ],
+    ['a name that was typed', { 'sec-fetch-site': 'none' }, true],
+    ['another port', { host: 'localhost:9093', origin: 'http://localhost:3000' }, false],
+    [
+      'another port, same site',
+      { host: 'localhost:9093', origin: 'http://localhost:3000', 'sec-fetch-site': 'same-site' },
+      false,
+    ],
+    ['same site without a name', { 'sec-fetch-site': 'same-site' }, false],
+    ['another port of an allowed one', { origin: 'https://karma.example' }, false],
+    ['the external URL without TLS', { origin: 'http://alerts.example' }, false],
+    [
+      'a forwarded host that anybody can write',
+      { origin: 'https://evil.example', 'x-forwarded-host': 'evil.example' },
+      false,
+    ],
+    ['null', { origin: 'null' }, false],
+    ['no origin at all', { origin: 'evil' }, false],
+  ])('%s: %j may change: %s, and the preflight says the same', async (_name, headers, may) => {
+    const desk = await openDesk(options);
+    expect((await ask(desk, 'POST', headers)).statusCode).toBe(may ? 200 : 403);
+    expect((await ask(desk, 'GET', headers)).statusCode).toBe(200);
+    const asked = { ...headers, 'access-control-request-method': 'POST' };
+    const preflight = await ask(desk, 'OPTIONS', asked);
+    expect(preflight.statusCode).toBe(may ? 200 : 403);
+    const isAllowed = headers['origin'] === 'https://karma.example:8443';
+    const names = preflight.headers['access-control-allow-origin'];
+    expect(names).toBe(isAllowed ? 'https://karma.example:8443' : '*');
+    expect(preflight.headers['access-control-allow-credentials']).toBe(
+      isAllowed ? 'true' : undefined,
+    );
   });
 });
 

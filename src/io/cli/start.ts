@@ -25,6 +25,8 @@ interface Flags {
   readonly retention: Retention;
   readonly httpPrefix: string;
   readonly webConfig?: string;
+  readonly allowedHost: readonly string[];
+  readonly corsOrigin: readonly string[];
   readonly startDelay: number;
   readonly lateAfter: number;
   readonly classicNames: boolean;
@@ -86,6 +88,18 @@ export function startCommand(finish: (code: ExitCode) => void): Command {
       env(
         new Option('--web-config <file>', "TLS, users and tokens: Alertmanager's web.config.file"),
       ),
+    )
+    .addOption(
+      env(new Option('--allowed-host <names>', 'further names of this server, NAME[,NAME]'))
+        .default([], 'none')
+        .argParser(parseHostNames),
+    )
+    .addOption(
+      env(
+        new Option('--cors-origin <origins>', 'web pages that may change things, ORIGIN[,ORIGIN]'),
+      )
+        .default([], 'none')
+        .argParser(parseOrigins),
     )
     .addOption(
       env(new Option('--start-delay <duration>', 'hold notifications after the start'))
@@ -216,6 +230,8 @@ function optionsOf(flags: Flags): Omit<DaemonOptions, 'peerTls'> {
     carbon: flags.carbon,
     httpPrefix: flags.httpPrefix,
     webConfig: flags.webConfig ?? null,
+    allowedHosts: flags.allowedHost,
+    corsOrigins: flags.corsOrigin,
     classicNames: flags.classicNames,
     externalUrl: flags.externalUrl ?? null,
     startDelayMs: flags.startDelay,
@@ -263,10 +279,7 @@ function parseHost(text: string): string {
 
 /** A list of HOST:PORT; an empty text is an empty list. */
 function parseJoin(text: string): readonly string[] {
-  const addresses = text
-    .split(',')
-    .map((part) => part.trim())
-    .filter((part) => part !== '');
+  const addresses = partsOf(text);
   const wrong = addresses.find((address) => !isMemberAddress(address));
   if (wrong === undefined) return addresses;
   throw new InvalidArgumentError(
@@ -278,6 +291,29 @@ function parseJoin(text: string): readonly string[] {
 function isMemberAddress(text: string): boolean {
   const [, v6, host, port] = /^(?:\[(.+)\]|([\w.-]+)):([1-9]\d{0,4})$/.exec(text) ?? [];
   return Number(port) <= 65_535 && (host !== undefined || isIPv6(v6 ?? ''));
+}
+
+function parseHostNames(text: string): readonly string[] {
+  const names = partsOf(text);
+  const wrong = names.find((name) => !/^[\w-]+(?:\.[\w-]+)*$/.test(name));
+  if (wrong === undefined) return names.map((name) => name.toLowerCase());
+  throw new InvalidArgumentError(`${wrong} is no name. Write alerts.example.com, without a port.`);
+}
+
+function parseOrigins(text: string): readonly string[] {
+  const all = partsOf(text);
+  const wrong = all.find((each) => !/^https?:/.test(each) || !isOrigin(each));
+  if (wrong === undefined) return all;
+  throw new InvalidArgumentError(`${wrong} is no origin. Write https://karma.example.com.`);
+}
+
+function isOrigin(text: string): boolean {
+  return URL.canParse(text) && new URL(text).origin === text;
+}
+
+function partsOf(text: string): readonly string[] {
+  const parts = text.split(',').map((part) => part.trim());
+  return parts.filter((part) => part !== '');
 }
 
 /** An unset variable of a shell must not become a path or a name. */

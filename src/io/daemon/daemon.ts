@@ -74,6 +74,10 @@ export interface DaemonOptions {
   readonly httpPrefix: string;
   /** Who may do what over HTTP: Alertmanager's web configuration file; null for everybody. */
   readonly webConfig: string | null;
+  /** Names under which others reach the HTTP port, beside those that are known. */
+  readonly allowedHosts: readonly string[];
+  /** Web pages that may change something. */
+  readonly corsOrigins: readonly string[];
   readonly classicNames: boolean;
   /** How notifications link here; null uses the HTTP address. */
   readonly externalUrl: string | null;
@@ -500,6 +504,9 @@ class Daemon {
       {
         ...http,
         prefix: httpPrefix,
+        externalUrl: this.#options.externalUrl,
+        allowedHosts: this.#hostNames(),
+        corsOrigins: this.#options.corsOrigins,
         ...(this.#web === null ? {} : { web: this.#web.settings }),
         classicNames,
         dataDirectory: path.resolve(this.#options.dataDirectory),
@@ -535,6 +542,13 @@ class Daemon {
     if (web === null) return;
     this.#cleanups.add('web configuration', () => web.close());
     await web.follow((settings) => server.use(settings));
+  }
+
+  /** What people call this machine, without the port. */
+  #hostNames(): readonly string[] {
+    const { advertise, allowedHosts } = this.#options;
+    const names = [hostname(), ...(advertise === null ? [] : [advertise]), ...allowedHosts];
+    return names.map((name) => name.toLowerCase());
   }
 
   async #bindCarbon(node: NodeHandle): Promise<void> {

@@ -32,6 +32,12 @@ export interface HttpOptions {
   /** The version of this build, for `/api/v2/status`. */
   readonly version: string;
   readonly revision: string;
+  /** Where people find this server, for example behind a proxy; null for its own address. */
+  readonly externalUrl?: string | null;
+  /** Names of this server beside its address, in lower case. */
+  readonly allowedHosts?: readonly string[];
+  /** Web pages that may change something, such as `https://karma.example`. */
+  readonly corsOrigins?: readonly string[];
   /** Users, tokens and TLS; without it everybody may do everything over plain HTTP. */
   readonly web?: WebSettings;
   readonly headersTimeoutMs?: number;
@@ -113,7 +119,13 @@ export interface HttpCounters {
 /** The type of a hono context here: with Node's own request and answer. */
 export interface HttpEnv {
   Bindings: HttpBindings;
-  Variables: { readonly work: RequestWork };
+  Variables: {
+    readonly work: RequestWork;
+    /** Whether the page that asks, if it is one, may change anything. */
+    mayChange: boolean;
+    /** The page of `--cors-origin` that asks, or null. */
+    allowedOrigin: string | null;
+  };
 }
 
 /** The time as of which an answer is true: that of the log, which no leap of a clock is in. */

@@ -1,26 +1,57 @@
 /**
- * Who may ask from a browser: every page may read, as with Alertmanager; only a page that this
- * server (or a proxy in front of it) has served may change anything.
+ * Which names this server answers to, and which web pages may change something. One rule for all
+ * routes; docs/security.md has it in words.
  *
- * Alertmanager lets any web page post silences through the browser of whoever looks at it, and a
- * silence is the first thing an attacker wants. Programs send no `Origin` and are not concerned.
+ * A page of a stranger reaches a server behind a firewall in two ways: it sends requests of its own,
+ * which name it in `Origin`, or it has its own name lead to our address (DNS rebinding), and then
+ * `Host` has that name. Programs send no `Origin` and are asked for the name only.
  */
 
-import type { MiddlewareHandler } from 'hono';
+import { isIP } from 'node:net';
+import type { Context, MiddlewareHandler } from 'hono';
 import { problem } from './answers.ts';
-import type { HttpEnv } from './modules.ts';
+import type { HttpEnv, HttpOptions } from './modules.ts';
+
+type OriginOptions = Pick<HttpOptions, 'host' | 'externalUrl' | 'allowedHosts' | 'corsOrigins'>;
+
+/** Goes before every route: refuses a name that is not ours, and judges where a request is from. */
+export function origins(options: OriginOptions): MiddlewareHandler<HttpEnv> {
+  const { allowedHosts = [], corsOrigins = [], externalUrl = null, host } = options;
+  const external = externalUrl === null ? null : new URL(externalUrl);
+  const names = new Set(['localhost', host.toLowerCase(), ...allowedHosts]);
+  if (external !== null) names.add(external.hostname);
+  const allowed = new Set(corsOrigins);
+  const own = external?.origin;
+  return async (c, next) => {
+    const asked = hostOf(c);
+    if (asked === null || !isOurs(asked.hostname, names)) {
+      const message = `this server is not called ${asked?.hostname ?? 'that'}: --allowed-host NAME gives it a name`;
+      return problem(c, 421, message);
+    }
+    const origin = c.req.header('origin');
+    const isAllowed = origin !== undefined && allowed.has(origin);
+    const isOwn = origin === own || (origin !== undefined && hasHost(origin, asked.host));
+    c.set('allowedOrigin', isAllowed ? origin : null);
+    c.set('mayChange', isAllowed || isOwnRequest(origin, isOwn, c.req.header('sec-fetch-site')));
+    return next();
+  };
+}
 
 /**
  * Alertmanager's own headers, so that a refusal is a text that a page can read. What is said of the
  * methods, and the answer to a browser that asks beforehand, agree with what a change is answered.
  */
 export const shared: MiddlewareHandler<HttpEnv> = async (c, next) => {
-  const mayChange = !isFromElsewhere((name) => c.req.header(name));
+  const mayChange = c.get('mayChange');
+  const allowedOrigin = c.get('allowedOrigin');
   const methods = mayChange ? 'GET, POST, DELETE, OPTIONS' : 'GET, OPTIONS';
   c.header('Access-Control-Allow-Headers', 'Accept, Authorization, Content-Type, Origin');
   c.header('Access-Control-Allow-Methods', methods);
-  c.header('Access-Control-Allow-Origin', '*');
+  c.header('Access-Control-Allow-Origin', allowedOrigin ?? '*');
   c.header('Access-Control-Expose-Headers', 'Date');
+  c.header('Vary', 'Origin');
+  // A browser sends what it knows of a user only where the answer names the page.
+  if (allowedOrigin !== null) c.header('Access-Control-Allow-Credentials', 'true');
   if (c.req.method !== 'OPTIONS') return next();
   // A browser lets POST pass whatever the list of methods says, unless the answer is an error.
   const asksToChange = !READS.has(c.req.header('access-control-request-method') ?? 'GET');
@@ -28,19 +59,38 @@ export const shared: MiddlewareHandler<HttpEnv> = async (c, next) => {
 };
 
 export const sameSiteChanges: MiddlewareHandler<HttpEnv> = async (c, next) => {
-  const mayPass = READS.has(c.req.method) || !isFromElsewhere((name) => c.req.header(name));
+  const mayPass = READS.has(c.req.method) || c.get('mayChange');
   return mayPass ? next() : problem(c, 403, REFUSAL);
 };
 
 const READS = new Set(['GET', 'HEAD', 'OPTIONS']);
-const REFUSAL = 'a web page of another site may not change anything here';
+const REFUSAL =
+  'a web page of another origin may not change anything here: --cors-origin ORIGIN allows one';
 
-/** Browsers tell where a request comes from, by one header or the other. */
-function isFromElsewhere(header: (name: string) => string | undefined): boolean {
-  const site = header('sec-fetch-site');
-  if (site !== undefined) return site === 'cross-site';
-  const origin = header('origin');
-  if (origin === undefined) return false;
-  const hosts = [header('host'), header('x-forwarded-host')];
-  return !URL.canParse(origin) || !hosts.includes(new URL(origin).host);
+/** The browser knows best whether a page is ours; without its word the name of the page decides. */
+function isOwnRequest(
+  origin: string | undefined,
+  isOwn: boolean,
+  site: string | undefined,
+): boolean {
+  if (site === 'same-origin') return true;
+  if (origin !== undefined) return isOwn;
+  return site === undefined || site === 'none';
+}
+
+function hostOf(c: Context<HttpEnv>): URL | null {
+  const { headers } = c.env.incoming;
+  const name = headers[':authority'] ?? headers.host ?? 'localhost';
+  const url = `http://${String(name)}`;
+  return URL.canParse(url) ? new URL(url) : null;
+}
+
+/** An address cannot be made to lead elsewhere, unlike a name. */
+function isOurs(hostname: string, names: ReadonlySet<string>): boolean {
+  const bare = hostname.replace(/^\[|\]$|\.$/g, '');
+  return isIP(bare) !== 0 || names.has(bare);
+}
+
+function hasHost(origin: string, host: string): boolean {
+  return URL.canParse(origin) && new URL(origin).host === host;
 }

@@ -14,6 +14,7 @@ import { routeKey } from './auth-routes.ts';
 import { lifecycleRoutes } from './lifecycle.ts';
 import { Listener } from './listener.ts';
 import type { HttpEnv, HttpModules, HttpOptions } from './modules.ts';
+import { origins } from './origins.ts';
 import { pageRoutes } from './page.ts';
 import { cleanPaths, pathReader } from './paths.ts';
 import { requestWork } from './request-work.ts';
@@ -80,6 +81,7 @@ function routesOf(
   const app = new Hono<HttpEnv>({ getPath: pathReader(apiRoot) });
   app.use(access.headers);
   app.use(access.rate);
+  app.use(origins(options));
   app.use(cleanPaths(apiRoot));
   app.use(access.guard(prefix));
   app.use(requestWork(modules.counters));

@@ -1,5 +1,5 @@
 /**
- * Alertmanager's API v2, so that Prometheus, amtool, Grafana and, with `proxy: true`, karma work unmodified.
+ * Alertmanager's API v2, so that Prometheus, amtool, Grafana and karma work unmodified.
  *
  * Promise: a 200 to a change means that it is committed and applied here, so the next GET on this
  * node shows it. The answers follow Alertmanager's OpenAPI file.
