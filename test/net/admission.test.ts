@@ -1,7 +1,8 @@
 import { once } from 'node:events';
 import { afterEach, describe, expect, it } from 'vitest';
-import { blockOf } from '../../src/io/net/blocks.ts';
+import { blockOf, HEADER_BYTES, TAG_BYTES } from '../../src/io/net/blocks.ts';
 import { encodeHello, frameTag } from '../../src/io/net/hello.ts';
+import { decodeCanonical, encodeCanonical } from '../../src/log/codec.ts';
 import { StandingClock } from '../monitors/world.ts';
 import { call, connectAll, endWorld, greet, helloOf, member, refusalOf, until } from './world.ts';
 
@@ -130,6 +131,43 @@ describe('who is let in', () => {
     const tag = frameTag(helloOf({ incarnation: 2, nonce: 'b' }));
     newer.socket.write(blockOf(tag, Buffer.from('from the newer')));
     await until(() => one.receiver.frames.length === 1);
+  });
+
+  it('no newer start beside a process that speaks, since anybody could say that it is one', async () => {
+    const one = await member('one');
+    const older = await greet(one.port, helloOf({ incarnation: 1, nonce: 'a' }));
+    older.socket.write(
+      blockOf(frameTag(helloOf({ incarnation: 1, nonce: 'a' })), Buffer.from('here')),
+    );
+    await until(() => one.receiver.frames.length === 1);
+    const liar = helloOf({ incarnation: 2, nonce: 'b' });
+    expect(await refusalOf(one.port, liar)).toContain('is connected as start 1 and speaks');
+    older.socket.write(
+      blockOf(frameTag(helloOf({ incarnation: 1, nonce: 'a' })), Buffer.from('still')),
+    );
+    await until(() => one.receiver.frames.length === 2);
+    older.socket.destroy();
+    await until(() => !one.transport.stats().peers.some(({ heard }) => heard));
+    expect((await greet(one.port, liar)).answer.kind).toBe('welcome');
+  });
+
+  it.each([2 ** 48, 2 ** 53 - 1])('nobody who names start %d', async (incarnation) => {
+    const one = await member('one');
+    const { socket, closed } = await call(one.port);
+    const good = encodeHello({ kind: 'peer', ...helloOf() });
+    const [kind, fields] = decodeCanonical(good.subarray(HEADER_BYTES)) as [number, unknown[]];
+    const payload = encodeCanonical([kind, fields.with(3, incarnation)]);
+    socket.write(blockOf(good.subarray(0, TAG_BYTES), payload));
+    expect((await closed).toString('latin1')).toContain('hello.incarnation');
+    expect((await greet(one.port, helloOf())).answer.kind).toBe('welcome');
+  });
+
+  it('nobody without proof who names a start that would keep the real member out', async () => {
+    const one = await member('one');
+    expect(await refusalOf(one.port, helloOf({ incarnation: 2 ** 47 }))).toContain(
+      'cannot be believed',
+    );
+    expect((await greet(one.port, helloOf())).answer.kind).toBe('welcome');
   });
 
   it('a process that dials a channel again, in place of its connection before', async () => {

@@ -1,6 +1,12 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { BlockReader, blockOf, TAG_BYTES, type BlockProblem } from '../../src/io/net/blocks.ts';
+import {
+  BlockReader,
+  blockOf,
+  hasChecksum,
+  TAG_BYTES,
+  type BlockProblem,
+} from '../../src/io/net/blocks.ts';
 
 const TAG = Buffer.from('12345678');
 
@@ -8,6 +14,7 @@ function reading(sizeBytesMax = 1_000) {
   const taken: string[] = [];
   const reader = new BlockReader({
     accepts: (tag) => TAG.equals(tag),
+    isWhole: hasChecksum,
     sizeBytesMax,
     take: (payload) => taken.push(Buffer.from(payload).toString('hex')),
   });
@@ -70,7 +77,12 @@ describe('a reader of blocks', () => {
   it('keeps a payload apart from the bytes that it came in', () => {
     const kept: Uint8Array[] = [];
     const take = (payload: Uint8Array): void => void kept.push(payload);
-    const reader = new BlockReader({ accepts: () => true, sizeBytesMax: 10, take });
+    const reader = new BlockReader({
+      accepts: () => true,
+      isWhole: hasChecksum,
+      sizeBytesMax: 10,
+      take,
+    });
     const bytes = blockOf(TAG, Buffer.from('ours'));
     reader.read(bytes);
     bytes.fill(0);

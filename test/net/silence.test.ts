@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
-import { BlockReader } from '../../src/io/net/blocks.ts';
+import { BlockReader, hasChecksum } from '../../src/io/net/blocks.ts';
 import type { Hello } from '../../src/io/net/hello.ts';
 import { frameTag } from '../../src/io/net/hello.ts';
 import { StandingClock } from '../monitors/world.ts';
@@ -169,6 +169,7 @@ function obey(socket: Socket, hello: Hello, texts: string[], sizes: number[] = [
   const tag = frameTag(hello);
   const reader = new BlockReader({
     accepts: (other) => Buffer.compare(tag, other) === 0,
+    isWhole: hasChecksum,
     sizeBytesMax: 64 * 1024 * 1024,
     take: (payload) => {
       if (payload.length === 0) socket.write(Buffer.concat([tag, Buffer.alloc(8)]));

@@ -5,7 +5,7 @@
 
 import { once } from 'node:events';
 import net, { type AddressInfo, type Socket } from 'node:net';
-import { BlockReader } from '../../src/io/net/blocks.ts';
+import { BlockReader, hasChecksum } from '../../src/io/net/blocks.ts';
 import {
   decodeAnswer,
   decodeHello,
@@ -209,6 +209,7 @@ export async function greet(port: number, hello: PeerHello): Promise<Caller & { 
   const answer = new Promise<Answer>((resolve) => {
     const reader = new BlockReader({
       accepts: () => true,
+      isWhole: hasChecksum,
       sizeBytesMax: HELLO_BYTES_MAX,
       take: (payload) => {
         reader.stop();
@@ -245,6 +246,7 @@ export async function pretender(
     socket.on('error', () => undefined);
     const reader = new BlockReader({
       accepts: () => true,
+      isWhole: hasChecksum,
       sizeBytesMax: HELLO_BYTES_MAX,
       take: (payload) => {
         reader.stop();

@@ -12,6 +12,7 @@ import { parseDuration } from '../config/durations.ts';
 import { parseHttpUrl } from '../config/urls.ts';
 import type { DaemonOptions, HostPort } from '../daemon/daemon.ts';
 import { EXIT, type ExitCode } from '../daemon/exit.ts';
+import { problemOfPeerPort } from '../daemon/peer-port.ts';
 import { LOG_LEVELS, type LogLevel } from '../daemon/world.ts';
 import { env, toggle } from './environment.ts';
 
@@ -41,6 +42,8 @@ interface Flags {
   readonly peerCert?: string;
   readonly peerKey?: string;
   readonly peerCa?: string;
+  readonly clusterSecretFile?: string;
+  readonly peerInsecure: boolean;
   readonly graphite?: HostPort;
   readonly graphitePrefix: string;
 }
@@ -153,6 +156,16 @@ export function startCommand(finish: (code: ExitCode) => void): Command {
     .addOption(env(new Option('--peer-key <file>', 'key of that certificate')))
     .addOption(env(new Option('--peer-ca <file>', 'CA of the certificates of all members')))
     .addOption(
+      env(
+        new Option('--cluster-secret-file <file>', 'secret that the members of a cluster share'),
+      ).argParser(notEmpty),
+    )
+    .addOption(
+      toggle(
+        new Option('--peer-insecure', 'let in peers that prove nothing: see docs/security.md'),
+      ),
+    )
+    .addOption(
       env(new Option('--graphite <host:port>', 'push the metrics there as carbon lines')).argParser(
         parseAddress,
       ),
@@ -174,18 +187,25 @@ A node alone on an empty data directory begins a cluster; others --join it. The 
 starts a node again: data that exist are never begun anew.
 A --shadow takes the same input as another cluster, and every page ends as withheld;
 tocsin replay --against compares what both decided. A cluster has only shadows or none.
-SIGHUP reloads the configuration and the web configuration. SIGUSR2 says that the wall clock is right, after somebody has set it:
-the node does not wait for half a minute. SIGTERM stops in order, a second one at once.
+SIGHUP reloads the configuration, the web configuration and the secret. SIGUSR2 says that the wall clock is right, after
+somebody has set it: the node does not wait for half a minute. SIGTERM stops in order, a second one at once.
 
 Examples:
   tocsin start --config tocsin.yml --data-dir /var/lib/tocsin
   tocsin start --config alertmanager.yml --http 0.0.0.0:9093 --carbon 0.0.0.0:2003
-  tocsin start --config tocsin.yml --data-dir b --name b --peer :9094 --join a.example.com:9094`;
+  tocsin start --config tocsin.yml --data-dir b --name b --peer :9094 --cluster-secret-file secret \\
+    --join a.example.com:9094`;
 
 async function start(flags: Flags): Promise<ExitCode> {
   const peerTls = peerTlsOf(flags);
   if (typeof peerTls === 'string') {
     process.stderr.write(`error: ${peerTls}\n`);
+    return EXIT.usage;
+  }
+  const { clusterSecretFile = null, peer, peerInsecure } = flags;
+  const open = problemOfPeerPort({ clusterSecretFile, peer, peerInsecure, peerTls });
+  if (open !== null) {
+    process.stderr.write(`error: ${open}\n`);
     return EXIT.usage;
   }
   // Before the daemon is loaded, which takes a while: a signal in that time must not be lost.
@@ -244,6 +264,8 @@ function optionsOf(flags: Flags): Omit<DaemonOptions, 'peerTls'> {
     cluster: flags.cluster,
     standalone: flags.standalone,
     shadow: flags.shadow,
+    clusterSecretFile: flags.clusterSecretFile ?? null,
+    peerInsecure: flags.peerInsecure,
     advertise: flags.advertise ?? null,
     graphite: flags.graphite ?? null,
     graphitePrefix: flags.graphitePrefix,

@@ -52,6 +52,8 @@ import { Refusal } from './refusal.ts';
 import { senderClock } from './sender-clock.ts';
 import { standAlone } from './standalone.ts';
 import { openStorage, type Storage } from './storage.ts';
+import { warningOfPeerPort } from './peer-port.ts';
+import { isReadByOthers, readSecretFile, SecretFile } from './secret-file.ts';
 import { readTlsFiles, type TlsFiles } from './tls-files.ts';
 import { VERSION } from './version.ts';
 import { exposure, WebAccess } from './web-access.ts';
@@ -100,6 +102,10 @@ export interface DaemonOptions {
   readonly advertise: string | null;
   /** Null for a peer port without TLS. */
   readonly peerTls: TlsFiles | null;
+  /** The file with the secret of the cluster, or null. */
+  readonly clusterSecretFile: string | null;
+  /** Lets in members that prove nothing. */
+  readonly peerInsecure: boolean;
   /** Where to push the metrics as carbon lines; null for nowhere. */
   readonly graphite: HostPort | null;
   readonly graphitePrefix: string;
@@ -151,6 +157,7 @@ class Daemon {
   readonly #metrics: Metrics;
   /** What the file said when it was last applied by a reload. */
   #fileCommand: ApplyConfig | null = null;
+  #secretFile: SecretFile | null = null;
   #fail: (error: Error) => void = () => undefined;
   #node: Node | null = null;
   #monitors: ReturnType<typeof runMonitors> | null = null;
@@ -229,6 +236,7 @@ class Daemon {
     await this.#startInputs(slot);
     reload.addEventListener('reload', () => void this.#reload(slot));
     reload.addEventListener('clock', () => void slot.acceptClock());
+    reload.addEventListener('reload', () => void this.#secretFile?.look());
     const startNode = async (clusterId: string): Promise<Node> => {
       const node = await this.#startNode(clusterId, { config, storage, transport });
       slot.fill(node);
@@ -299,8 +307,9 @@ class Daemon {
   }
 
   async #bindPeer({ file }: Storage): Promise<TcpTransport> {
-    const { advertise, name, peer, peerTls } = this.#options;
+    const { advertise, clusterSecretFile, name, peer, peerInsecure, peerTls } = this.#options;
     const { nodeId, starts } = file.facts;
+    const secrets = clusterSecretFile === null ? null : await readSecretFile(clusterSecretFile);
     const transport = await createTransport(
       {
         ...peer,
@@ -310,13 +319,38 @@ class Daemon {
         name,
         incarnation: starts,
         tls: peerTls === null ? null : await readTlsFiles(peerTls),
+        secrets,
+        acceptsPlain: peerInsecure,
       },
       { ...WORLD, logger: this.#logger },
     ).catch(refusalFor('--peer', peer));
     this.#cleanups.add('peer port', () => transport.close());
     this.#addresses.peer = transport.address;
+    if (clusterSecretFile !== null && secrets !== null) {
+      await this.#watchSecret(clusterSecretFile, secrets, transport);
+    }
+    const warning = warningOfPeerPort(this.#options);
+    if (warning !== null) this.#logger.warn(warning.message, warning.fields);
     return transport;
   }
+
+  async #watchSecret(
+    file: string,
+    secrets: readonly string[],
+    transport: TcpTransport,
+  ): Promise<void> {
+    const logger = this.#logger;
+    if (await isReadByOthers(file)) {
+      logger.warn('others than its owner may read the secret of the cluster', {
+        file,
+        hint: `chmod 600 ${file}`,
+      });
+    }
+    const onChange = (changed: readonly string[]): void => transport.changeSecrets(changed);
+    this.#secretFile = new SecretFile({ file, secrets, clock: realClock, logger, onChange });
+    this.#cleanups.add('secret file', () => this.#secretFile?.stop());
+  }
+
   /** Others that this node can ask, and how they may answer. */
   #entranceOf(
     storage: Storage,

@@ -1,6 +1,6 @@
 /** Addresses as people write them, `HOST:PORT`, and what is left of them at the other end. */
 
-import { isIPv6, type AddressInfo } from 'node:net';
+import { isIPv4, isIPv6, type AddressInfo } from 'node:net';
 
 export interface HostPort {
   readonly host: string;
@@ -37,6 +37,13 @@ export function reachableAt(stated: string, remoteHost: string): string {
 
 function isUnspecified(host: string): boolean {
   return /^[0.]+$/.test(host) || /^[0:]+$/.test(host);
+}
+
+/** Whether only this machine reaches what listens there. A name is looked up by nobody here. */
+export function isLoopback(host: string): boolean {
+  if (isIPv4(host)) return host.startsWith('127.');
+  if (isIPv6(host)) return /^(?:::1|(?:0{1,4}:){7}0{0,3}1|::ffff:127\.[\d.]+)$/i.test(host);
+  return /^localhost\.?$/i.test(host);
 }
 
 /** A host as a socket gives it; IPv4 over an IPv6 socket has a prefix that is nobody's address. */

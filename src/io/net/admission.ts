@@ -22,10 +22,26 @@ export interface Seen {
   readonly incarnation: number;
   /** The nonce of the process that had it, connected or not: no two starts have one number. */
   readonly nonce: string | null;
+  /** It was heard within the last seconds. */
+  readonly isAlive: boolean;
 }
 
-/** Why the speaker of `hello` may not come in, or null. */
-export function refusalOf(hello: PeerHello, host: Host, seen: Seen): string | null {
+/** No node starts so often unseen: once a second, that is twelve days. */
+const UNSEEN_STARTS_MAX = 1_048_576;
+/** Starts are counted from the milliseconds of the epoch at which the node was made: the year 2248. */
+const FIRST_START_MAX = 0x800_0000_0000;
+
+/**
+ * Why the speaker of `hello` may not come in, or null. `isProven`: TLS or a secret shows that it
+ * belongs to the cluster. Without either, what it says of its starts is believed only as far as it
+ * cannot keep the real member out.
+ */
+export function refusalOf(
+  hello: PeerHello,
+  host: Host,
+  seen: Seen,
+  isProven: boolean,
+): string | null {
   const { nodeId, name, incarnation } = hello;
   if (hello.clusterId !== host.clusterId) return otherCluster(hello, host);
   if (hello.to !== host.nodeId) {
@@ -36,6 +52,15 @@ export function refusalOf(hello: PeerHello, host: Host, seen: Seen): string | nu
   }
   if (incarnation < seen.incarnation) {
     return `node ${name} (${nodeId}) was started again since: this is start ${incarnation}, and start ${seen.incarnation} was seen. Stop the older process. If its data directory was put back from a copy: ${START_EMPTY}`;
+  }
+  if (!isProven && incarnation > seen.incarnation) {
+    if (seen.isAlive) {
+      return `node ${name} (${nodeId}) is connected as start ${seen.incarnation} and speaks: start ${incarnation} is let in once that one is silent. If both run, a data directory is a copy: stop one of them, and ${START_EMPTY}`;
+    }
+    const most = seen.incarnation < 0 ? FIRST_START_MAX : seen.incarnation + UNSEEN_STARTS_MAX;
+    if (incarnation > most) {
+      return `node ${name} (${nodeId}) names start ${incarnation}, and at most ${most} is likely: more cannot be believed without TLS or --cluster-secret-file`;
+    }
   }
   if (incarnation === seen.incarnation && seen.nonce !== null && seen.nonce !== hello.nonce) {
     return `two processes have the identity of node ${name} (${nodeId}): is a data directory a copy? Stop one of them, and ${START_EMPTY}`;

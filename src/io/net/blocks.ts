@@ -1,6 +1,7 @@
 /**
  * Blocks: the pieces in which bytes travel between members. A header of 16 bytes (a tag of 8, the
  * length and the CRC-32 of what follows, both unsigned and with the high byte first), then that.
+ * With a secret, frames have a message authentication code in the place of tag and checksum.
  *
  * Promise: a block is given out whole and unharmed, or not at all, however the bytes were cut on
  * their way; a length is judged before anything is allocated for it. Knows no meaning of a block.
@@ -11,6 +12,36 @@ import { crc32 } from 'node:zlib';
 const AT = { size: 8, crc: 12 };
 export const TAG_BYTES = 8;
 export const HEADER_BYTES = 16;
+
+/** Makes headers for the frames of one connection, in the order in which they leave. */
+export interface Sealer {
+  headerOf(payload: Uint8Array): Uint8Array;
+}
+
+/** Judges the frames of one connection, in the order in which they arrive. */
+export interface Opener {
+  accepts(tag: Uint8Array): boolean;
+  /** Whether the payload is the one for which the header was made. */
+  isWhole(header: Uint8Array, payload: Uint8Array): boolean;
+}
+
+/** How both directions of a connection are guarded. */
+export interface Seals {
+  readonly sealer: Sealer;
+  readonly opener: Opener;
+}
+
+/** Guards against accidents alone: all frames have one tag, and a checksum each. */
+export function plainSeals(tag: Uint8Array): Seals {
+  return {
+    sealer: { headerOf: (payload) => headerOf(tag, payload) },
+    opener: { accepts: (other) => Buffer.compare(tag, other) === 0, isWhole: hasChecksum },
+  };
+}
+
+export function hasChecksum(header: Uint8Array, payload: Uint8Array): boolean {
+  return crc32(payload) === Buffer.from(header.buffer, header.byteOffset).readUInt32BE(AT.crc);
+}
 
 /** What goes in front of `payload`. */
 export function headerOf(tag: Uint8Array, payload: Uint8Array): Uint8Array {
@@ -27,8 +58,7 @@ export function blockOf(tag: Uint8Array, payload: Uint8Array): Uint8Array {
 }
 
 /** Which blocks may come next, and who takes them. */
-export interface Expected {
-  accepts(tag: Uint8Array): boolean;
+export interface Expected extends Opener {
   readonly sizeBytesMax: number;
   /** `payload` belongs to the taker. */
   take(payload: Uint8Array): void;
@@ -113,7 +143,7 @@ export class BlockReader {
   }
 
   #finish(payload: Uint8Array): BlockProblem | null {
-    if (crc32(payload) !== this.#header.readUInt32BE(AT.crc)) return { kind: 'checksum' };
+    if (!this.#expected.isWhole(this.#header, payload)) return { kind: 'checksum' };
     this.#payload = null;
     this.#headerBytes = 0;
     this.#expected.take(payload);

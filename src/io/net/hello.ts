@@ -1,13 +1,15 @@
 /**
- * What two members say before the first frame: a hello, and the answer to it. The tag of these
- * blocks is `TOCSIN` and the version of the protocol, two bytes.
+ * What two members say before the first frame: a hello, and the answer to it. With a secret there is
+ * a challenge and a proof in between. The tag of these blocks is `TOCSIN` and the version of the
+ * protocol, two bytes.
  *
  * Promise: magic, version and the shape of `refused` keep their places in every later version, so
  * that any two versions can tell each other why they do not talk. What does not fit is refused.
  */
 
-import { createHash } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import {
+  list,
   MalformedCommand,
   mintedId,
   oneOf,
@@ -16,13 +18,18 @@ import {
   whole,
   type Schema,
   type TypeOf,
+  type Wire,
 } from '../../commands/schema.ts';
 import { decodeCanonical, encodeCanonical } from '../../log/codec.ts';
 import { INCARNATION_LIMIT } from '../../log/epoch.ts';
 import type { Applicant } from '../ports.ts';
 import { blockOf, TAG_BYTES } from './blocks.ts';
+import { KEY_ID_BYTES, PROOF_BYTES } from './secret.ts';
 
-export const PROTOCOL_VERSION = 1;
+/** Spoken without a secret. */
+export const PLAIN_VERSION = 1;
+/** Spoken with one: between hello and answer both sides prove that they have it. */
+export const SECRET_VERSION = 2;
 
 /** All that a stranger may make us store before it has said who it is. */
 export const HELLO_BYTES_MAX = 4_096;
@@ -66,16 +73,23 @@ export type Hello =
 const HELLO_KIND = { peer: 1, join: 2 } as const;
 
 export function encodeHello(hello: Hello): Uint8Array {
+  return blockOf(PREAMBLE[PLAIN_VERSION], encodeCanonical(wireOf(hello)));
+}
+
+function wireOf(hello: Hello): readonly [number, Wire] {
   const body =
     hello.kind === 'peer'
       ? peerHello.encode(hello, 'hello')
       : joinHello.encode(hello.applicant, 'hello');
-  return blockOf(PREAMBLE, encodeCanonical([HELLO_KIND[hello.kind], body]));
+  return [HELLO_KIND[hello.kind], body];
 }
 
 /** Throws {@link MalformedCommand}. */
 export function decodeHello(payload: Uint8Array): Hello {
-  const [kind, body] = pairFrom(payload, 'hello');
+  return helloFrom(pairFrom(payload, 'hello'));
+}
+
+function helloFrom([kind, body]: readonly [unknown, unknown]): Hello {
   if (kind === HELLO_KIND.peer) return { kind: 'peer', ...peerHello.decode(body, 'hello') };
   if (kind === HELLO_KIND.join) {
     return { kind: 'join', applicant: joinHello.decode(body, 'hello') };
@@ -98,10 +112,16 @@ export type Answer = {
   readonly [K in AnswerKind]: { readonly kind: K } & TypeOf<(typeof ANSWERS)[K][1]>;
 }[AnswerKind];
 
-export function encodeAnswer(answer: Answer): Uint8Array {
+export type Version = typeof PLAIN_VERSION | typeof SECRET_VERSION;
+
+export function encodeAnswer(answer: Answer, version: Version = PLAIN_VERSION): Uint8Array {
+  return blockOf(PREAMBLE[version], answerPayload(answer));
+}
+
+function answerPayload(answer: Answer): Uint8Array {
   const [number, schema] = ANSWERS[answer.kind];
   const body = (schema as Schema<unknown>).encode(answer, 'answer');
-  return blockOf(PREAMBLE, encodeCanonical([number, body]));
+  return encodeCanonical([number, body]);
 }
 
 /** Throws {@link MalformedCommand}. */
@@ -114,20 +134,123 @@ export function decodeAnswer(payload: Uint8Array): Answer {
   throw new MalformedCommand('answer', 'is of no known kind');
 }
 
+// ---------------------------------------------------------------------------------------------
+// With a secret
+
+function bytesOf(size: number): Schema<Uint8Array> {
+  const check = (value: unknown, where: string): Uint8Array => {
+    if (value instanceof Uint8Array && value.length === size) return value;
+    throw new MalformedCommand(where, `is not ${size} bytes`);
+  };
+  return { encode: check, decode: check };
+}
+
+const NONCE_BYTES = 32;
+const keyId = text(2 * KEY_ID_BYTES);
+
+/** What goes with a hello: a number for this connection, and the secrets that the speaker has. */
+const offer = record({ nonce: bytesOf(NONCE_BYTES), keys: list(keyId, 8) });
+/** The host chooses the secret, and adds a number of its own. */
+const challenge = record({ nonce: bytesOf(NONCE_BYTES), key: keyId });
+const proof = record({ proof: bytesOf(PROOF_BYTES) });
+/** An answer as it is without a secret, and the proof of the host over it. */
+const proven = record({ answer: bytesBelow(HELLO_BYTES_MAX), proof: bytesOf(PROOF_BYTES) });
+
+function bytesBelow(size: number): Schema<Uint8Array> {
+  const check = (value: unknown, where: string): Uint8Array => {
+    if (value instanceof Uint8Array && value.length < size) return value;
+    throw new MalformedCommand(where, `is not bytes, fewer than ${size}`);
+  };
+  return { encode: check, decode: check };
+}
+
+const CHALLENGE = 4;
+const PROOF = 5;
+const PROVEN = 6;
+
+/** Of a block of the version with a secret. */
+export function secretBlock(payload: Uint8Array): Uint8Array {
+  return blockOf(PREAMBLE[SECRET_VERSION], payload);
+}
+
+function newNonce(): Uint8Array {
+  return Uint8Array.from(randomBytes(NONCE_BYTES));
+}
+
+export function secretHelloPayload(hello: Hello, keys: readonly string[]): Uint8Array {
+  return encodeCanonical([wireOf(hello), offer.encode({ nonce: newNonce(), keys }, 'hello')]);
+}
+
+/** Throws {@link MalformedCommand}. */
+export function decodeSecretHello(payload: Uint8Array): {
+  readonly hello: Hello;
+  readonly keys: readonly string[];
+} {
+  const [wire, offered] = pairFrom(payload, 'hello');
+  const { keys } = offer.decode(offered, 'hello.secret');
+  return { hello: helloFrom(asPair(wire, 'hello')), keys };
+}
+
+export function challengePayload(key: string): Uint8Array {
+  return encodeCanonical([CHALLENGE, challenge.encode({ nonce: newNonce(), key }, 'challenge')]);
+}
+
+export function proofPayload(bytes: Uint8Array): Uint8Array {
+  return encodeCanonical([PROOF, proof.encode({ proof: bytes }, 'proof')]);
+}
+
+/** Throws {@link MalformedCommand}. */
+export function decodeProof(payload: Uint8Array): Uint8Array {
+  const [kind, body] = pairFrom(payload, 'proof');
+  if (kind !== PROOF) throw new MalformedCommand('proof', 'is of another kind');
+  return proof.decode(body, 'proof').proof;
+}
+
+/** `prove` gives the proof of the host over what it is given. */
+export function provenPayload(
+  answer: Answer,
+  prove: (answer: Uint8Array) => Uint8Array,
+): Uint8Array {
+  const bytes = answerPayload(answer);
+  return encodeCanonical([PROVEN, proven.encode({ answer: bytes, proof: prove(bytes) }, 'answer')]);
+}
+
+/** What a host says to somebody with a secret. */
+export type SecretAnswer =
+  | { readonly kind: 'challenge'; readonly key: string }
+  | { readonly kind: 'proven'; readonly answer: Uint8Array; readonly proof: Uint8Array }
+  | { readonly kind: 'unproven'; readonly answer: Answer };
+
+/** Throws {@link MalformedCommand}. */
+export function decodeSecretAnswer(payload: Uint8Array): SecretAnswer {
+  const [kind, body] = pairFrom(payload, 'answer');
+  if (kind === CHALLENGE) {
+    return { kind: 'challenge', key: challenge.decode(body, 'challenge').key };
+  }
+  if (kind === PROVEN) return { kind: 'proven', ...proven.decode(body, 'answer') };
+  return { kind: 'unproven', answer: decodeAnswer(payload) };
+}
+
 /** A refusal whose sentence fits, whoever wrote it. */
 export function refused(code: 'retry' | 'refused' | 'superseded', message: string): Answer {
   return { kind: 'refused', code, message: message.slice(0, MESSAGE_LENGTH_MAX).toWellFormed() };
 }
 
 function pairFrom(payload: Uint8Array, where: string): readonly [unknown, unknown] {
-  const wire = decodeCanonical(payload);
+  return asPair(decodeCanonical(payload), where);
+}
+
+function asPair(wire: unknown, where: string): readonly [unknown, unknown] {
   if (!Array.isArray(wire) || wire.length !== 2) {
     throw new MalformedCommand(where, 'is not a pair of kind and content');
   }
   return wire as unknown as readonly [unknown, unknown];
 }
 
-const PREAMBLE = preambleOf(PROTOCOL_VERSION);
+const PREAMBLE = {
+  [PLAIN_VERSION]: preambleOf(PLAIN_VERSION),
+  [SECRET_VERSION]: preambleOf(SECRET_VERSION),
+} as const;
 
 function preambleOf(version: number): Uint8Array {
   const tag = Buffer.alloc(TAG_BYTES);

@@ -8,9 +8,10 @@
 import type { Channel, FrameProblem } from '../ports.ts';
 import { reachableAt } from './addresses.ts';
 import type { Seen } from './admission.ts';
-import { HEADER_BYTES, type BlockProblem } from './blocks.ts';
+import { HEADER_BYTES, plainSeals, type BlockProblem, type Seals } from './blocks.ts';
 import { frameTag, type PeerHello } from './hello.ts';
 import type { Inbound } from './inbound.ts';
+import type { Session } from './listener.ts';
 import type { QuietLines } from './quiet-lines.ts';
 import type { Traffic } from './traffic.ts';
 
@@ -22,11 +23,19 @@ export interface InboundPeersOptions {
   onGone(nodeId: string): void;
 }
 
+interface Connection {
+  readonly inbound: Inbound;
+  /** The secret that guards it; null without one. */
+  readonly keyId: string | null;
+  /** Something has come after the hello: whoever said it is at work. */
+  hasSpoken: boolean;
+}
+
 interface Process {
   readonly nonce: string;
   /** Where it can be reached, as far as it knows. */
   readonly address: string;
-  readonly connections: Map<Channel, Inbound>;
+  readonly connections: Map<Channel, Connection>;
 }
 
 /** More members than any cluster has. */
@@ -36,12 +45,15 @@ const INCARNATIONS_MAX = 4_096;
 /** After so many seconds without a byte: the other side gives up sooner, if it is there at all. */
 const SILENT_PULSES_MAX = 15;
 
+/** Each member shows a sign of life once a second. */
+const ALIVE_PULSES = 3;
+
 export class InboundPeers {
   readonly #options: InboundPeersOptions;
   readonly #lines: QuietLines;
   readonly #processes = new Map<string, Process>();
   /** The newest process of each node, also when it is gone. */
-  readonly #newest = new Map<string, Seen>();
+  readonly #newest = new Map<string, Pick<Seen, 'incarnation' | 'nonce'>>();
 
   constructor(options: InboundPeersOptions, lines: QuietLines) {
     this.#options = options;
@@ -53,7 +65,12 @@ export class InboundPeers {
   }
 
   seen(nodeId: string): Seen {
-    return this.#newest.get(nodeId) ?? { incarnation: -1, nonce: null };
+    const { incarnation, nonce } = this.#newest.get(nodeId) ?? { incarnation: -1, nonce: null };
+    const connections = [...(this.#processes.get(nodeId)?.connections.values() ?? [])];
+    const isAlive = connections.some(({ hasSpoken, inbound }) => {
+      return hasSpoken && inbound.silentPulses < ALIVE_PULSES;
+    });
+    return { incarnation, nonce, isAlive };
   }
 
   isConnected(nodeId: string): boolean {
@@ -69,15 +86,17 @@ export class InboundPeers {
   }
 
   /** Takes a connection whose hello was found good. */
-  add(hello: PeerHello, inbound: Inbound): void {
+  add(hello: PeerHello, inbound: Inbound, session: Session | null): void {
     const { nodeId, channel } = hello;
     this.#remember(hello);
     const { connections } = this.#processFor(hello, inbound);
     const before = connections.get(channel);
-    connections.set(channel, inbound);
-    before?.destroy();
+    const connection = { inbound, keyId: session?.keyId ?? null, hasSpoken: false };
+    connections.set(channel, connection);
+    before?.inbound.destroy();
+    const seals = session?.seals ?? plainSeals(frameTag(hello));
     inbound.passTo({
-      expected: this.#frames(hello, inbound),
+      expected: this.#frames(hello, connection, seals),
       onProblem: (problem) => {
         this.#lines.warn(`${nodeId} ${problem.kind}`, 'peer connection ended', {
           peer: nodeId,
@@ -91,14 +110,21 @@ export class InboundPeers {
   }
 
   remove(nodeId: string): void {
-    for (const inbound of this.#processes.get(nodeId)?.connections.values() ?? []) {
+    for (const { inbound } of this.#processes.get(nodeId)?.connections.values() ?? []) {
       inbound.destroy();
+    }
+  }
+
+  /** Ends connections that a secret guards which counts no more. */
+  rekey(isGood: (keyId: string | null) => boolean): void {
+    for (const { connections } of this.#processes.values()) {
+      for (const { inbound, keyId } of connections.values()) if (!isGood(keyId)) inbound.destroy();
     }
   }
 
   pulse(): void {
     for (const [peer, { connections }] of this.#processes) {
-      for (const [channel, inbound] of connections) {
+      for (const [channel, { inbound }] of connections) {
         if (inbound.silentPulses >= SILENT_PULSES_MAX) {
           const problem = `nothing came for ${SILENT_PULSES_MAX} s`;
           this.#lines.warn(peer, 'peer connection ended', { peer, channel, problem });
@@ -119,7 +145,7 @@ export class InboundPeers {
       connections: new Map(),
     };
     this.#processes.set(nodeId, process);
-    for (const old of before?.connections.values() ?? []) old.destroy();
+    for (const old of before?.connections.values() ?? []) old.inbound.destroy();
     return process;
   }
 
@@ -131,17 +157,19 @@ export class InboundPeers {
     if (this.#newest.size > INCARNATIONS_MAX && oldest !== undefined) this.#newest.delete(oldest);
   }
 
-  #frames(hello: PeerHello, inbound: Inbound) {
+  #frames(hello: PeerHello, connection: Connection, { opener, sealer }: Seals) {
     const { nodeId, channel, incarnation } = hello;
-    const tag = frameTag(hello);
+    const { inbound } = connection;
     const traffic = this.#options.trafficWith(nodeId)[channel];
     return {
-      accepts: (other: Uint8Array) => Buffer.compare(tag, other) === 0,
+      accepts: (tag: Uint8Array) => opener.accepts(tag),
+      isWhole: (header: Uint8Array, payload: Uint8Array) => opener.isWhole(header, payload),
       sizeBytesMax: this.#options.frameBytesMax,
       take: (frame: Uint8Array) => {
+        connection.hasSpoken = true;
         traffic.bytesReceived += HEADER_BYTES + frame.length;
         if (frame.length === 0) {
-          inbound.echo(tag);
+          inbound.echo(() => sealer.headerOf(frame));
           return;
         }
         traffic.framesReceived++;
@@ -161,7 +189,7 @@ export class InboundPeers {
 
   #closed({ nodeId, nonce, channel }: PeerHello, inbound: Inbound): void {
     const process = this.#processes.get(nodeId);
-    if (process?.nonce !== nonce || process.connections.get(channel) !== inbound) return;
+    if (process?.nonce !== nonce || process.connections.get(channel)?.inbound !== inbound) return;
     process.connections.delete(channel);
     if (process.connections.size > 0) return;
     this.#processes.delete(nodeId);
@@ -176,6 +204,6 @@ function problemText(problem: BlockProblem): string {
     case 'size':
       return `a frame of ${problem.sizeBytes} bytes, at most ${problem.sizeBytesMax} are taken`;
     case 'checksum':
-      return 'a frame was changed on its way: its checksum is wrong';
+      return 'a frame was changed on its way, repeated or made up: its checksum is wrong';
   }
 }

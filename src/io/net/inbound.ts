@@ -7,7 +7,7 @@
  */
 
 import type { Socket } from 'node:net';
-import { BlockReader, headerOf, type BlockProblem, type Expected } from './blocks.ts';
+import { BlockReader, type BlockProblem, type Expected } from './blocks.ts';
 
 export interface InboundOptions {
   readonly socket: Socket;
@@ -64,9 +64,9 @@ export class Inbound {
   }
 
   /** Sends a sign of life back. */
-  echo(tag: Uint8Array): void {
+  echo(header: () => Uint8Array): void {
     // Somebody who never reads them must not make us keep them.
-    if (!this.socket.writableNeedDrain) this.write(headerOf(tag, new Uint8Array(0)));
+    if (!this.socket.writableNeedDrain && this.socket.writable) this.write(header());
   }
 
   /** Says a last word. What still comes is thrown away, so that the word is not lost with it. */

@@ -10,15 +10,13 @@
 
 import type { Socket } from 'node:net';
 import type { Channel, Clock, Random } from '../ports.ts';
-import { BlockReader, blockOf, headerOf } from './blocks.ts';
+import { BlockReader, HEADER_BYTES, type Seals } from './blocks.ts';
 import type { Dialled } from './dial.ts';
 import type { Traffic } from './traffic.ts';
 
 /** How a link gets its connection. */
 export interface Way {
   readonly address: string;
-  /** What marks the frames on this connection. */
-  readonly tag: Uint8Array;
   dial(signal: AbortSignal): Promise<Dialled>;
 }
 
@@ -60,7 +58,16 @@ const PART_BYTES = 256 * 1024;
 
 interface Part {
   readonly bytes: Uint8Array;
+  /** The frame that begins here: its header is made when it leaves, in the order of leaving. */
+  readonly frame: Uint8Array | null;
   readonly endsFrame: boolean;
+}
+
+/** An open connection. */
+interface Connection {
+  readonly socket: Socket;
+  readonly seals: Seals;
+  readonly keyId: string | null;
 }
 
 const NO_BYTES = new Uint8Array(0);
@@ -71,7 +78,7 @@ export class Link {
   #way: Way;
   #phase: 'dialling' | 'open' | 'resting' | 'closed' = 'resting';
   #abort = new AbortController();
-  #socket: Socket | null = null;
+  #connection: Connection | null = null;
   #blocked = false;
   #silentPulses = 0;
   #pauseMs = PAUSE_MS.min;
@@ -104,22 +111,17 @@ export class Link {
       this.#options.traffic.framesDropped++;
       return;
     }
-    if (frame.length <= SMALL_BYTES) {
-      this.#enqueue({ bytes: blockOf(this.#way.tag, frame), endsFrame: true });
-      this.#pump();
-      return;
-    }
-    this.#enqueue({ bytes: headerOf(this.#way.tag, frame), endsFrame: false });
     for (let at = 0; at < frame.length; at += PART_BYTES) {
       const bytes = frame.subarray(at, at + PART_BYTES);
-      this.#enqueue({ bytes, endsFrame: at + PART_BYTES >= frame.length });
+      const endsFrame = at + PART_BYTES >= frame.length;
+      this.#enqueue({ bytes, frame: at === 0 ? frame : null, endsFrame });
     }
     this.#pump();
   }
 
   /** Comes once a second. A process that stood still for a minute has missed one, not sixty. */
   pulse(): void {
-    if (this.#socket === null) return;
+    if (this.#connection === null) return;
     if (this.#silentPulses >= SILENT_PULSES_MAX[this.#options.channel]) {
       const what = this.#blocked ? 'takes nothing' : 'gives no sign of life';
       this.#lost(`it ${what} for ${this.#silentPulses} s`);
@@ -127,7 +129,7 @@ export class Link {
     }
     this.#silentPulses++;
     if (this.#blocked) return;
-    this.#enqueue({ bytes: headerOf(this.#way.tag, NO_BYTES), endsFrame: false });
+    this.#enqueue({ bytes: NO_BYTES, frame: NO_BYTES, endsFrame: false });
     this.#pump();
   }
 
@@ -136,6 +138,11 @@ export class Link {
     if (this.#phase !== 'resting') return;
     this.#cancelPause();
     this.#redial();
+  }
+
+  /** The secret by which the connection is guarded; undefined when there is none. */
+  get keyId(): string | null | undefined {
+    return this.#connection?.keyId;
   }
 
   /** Leaves the connection for the next way. */
@@ -147,8 +154,8 @@ export class Link {
 
   /** For good. What was sent still leaves, if the member takes it. */
   async close(): Promise<void> {
-    const socket = this.#blocked ? null : this.#socket;
-    if (socket !== null) this.#socket = null;
+    const socket = this.#blocked ? null : (this.#connection?.socket ?? null);
+    if (socket !== null) this.#connection = null;
     this.#letGo();
     this.#phase = 'closed';
     if (socket === null || socket.destroyed) return;
@@ -167,29 +174,29 @@ export class Link {
     if (signal.aborted) {
       if (dialled.ok) dialled.socket.destroy();
     } else if (dialled.ok) {
-      this.#opened(dialled.socket, dialled.answer.name);
+      this.#opened(dialled, dialled.answer.name);
     } else {
       this.#broken(dialled);
     }
   }
 
-  #opened(socket: Socket, name: string): void {
+  #opened({ socket, seals, keyId }: Connection, name: string): void {
     this.#phase = 'open';
-    this.#socket = socket;
+    this.#connection = { socket, seals, keyId };
     this.#blocked = false;
     this.#silentPulses = 0;
-    this.#listen(socket);
+    this.#listen(socket, seals);
     this.#options.onOpen(this.#way, name);
     this.#pump();
   }
 
-  #listen(socket: Socket): void {
-    const { tag } = this.#way;
+  #listen(socket: Socket, { opener }: Seals): void {
     const alive = (): void => {
       this.#silentPulses = 0;
     };
     const reader = new BlockReader({
-      accepts: (other) => Buffer.compare(tag, other) === 0,
+      accepts: (tag) => opener.accepts(tag),
+      isWhole: (header, payload) => opener.isWhole(header, payload),
       sizeBytesMax: 0,
       take: () => {
         alive();
@@ -198,13 +205,13 @@ export class Link {
       },
     });
     const broken = (problem: string): void => {
-      if (this.#socket === socket) this.#lost(problem);
+      if (this.#connection?.socket === socket) this.#lost(problem);
     };
     socket.on('data', (chunk: Uint8Array) => {
       if (reader.read(chunk) !== null) broken('it sends what nobody asked for');
     });
     socket.on('drain', () => {
-      if (this.#socket !== socket) return;
+      if (this.#connection?.socket !== socket) return;
       this.#blocked = false;
       alive();
       this.#pump();
@@ -238,8 +245,8 @@ export class Link {
     this.#cancelPause();
     this.#abort.abort();
     this.#abort = new AbortController();
-    this.#socket?.destroy();
-    this.#socket = null;
+    this.#connection?.socket.destroy();
+    this.#connection = null;
     for (const { endsFrame } of this.#queue.splice(0)) {
       if (endsFrame) this.#options.traffic.framesDropped++;
     }
@@ -252,22 +259,31 @@ export class Link {
   }
 
   #pump(): void {
-    const socket = this.#socket;
-    if (socket === null || this.#blocked) return;
+    if (this.#connection === null || this.#blocked) return;
+    const { socket, seals } = this.#connection;
     socket.cork();
     while (!this.#blocked) {
       const part = this.#queue.shift();
       if (part === undefined) break;
-      this.#blocked = !socket.write(part.bytes);
+      this.#blocked = !write(socket, part, seals);
       this.#count(part);
     }
     socket.uncork();
   }
 
-  #count({ bytes, endsFrame }: Part): void {
+  #count({ bytes, frame, endsFrame }: Part): void {
     const { traffic } = this.#options;
-    traffic.bytesSent += bytes.length;
+    traffic.bytesSent += bytes.length + (frame === null ? 0 : HEADER_BYTES);
     if (endsFrame) traffic.framesSent++;
     this.#queuedBytes -= bytes.length;
   }
+}
+
+/** False when the socket can take no more for now. */
+function write(socket: Socket, { bytes, frame }: Part, { sealer }: Seals): boolean {
+  if (frame === null) return socket.write(bytes);
+  const header = sealer.headerOf(frame);
+  if (bytes.length <= SMALL_BYTES) return socket.write(Buffer.concat([header, bytes]));
+  socket.write(header);
+  return socket.write(bytes);
 }

@@ -11,18 +11,27 @@ import { createServer, type AddressInfo, type Server, type Socket } from 'node:n
 import type { Server as TlsServer } from 'node:tls';
 import type { Clock, Logger } from '../ports.ts';
 import { boundAddress, remoteHostOf, type HostPort } from './addresses.ts';
-import type { BlockProblem } from './blocks.ts';
+import { hasChecksum, type BlockProblem, type Seals } from './blocks.ts';
 import { certificateProblem, type TlsSide } from './certificates.ts';
 import {
+  challengePayload,
   decodeHello,
+  decodeProof,
+  decodeSecretHello,
   encodeAnswer,
   HELLO_BYTES_MAX,
-  PROTOCOL_VERSION,
+  PLAIN_VERSION,
+  provenPayload,
   refused,
+  SECRET_VERSION,
+  secretBlock,
   versionOf,
+  type Answer,
   type Hello,
+  type Version,
 } from './hello.ts';
 import { Inbound } from './inbound.ts';
+import { transcriptOf, type Key, type Keyring } from './secret.ts';
 import type { QuietLines } from './quiet-lines.ts';
 
 export interface PeerListener {
@@ -30,8 +39,6 @@ export interface PeerListener {
   readonly address: string;
   /** Connections that were refused, for whatever reason. */
   readonly refusals: number;
-  /** Tells somebody that has said hello why it cannot come in. */
-  refuse(inbound: Inbound, code: 'retry' | 'refused', sentence: string): void;
   close(): Promise<void>;
 }
 
@@ -43,10 +50,29 @@ export interface ListenerOptions extends HostPort {
 /** A connection with a hello. */
 export interface Visitor {
   readonly inbound: Inbound;
+  /** With a secret: how the frames of this connection are guarded, and by which secret. */
+  readonly session: Session | null;
+  /** An answer as it must be sent on this connection. */
+  readonly encode: (answer: Answer) => Uint8Array;
+  /** Tells it why it cannot come in. */
+  readonly refuse: (code: 'retry' | 'refused', sentence: string) => void;
   /** It may stay, for as long as it likes. */
   readonly admit: () => void;
   /** It gets its answer within this time, or goes. */
   readonly mayWait: (limitMs: number) => void;
+}
+
+export interface Session {
+  readonly keyId: string;
+  readonly seals: Seals;
+}
+
+/** Who is let in. */
+export interface Trust {
+  /** The secrets that are accepted; null for a cluster without one. */
+  readonly keyring: Keyring | null;
+  /** Whether members without a secret are let in beside those with one. */
+  readonly acceptsPlain: boolean;
 }
 
 export interface ListenerModules {
@@ -54,6 +80,8 @@ export interface ListenerModules {
   readonly logger: Logger;
   readonly lines: QuietLines;
   readonly tls: TlsSide | null;
+  /** Asked at each hello: secrets change while the node runs. */
+  readonly trust: () => Trust;
 }
 
 /** A hello takes a round trip or three; a busy process, a second. */
@@ -97,7 +125,6 @@ export async function listenForPeers(
     get refusals() {
       return door.refusals;
     },
-    refuse: (inbound, code, sentence) => door.refuse(inbound, code, sentence),
     close: () => closed(server, door),
   };
 }
@@ -140,12 +167,18 @@ class Door {
     else this.#sniff(guest, this.#tlsServer);
   }
 
-  refuse(inbound: Inbound, code: 'retry' | 'refused', sentence: string): void {
+  /** `encode` for somebody that has proved nothing: without proof. */
+  #refuse(
+    inbound: Inbound,
+    code: 'retry' | 'refused',
+    sentence: string,
+    encode: (answer: Answer) => Uint8Array,
+  ): void {
     const facts = { from: inbound.remoteHost, reason: sentence };
     this.refusals++;
     if (code === 'refused') this.#modules.lines.warn(sentence, 'peer refused', facts);
     else this.#modules.logger.debug('peer put off', facts);
-    inbound.part(encodeAnswer(refused(code, sentence)));
+    inbound.part(encode(refused(code, sentence)));
   }
 
   close(): void {
@@ -190,46 +223,136 @@ class Door {
   }
 
   #readHello(guest: Guest, socket: Socket): void {
-    let greeted = false;
+    let version: Version = PLAIN_VERSION;
     const inbound = new Inbound({
       socket,
       remoteHost: guest.remoteHost,
       expected: {
-        accepts: (tag) => versionOf(tag) === PROTOCOL_VERSION,
+        accepts: (tag) => {
+          const spoken = versionOf(tag);
+          // Without a secret the refusal says, by its version, that there is none here.
+          const hasSecret = this.#modules.trust().keyring !== null;
+          version = spoken === SECRET_VERSION && hasSecret ? SECRET_VERSION : PLAIN_VERSION;
+          return this.#problemOfVersion(spoken) === null;
+        },
+        isWhole: hasChecksum,
         sizeBytesMax: HELLO_BYTES_MAX,
         take: (payload) => {
-          guest.settled = true;
-          if (!greeted) this.#greet(payload, inbound, guest);
-          else this.refuse(inbound, 'refused', 'a second hello came on one connection');
-          greeted = true;
+          if (version === SECRET_VERSION) this.#challenge(payload, inbound, guest);
+          else this.#greet(() => decodeHello(payload), inbound, guest, null);
         },
       },
       onProblem: (problem) => {
         guest.settled = true;
-        this.refuse(inbound, 'refused', problemText(problem));
+        this.#refuse(inbound, 'refused', this.#problemText(problem), unproven(version));
       },
     });
   }
 
-  #greet(payload: Uint8Array, inbound: Inbound, guest: Guest): void {
-    let hello: Hello;
+  /** Why this version is not spoken here, or null. Null also stands for no Tocsin at all. */
+  #problemOfVersion(version: number | null): string | null {
+    const { keyring, acceptsPlain } = this.#modules.trust();
+    if (version === SECRET_VERSION && keyring !== null) return null;
+    if (version === PLAIN_VERSION && (keyring === null || acceptsPlain)) return null;
+    if (version === PLAIN_VERSION) return NONE_HERE_SECRET;
+    const spoken = keyring === null ? PLAIN_VERSION : SECRET_VERSION;
+    const what = version === SECRET_VERSION ? SECRET_HERE_NONE : OTHER_RELEASE;
+    return `version ${version} of the peer protocol was spoken to a member that speaks version ${spoken}: ${what}`;
+  }
+
+  /** Has somebody with a secret prove it before anything that it says is looked at. */
+  #challenge(payload: Uint8Array, inbound: Inbound, guest: Guest): void {
+    const refuse = (problem: string): void => {
+      guest.settled = true;
+      this.#refuse(inbound, 'refused', problem, unproven(SECRET_VERSION));
+    };
+    let read: ReturnType<typeof decodeSecretHello>;
     try {
-      hello = decodeHello(payload);
+      read = decodeSecretHello(payload);
     } catch (error) {
-      this.refuse(inbound, 'refused', `a hello that cannot be read: ${(error as Error).message}`);
+      refuse(unreadable(error));
       return;
     }
+    const key = this.#modules.trust().keyring?.common(read.keys) ?? null;
+    if (key === null) {
+      refuse(NO_COMMON_SECRET);
+      return;
+    }
+    const asked = challengePayload(key.id);
+    const transcript = transcriptOf(payload, asked);
+    inbound.passTo({
+      expected: {
+        accepts: (tag) => versionOf(tag) === SECRET_VERSION,
+        isWhole: hasChecksum,
+        sizeBytesMax: HELLO_BYTES_MAX,
+        take: (answer) => {
+          if (isProofOf(key, answer, transcript)) {
+            this.#greet(() => read.hello, inbound, guest, { key, transcript });
+          } else {
+            refuse(NO_PROOF);
+          }
+        },
+      },
+      onProblem: (problem) => refuse(this.#problemText(problem)),
+      onClose: () => undefined,
+    });
+    inbound.write(secretBlock(asked));
+  }
+
+  #greet(read: () => Hello, inbound: Inbound, guest: Guest, proved: Proved | null): void {
+    guest.settled = true;
+    const encode = proved === null ? unproven(PLAIN_VERSION) : provenBy(proved);
+    const refuse = (code: 'retry' | 'refused', sentence: string): void =>
+      this.#refuse(inbound, code, sentence, encode);
+    let hello: Hello;
+    try {
+      hello = read();
+    } catch (error) {
+      refuse('refused', unreadable(error));
+      return;
+    }
+    // Whatever still comes belongs to whoever takes the connection over.
+    inbound.passTo({
+      expected: {
+        accepts: (tag) => versionOf(tag) !== null,
+        isWhole: hasChecksum,
+        sizeBytesMax: HELLO_BYTES_MAX,
+        take: () => refuse('refused', 'a second hello came on one connection'),
+      },
+      onProblem: (problem) => refuse('refused', this.#problemText(problem)),
+      onClose: () => undefined,
+    });
     const named = hello.kind === 'peer' ? hello : hello.applicant;
     const problem = certificateProblem(inbound.socket, named);
     if (problem !== null) {
-      this.refuse(inbound, 'refused', problem);
+      refuse('refused', problem);
       return;
     }
     this.#options.onHello(hello, {
       inbound,
+      session: proved === null ? null : sessionOf(proved),
+      encode,
+      refuse,
       admit: () => this.#forget(guest),
       mayWait: (limitMs) => this.#limit(guest, limitMs),
     });
+  }
+
+  #problemText(problem: BlockProblem): string {
+    switch (problem.kind) {
+      case 'checksum':
+        return 'a hello with a wrong checksum';
+      case 'size':
+        return `a hello of ${problem.sizeBytes} bytes, at most ${problem.sizeBytesMax} are taken`;
+      case 'tag': {
+        const version = versionOf(problem.tag);
+        const told = version === null ? null : this.#problemOfVersion(version);
+        if (told !== null) return told;
+        return problem.tag[0] === TLS_HANDSHAKE
+          ? TLS_HERE_PLAIN
+          : 'it does not speak the peer protocol of Tocsin';
+      }
+    }
   }
 
   /** For those who are told nothing, or nothing more. */
@@ -275,25 +398,46 @@ const TLS_HERE_PLAIN =
 const LEFT_EARLY = 'it went before the end of its hello';
 const LEFT_EARLY_WITH_TLS = `${LEFT_EARLY}: perhaps it does not trust the certificate of this node`;
 
-function problemText(problem: BlockProblem): string {
-  switch (problem.kind) {
-    case 'checksum':
-      return 'a hello with a wrong checksum';
-    case 'size':
-      return `a hello of ${problem.sizeBytes} bytes, at most ${problem.sizeBytesMax} are taken`;
-    case 'tag':
-      return strangerText(problem.tag);
+const SECRET_HERE_NONE =
+  'it has a secret, and this member has none: give all members the same --cluster-secret-file, or none';
+const OTHER_RELEASE = 'run the same release on all members, or releases one step apart';
+const NONE_HERE_SECRET =
+  'a connection without a secret came to a member with one: give all members the same --cluster-secret-file';
+const NO_COMMON_SECRET =
+  'it has another secret: all members need one in common in their --cluster-secret-file';
+const NO_PROOF = 'it does not prove that it has the secret that it names';
+
+/** A conversation in which the other side has proved that it has the secret. */
+interface Proved {
+  readonly key: Key;
+  readonly transcript: Uint8Array;
+}
+
+function isProofOf(key: Key, payload: Uint8Array, transcript: Uint8Array): boolean {
+  try {
+    return key.isProof(decodeProof(payload), 'dialler', transcript);
+  } catch {
+    return false;
   }
 }
 
-function strangerText(tag: Uint8Array): string {
-  const version = versionOf(tag);
-  if (version !== null) {
-    return `version ${version} of the peer protocol was spoken to a member that speaks version ${PROTOCOL_VERSION}: run the same release on all members, or releases one step apart`;
-  }
-  return tag[0] === TLS_HANDSHAKE
-    ? TLS_HERE_PLAIN
-    : 'it does not speak the peer protocol of Tocsin';
+function sessionOf({ key, transcript }: Proved): Session {
+  return { keyId: key.id, seals: key.sealsFor('host', transcript) };
+}
+
+function unproven(version: Version): (answer: Answer) => Uint8Array {
+  return (answer) => encodeAnswer(answer, version);
+}
+
+function provenBy({ key, transcript }: Proved): (answer: Answer) => Uint8Array {
+  return (answer) => {
+    const prove = (bytes: Uint8Array) => key.proofOf('host', transcriptOf(transcript, bytes));
+    return secretBlock(provenPayload(answer, prove));
+  };
+}
+
+function unreadable(error: unknown): string {
+  return `a hello that cannot be read: ${(error as Error).message}`;
 }
 
 /** Two connections cannot have the same far end. */

@@ -6,7 +6,7 @@
 
 import type { Channel, Clock, Logger, Random } from '../ports.ts';
 import type { Dialled } from './dial.ts';
-import { frameTag, type Hello, type PeerHello } from './hello.ts';
+import type { Hello, PeerHello } from './hello.ts';
 import { Link, type Failure } from './link.ts';
 import type { QuietLines } from './quiet-lines.ts';
 import type { Traffic } from './traffic.ts';
@@ -73,6 +73,14 @@ export class OutgoingPeer {
     }
   }
 
+  /** Leaves connections that a secret guards which counts no more. */
+  rekey(isGood: (keyId: string | null) => boolean): void {
+    for (const channel of CHANNELS) {
+      const { keyId } = this.#links[channel];
+      if (keyId !== undefined && !isGood(keyId)) this.#links[channel].move();
+    }
+  }
+
   async close(): Promise<void> {
     await Promise.all(CHANNELS.map((channel) => this.#links[channel].close()));
   }
@@ -85,7 +93,7 @@ export class OutgoingPeer {
       const hello = this.#options.hello(channel);
       const dial = (signal: AbortSignal) =>
         this.#modules.dial(address, { kind: 'peer', ...hello }, signal);
-      return { address, tag: frameTag(hello), dial };
+      return { address, dial };
     };
     return new Link(
       {

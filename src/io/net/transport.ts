@@ -28,8 +28,15 @@ import { dial, type DialModules } from './dial.ts';
 import { encodeAnswer, refused, type PeerHello } from './hello.ts';
 import { InboundPeers } from './inbound-peers.ts';
 import { askToJoin, JOIN_LIMIT_MS, reachableApplicant } from './join.ts';
-import { HELLO_LIMIT_MS, listenForPeers, type PeerListener, type Visitor } from './listener.ts';
+import {
+  HELLO_LIMIT_MS,
+  listenForPeers,
+  type PeerListener,
+  type Trust,
+  type Visitor,
+} from './listener.ts';
 import { OutgoingPeer } from './outgoing-peer.ts';
+import { Keyring } from './secret.ts';
 import { QuietLines } from './quiet-lines.ts';
 import { noTraffic, type Traffic } from './traffic.ts';
 
@@ -46,6 +53,10 @@ export interface TransportOptions {
   /** Rises with each start of the node. */
   readonly incarnation: number;
   readonly tls: TlsOptions | null;
+  /** The secrets of the cluster, the one to prefer first; null without one. */
+  readonly secrets?: readonly string[] | null;
+  /** With secrets: whether members without one are let in, too. */
+  readonly acceptsPlain?: boolean;
   /** More than the largest frame of any member. */
   readonly frameBytesMax?: number;
 }
@@ -82,6 +93,8 @@ export interface TcpTransport extends Transport {
   enterCluster(clusterId: string): void;
   /** Asks the member at `address` to let `applicant` into its cluster. Never rejects. */
   askToJoin(address: string, applicant: Applicant): Promise<JoinAnswer>;
+  /** From now on these secrets count; connections that others guard are made anew. */
+  changeSecrets(secrets: readonly string[]): void;
   stats(): TransportStats;
   close(): Promise<void>;
 }
@@ -108,6 +121,7 @@ class Tcp implements TcpTransport {
   readonly #options: TransportOptions;
   readonly #modules: TransportModules;
   readonly #tls: TlsSide | null;
+  #trust: Trust;
   readonly #lines: QuietLines;
   readonly #nonce: string;
   readonly #frameBytesMax: number;
@@ -126,6 +140,8 @@ class Tcp implements TcpTransport {
     this.#options = options;
     this.#modules = modules;
     this.#tls = tls;
+    const { secrets = null, acceptsPlain = false } = options;
+    this.#trust = { keyring: secrets === null ? null : new Keyring(secrets), acceptsPlain };
     this.#lines = new QuietLines(modules);
     this.#nonce = modules.random.uuid();
     this.#clusterId = options.clusterId;
@@ -153,7 +169,7 @@ class Tcp implements TcpTransport {
           else void this.#applicantCame(hello.applicant, visitor);
         },
       },
-      { ...this.#modules, lines: this.#lines, tls: this.#tls },
+      { ...this.#modules, lines: this.#lines, tls: this.#tls, trust: () => this.#trust },
     );
     this.#pulse();
   }
@@ -200,6 +216,16 @@ class Tcp implements TcpTransport {
     return askToJoin(applicant, (hello) =>
       dial({ nodeId: null, address, hello, limitMs: JOIN_LIMIT_MS }, this.#dialModules(), signal),
     );
+  }
+
+  changeSecrets(secrets: readonly string[]): void {
+    if (this.#trust.keyring === null) return;
+    const keyring = new Keyring(secrets);
+    this.#trust = { ...this.#trust, keyring };
+    const isGood = (keyId: string | null): boolean =>
+      keyId === null || keyring.common([keyId]) !== null;
+    this.#inbound.rekey(isGood);
+    for (const peer of this.#outgoing.values()) peer.rekey(isGood);
   }
 
   stats(): TransportStats {
@@ -286,7 +312,7 @@ class Tcp implements TcpTransport {
   }
 
   #dialModules(): DialModules {
-    return { clock: this.#modules.clock, tls: this.#tls };
+    return { clock: this.#modules.clock, tls: this.#tls, trust: () => this.#trust };
   }
 
   #advertised(): string {
@@ -301,33 +327,36 @@ class Tcp implements TcpTransport {
     return [...new Set(addresses)].filter((address) => typeof address === 'string');
   }
 
-  #peerCame(hello: PeerHello, { inbound, admit }: Visitor): void {
+  #peerCame(hello: PeerHello, { inbound, session, encode, refuse, admit }: Visitor): void {
     const { nodeId, name } = this.#options;
     const code = this.#receiver === null || this.#clusterId === null ? 'retry' : 'refused';
-    const problem = this.#problemOf(hello);
+    const problem = this.#problemOf(hello, session !== null || this.#tls !== null);
     if (problem !== null) {
-      this.#listener?.refuse(inbound, code, problem);
+      refuse(code, problem);
       return;
     }
     admit();
-    this.#inbound.add(hello, inbound);
-    inbound.write(encodeAnswer({ kind: 'welcome', nodeId, name }));
+    this.#inbound.add(hello, inbound, session);
+    inbound.write(encode({ kind: 'welcome', nodeId, name }));
     this.#outgoing.get(hello.nodeId)?.nudge();
   }
 
-  #problemOf(hello: PeerHello): string | null {
+  #problemOf(hello: PeerHello, isProven: boolean): string | null {
     const { nodeId, name } = this.#options;
     if (this.#clusterId === null) return `node ${name} (${nodeId}) is in no cluster yet`;
     if (this.#receiver === null) return `node ${name} (${nodeId}) is starting`;
     const host = { clusterId: this.#clusterId, nodeId, name, address: this.#advertised() };
-    const refusal = refusalOf(hello, host, this.#inbound.seen(hello.nodeId));
+    const refusal = refusalOf(hello, host, this.#inbound.seen(hello.nodeId), isProven);
     if (refusal !== null) return refusal;
     const isKnown = this.#listed.has(hello.nodeId) || this.#inbound.isConnected(hello.nodeId);
     if (this.#inbound.full && !isKnown) return 'more nodes are connected than any cluster has';
     return this.#receiver.refusalFor(hello.nodeId);
   }
 
-  async #applicantCame(applicant: Applicant, { inbound, mayWait }: Visitor): Promise<void> {
+  async #applicantCame(
+    applicant: Applicant,
+    { inbound, encode, refuse, mayWait }: Visitor,
+  ): Promise<void> {
     const { nodeId, name } = this.#options;
     const receiver = this.#receiver;
     if (receiver === null) {
@@ -335,13 +364,13 @@ class Tcp implements TcpTransport {
         this.#clusterId === null
           ? 'waits to be let into a cluster itself: if there is none yet, start one node without --join'
           : 'is starting';
-      this.#listener?.refuse(inbound, 'retry', `node ${name} (${nodeId}) ${what}`);
+      refuse('retry', `node ${name} (${nodeId}) ${what}`);
       return;
     }
     mayWait(JOIN_LIMIT_MS);
     const answer = await receiver.onJoin(reachableApplicant(applicant, inbound.remoteHost));
     inbound.part(
-      encodeAnswer(
+      encode(
         answer.ok
           ? { kind: 'joined', nodeId, name, clusterId: answer.clusterId }
           : refused(answer.code, answer.message),
