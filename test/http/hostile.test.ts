@@ -35,7 +35,7 @@ describe('bodies', () => {
     const desk = await openDesk();
     const socket = await rawConnection(desk);
     socket.write(
-      `POST /api/v2/alerts HTTP/1.1\r\nHost: a\r\nContent-Length: ${HTTP_LIMITS.bodyBytes + 1}\r\n\r\n`,
+      `POST /api/v2/alerts HTTP/1.1\r\nHost: localhost\r\nContent-Length: ${HTTP_LIMITS.bodyBytes + 1}\r\n\r\n`,
     );
     const [head] = (await once(socket, 'data')) as [Buffer];
     expect(head.toString()).toMatch(/^HTTP\/1\.1 413 /);
@@ -44,7 +44,9 @@ describe('bodies', () => {
   it('a body that grows too large is refused while it arrives', async () => {
     const desk = await openDesk();
     const socket = await rawConnection(desk);
-    socket.write('POST /api/v2/alerts HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n');
+    socket.write(
+      'POST /api/v2/alerts HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n',
+    );
     const megabyte = 'x'.repeat(1024 * 1024);
     let answer = '';
     socket.on('data', (chunk: Buffer) => (answer += chunk.toString()));
@@ -208,14 +210,14 @@ describe('connections', () => {
   it('a client that never ends its headers is sent away', async () => {
     const desk = await openDesk({ headersTimeoutMs: 200 });
     const socket = await rawConnection(desk);
-    socket.write('GET /-/healthy HTTP/1.1\r\nHost: a\r\nX-Slow: ');
+    socket.write('GET /-/healthy HTTP/1.1\r\nHost: localhost\r\nX-Slow: ');
     expect(await untilClosed(socket)).toMatch(/^HTTP\/1\.1 408 /);
   });
 
   it('a client that never ends its body is sent away', async () => {
     const desk = await openDesk({ headersTimeoutMs: 200, requestTimeoutMs: 400 });
     const socket = await rawConnection(desk);
-    socket.write('POST /api/v2/alerts HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n[');
+    socket.write('POST /api/v2/alerts HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\n[');
     await untilClosed(socket);
     expect(await desk.get('/-/healthy')).toMatchObject({ status: 200 });
   });
@@ -223,7 +225,7 @@ describe('connections', () => {
   it('a client that leaves in the middle of its body harms nobody', async () => {
     const desk = await openDesk();
     const socket = await rawConnection(desk);
-    socket.write('POST /api/v2/alerts HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n[');
+    socket.write('POST /api/v2/alerts HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\n[');
     socket.destroy();
     expect(await desk.get('/-/healthy')).toMatchObject({ status: 200 });
     expect(desk.logged).toEqual([]);
@@ -235,27 +237,27 @@ describe('connections', () => {
     ['a bad Host', 'GET /-/healthy HTTP/1.1\r\nHost: a b/c\r\nConnection: close\r\n\r\n', 400],
     [
       'headers that are too large',
-      `GET / HTTP/1.1\r\nHost: a\r\nX: ${'x'.repeat(40_000)}\r\n\r\n`,
+      `GET / HTTP/1.1\r\nHost: localhost\r\nX: ${'x'.repeat(40_000)}\r\n\r\n`,
       431,
     ],
     [
       'a path that climbs',
-      'GET /../../etc/passwd HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n',
+      'GET /../../etc/passwd HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n',
       404,
     ],
     [
       'an asset that climbs',
-      'GET /assets/..%2f..%2fa HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n',
+      'GET /assets/..%2f..%2fa HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n',
       404,
     ],
     [
       'an asset that every object has',
-      'GET /assets/constructor HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n',
+      'GET /assets/constructor HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n',
       404,
     ],
     [
       'a broken escape',
-      'GET /api/v2/silence/%E0%A4%A HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n',
+      'GET /api/v2/silence/%E0%A4%A HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n',
       404,
     ],
   ])('%s gets an answer', async (_, request, status) => {
@@ -294,7 +296,7 @@ describe('connections', () => {
     await desk.post('/api/v2/alerts', alerts);
     for (let i = 0; i < HTTP_LIMITS.concurrentGets; i++) {
       const socket = await rawConnection(desk);
-      socket.write('GET /api/v2/alerts HTTP/1.1\r\nHost: a\r\n\r\n');
+      socket.write('GET /api/v2/alerts HTTP/1.1\r\nHost: localhost\r\n\r\n');
       await once(socket, 'readable');
     }
     const refused = await desk.get('/api/v2/status');
