@@ -154,9 +154,11 @@ async function takeStock(
   const ballot = await readBallot(modules);
   const newest = names.at(-1);
   if (newest === undefined) {
+    const isBlank = ballot === undefined && witness.ballot === undefined && mark === undefined;
+    if (isBlank) return emptyRefusal(directory);
+    if (listed.length === 0) return goneRefusal(directory);
     if (mark !== undefined) return corrupt(missing(mark), directory);
-    const isBlank = ballot === undefined && witness.ballot === undefined;
-    return isBlank ? emptyRefusal(directory) : corrupt(BALLOT_ALONE, directory);
+    return corrupt(BALLOT_ALONE, directory);
   }
   const active = await readActive(newest, options, mark, modules);
   if ('code' in active) return active;
@@ -453,6 +455,14 @@ async function rewriteLastGroup(file: DiskFile, { active, mark }: Stock): Promis
 function emptyRefusal(directory: string): LogRefusal {
   const message = `there is no log in ${directory}.`;
   return { code: 'empty', file: '', offset: 0, index: 1, intactUpTo: 0, message };
+}
+
+/** What was acknowledged is known outside of the log directory, in which nothing is left. */
+function goneRefusal(directory: string): LogRefusal {
+  const message =
+    `${directory}: this node had a log, and its log is gone. ` +
+    'Let this node rejoin with an empty data directory, or restore it from a backup.';
+  return { code: 'corrupt', file: '', offset: 0, index: 1, intactUpTo: 0, message };
 }
 
 function missing(mark: DurablePlace): LogDamage {

@@ -148,7 +148,7 @@ describe('bodies', () => {
       const socket = await rawConnection(desk);
       socket.on('data', (chunk: Buffer) => (answers += chunk.toString()));
       socket.write(
-        `POST /api/v2/alerts HTTP/1.1\r\nHost: a\r\nContent-Length: ${15 * piece.length}\r\n\r\n`,
+        `POST /api/v2/alerts HTTP/1.1\r\nHost: localhost\r\nContent-Length: ${15 * piece.length}\r\n\r\n`,
       );
       for (let i = 0; i < 14; i++) socket.write(piece);
     }

@@ -91,7 +91,8 @@ export const STATUS_DIFFERENCES: readonly Difference[] = [
   },
   {
     name: 'text-after-the-body',
-    explains: ({ theirs, ours }) => isTaken(theirs) && ours.text.includes('after JSON at position'),
+    explains: ({ theirs, ours }) =>
+      isTaken(theirs) && /after JSON at position|stands behind the list/.test(ours.text),
   },
   {
     name: 'required-fields',

@@ -11,6 +11,7 @@ import type { Matcher } from '../../../commands/matchers.ts';
 import {
   compiledExpression,
   expressionFault,
+  isOverLimit,
   listFault,
 } from '../../../projections/expressions.ts';
 import { matchesAll } from '../../../projections/matching.ts';
@@ -119,7 +120,11 @@ function readable<T>(text: string, parse: (text: string) => Query<T>): Query<T> 
 function receiverPattern(pattern: string): Query<((name: string) => boolean) | null> {
   if (pattern === '') return { ok: true, value: null };
   const fault = expressionFault(pattern);
-  if (fault !== null) return { ok: false, message: `failed to parse receiver param: ${fault}` };
+  if (fault !== null) {
+    // Scripts compare what Alertmanager says of a pattern that is none.
+    const why = isOverLimit(fault) ? fault : `error parsing regexp: ${fault}`;
+    return { ok: false, message: `failed to parse receiver param: ${why}` };
+  }
   const expression = compiledExpression(pattern);
   return { ok: true, value: (name) => expression.testExact(name) };
 }
