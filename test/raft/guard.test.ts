@@ -6,6 +6,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { EMPTY_CONFIG, encodeConfState } from '../../src/raft/confchange.ts';
+import { CommittedConflict } from '../../src/raft/follower.ts';
 import type { Message } from '../../src/raft/types.ts';
 import { Cluster } from './cluster.ts';
 
@@ -158,7 +159,6 @@ function problemOf(act: () => unknown): string | null {
     act();
     return null;
   } catch (error) {
-    const { message } = error as Error;
-    return message.includes('which is committed here') ? null : message;
+    return error instanceof CommittedConflict ? null : (error as Error).message;
   }
 }
