@@ -110,7 +110,7 @@ describe('a receiver whose answers cannot be read', () => {
     expect(desk.told().at(-1)).toContain('resolved Down(a)');
   });
 
-  it('is told once more by the usual pace when a reload may have mended it', () => {
+  it('is notified again at the usual pace when a reload may have fixed it', () => {
     const desk = unreadable('4h', 3).push(down('a'), LONG).at('1:00');
     desk.config(config({ route: route({ repeat: '4h' }) })).at('10:00');
     expect(times(desk)).toEqual(['0:30', '0:30.500', '0:31.500', '1:00']);

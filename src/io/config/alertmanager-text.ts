@@ -8,19 +8,12 @@
  */
 
 import { isFields } from './fields.ts';
+import { ALERTMANAGER_SECTIONS } from './read.ts';
 import { isSecret, SECRET, TRACE_MIN, withoutUrlSecrets } from './redact.ts';
 import { parseYaml, Scalar, type Value } from './yaml.ts';
 
-/** What every version of Alertmanager loads; what we ignore is no more part of it than our own. */
-const SECTIONS = new Set([
-  'global',
-  'route',
-  'receivers',
-  'inhibit_rules',
-  'time_intervals',
-  'mute_time_intervals',
-  'templates',
-]);
+/** What we ignore is no more part of Alertmanager's file than our own sections. */
+const SECTIONS: ReadonlySet<string> = new Set(ALERTMANAGER_SECTIONS);
 
 /** Empty when the source is no configuration. */
 export function alertmanagerConfig(source: string): string {

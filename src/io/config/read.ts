@@ -50,7 +50,8 @@ export type ReadConfig =
     }
   | { readonly ok: false; readonly problems: readonly Problem[] };
 
-const SECTIONS = [
+/** What every version of Alertmanager loads. */
+export const ALERTMANAGER_SECTIONS = [
   'global',
   'route',
   'receivers',
@@ -58,11 +59,9 @@ const SECTIONS = [
   'time_intervals',
   'mute_time_intervals',
   'templates',
-  'monitors',
-  'checks',
-  'tracing',
-  'event_recorder',
 ];
+
+const SECTIONS = [...ALERTMANAGER_SECTIONS, 'monitors', 'checks', 'tracing', 'event_recorder'];
 
 /** Sections of Alertmanager that have no counterpart here. */
 const IGNORED_SECTIONS = ['tracing', 'event_recorder'];

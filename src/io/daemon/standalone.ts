@@ -54,6 +54,6 @@ export async function standAlone(
     lastIndex,
     lastEntryAt: last,
     mayMiss: `whatever the others committed after entry ${lastIndex} (${last}, ${minutes} min ago)`,
-    mend: 'to become members again, the others start with an empty data directory and --join',
+    hint: 'to become members again, the others start with an empty data directory and --join',
   });
 }

@@ -168,7 +168,7 @@ export class Housekeeping {
     const point = this.#point();
     // If one is taken just now, the leader will offer it, and this is asked again.
     if (point.index === index || this.#saving !== null) return;
-    this.#modules.logger.warn('snapshot unreadable', { index, mend: 'another is taken now' });
+    this.#modules.logger.warn('snapshot unreadable', { index, hint: 'another is taken now' });
     this.#take(point);
   }
 

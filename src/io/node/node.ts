@@ -886,7 +886,7 @@ export class Node implements NodeHandle, PeerReceiver {
     const isMember = members(this.#configApplied().confState).includes(this.#id);
     if (this.#isMember && !isMember) {
       this.#modules.logger.error('this node was removed from the cluster', {
-        mend: 'stop it; to make it a member again, start it with an empty data directory and --join',
+        hint: 'stop it; to make it a member again, start it with an empty data directory and --join',
       });
     }
     this.#isMember = isMember;
