@@ -45,8 +45,7 @@ function rowOfPushed(tx: Transaction, pushed: PushedAlert, clock: ByClientClock)
   const now = clientTimeOf(tx.at, clock);
   const endsAt = endsByTimeout ? now + resolveTimeoutMs(tx) : pushed.endsAt;
   const startsAt = pushed.startsAt !== 0 ? pushed.startsAt : endsByTimeout ? now : endsAt;
-  return {
-    ...clock,
+  const row: Alert = {
     labels: pushed.labels,
     annotations: pushed.annotations,
     generatorUrl: pushed.generatorUrl,
@@ -59,6 +58,8 @@ function rowOfPushed(tx: Transaction, pushed: PushedAlert, clock: ByClientClock)
     wakeAt: 0,
     groups: [],
   };
+  // A literal that begins with what is spread is made much more slowly, and takes more memory.
+  return clock.offsetMs === undefined ? row : { ...row, ...clock };
 }
 
 /**

@@ -27,6 +27,7 @@ export function changedPages<Row>(
   changes: Iterable<readonly [id: number, row: Row | null]>,
 ): Pages<Row> {
   const copies = new Map<number, Record<number, Row>>();
+  const shrunk = new Set<number>();
   for (const [id, row] of changes) {
     const place = id >>> PAGE_BITS;
     const local = id & LOCAL_MASK;
@@ -37,15 +38,20 @@ export function changedPages<Row>(
       page = { ...pages[place >>> DIRECTORY_BITS]?.[place & PAGE_MASK] };
       copies.set(place, page);
     }
-    if (row === null) delete page[local];
-    else page[local] = row;
+    if (row === null) {
+      delete page[local];
+      shrunk.add(place);
+    } else {
+      page[local] = row;
+    }
   }
-  return withPages(pages, copies);
+  return withPages(pages, copies, shrunk);
 }
 
 /**
  * Directories with these pages in their places, of which the lowest bits say where in its directory
- * a page stands. A page without rows goes, and so does a directory without pages.
+ * a page stands. A page without rows goes, and so does a directory without pages. Only the `shrunk` pages
+ * are looked at for that: V8 collects all keys of a page to say whether it has any.
  *
  * All is copied by hand: a draft of Immer would ask for the keys of a whole page to find out
  * whether it is empty, and look through every page of a directory that it is handed.
@@ -53,6 +59,7 @@ export function changedPages<Row>(
 export function withPages<AnyPage extends object>(
   directories: Readonly<Record<number, Readonly<Record<number, AnyPage>>>>,
   pages: ReadonlyMap<number, AnyPage>,
+  shrunk: ReadonlySet<number>,
 ): Readonly<Record<number, Readonly<Record<number, AnyPage>>>> {
   if (pages.size === 0) return directories;
   const copies = new Map<number, Record<number, AnyPage>>();
@@ -63,12 +70,12 @@ export function withPages<AnyPage extends object>(
       directory = { ...directories[high] };
       copies.set(high, directory);
     }
-    if (isEmpty(page)) delete directory[place & PAGE_MASK];
+    if (shrunk.has(place) && isEmpty(page)) delete directory[place & PAGE_MASK];
     else directory[place & PAGE_MASK] = page;
   }
   const all: Record<number, Readonly<Record<number, AnyPage>>> = { ...directories };
   for (const [high, directory] of copies) {
-    if (isEmpty(directory)) delete all[high];
+    if (shrunk.size > 0 && isEmpty(directory)) delete all[high];
     else all[high] = directory;
   }
   return all;

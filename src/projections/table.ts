@@ -67,6 +67,7 @@ export function* entries<Row>(table: Table<Row>): Generator<readonly [key: strin
 export class Rewrite<Row> {
   readonly #directories: Directories<Row>;
   readonly #copies = new Map<number, Record<string, Row>>();
+  readonly #shrunk = new Set<number>();
 
   constructor(directories: Directories<Row>) {
     this.#directories = directories;
@@ -82,12 +83,16 @@ export class Rewrite<Row> {
     if (after === before) return;
     const written = copy ?? bare(page ?? {});
     if (copy === undefined) this.#copies.set(hash, written);
-    if (after === undefined) delete written[key];
-    else written[key] = after;
+    if (after === undefined) {
+      delete written[key];
+      this.#shrunk.add(hash);
+    } else {
+      written[key] = after;
+    }
   }
 
   finish(): Directories<Row> {
-    return withPages(this.#directories, this.#copies);
+    return withPages(this.#directories, this.#copies, this.#shrunk);
   }
 }
 
