@@ -4,6 +4,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { BodyFault, jsonSlices, Oversized } from '../../src/io/http/json-slices.ts';
 import { HTTP_LIMITS } from '../../src/io/http/limits.ts';
+import { smallList } from '../../src/io/http/small-list.ts';
 
 interface Found {
   readonly items: readonly unknown[];
@@ -125,5 +126,61 @@ describe('a list that is read in slices', () => {
     });
     for (let i = 0; i < 9; i++) expect(slices.next()).toMatchObject({ value: { items: [] } });
     expect(() => [...slices]).toThrow('it ends in the middle');
+  });
+});
+
+describe('a short list that is read in one piece', () => {
+  const { numberLength, nesting } = HTTP_LIMITS;
+  const shape = { itemsMax: 6, valuesPerItemMax: 5, sliceBytes: 4 * numberLength };
+
+  /** What the slices of the list are, if they hold nothing that is over a limit. */
+  const inSlices = (text: string): unknown => {
+    try {
+      const items = [...jsonSlices(Buffer.from(text), 1, shape)].flatMap((slice) => slice.items);
+      return items.some((item) => item instanceof Oversized) ? null : items;
+    } catch {
+      return null;
+    }
+  };
+
+  /** Values with every limit in reach; a number as long as it has digits. */
+  const deep = fc.nat(nesting + 2).map((depth) => '['.repeat(depth) + ']'.repeat(depth));
+  const digits = fc.integer({ min: numberLength - 2, max: numberLength + 2 });
+  const item = fc.oneof(
+    fc.jsonValue({ maxDepth: 3 }).map((value) => JSON.stringify(value)),
+    deep,
+    digits.map((count) => '9'.repeat(count)),
+    digits.map((count) => `"${'x'.repeat(count)}"`),
+  );
+
+  it('is what its slices are, or is left to them', () => {
+    let countRead = 0;
+    fc.assert(
+      fc.property(
+        fc.array(item, { maxLength: 7 }),
+        fc.constantFrom(',', ' ,\n'),
+        (items, comma) => {
+          const text = `[${items.join(comma)}]`;
+          const read = smallList(Buffer.from(text), shape);
+          if (read === null) return;
+          countRead++;
+          expect(read).toEqual(inSlices(text));
+        },
+      ),
+      { numRuns: 1_000 },
+    );
+    expect(countRead).toBeGreaterThan(100);
+  });
+
+  it.each([
+    ['no JSON', '[1,]'],
+    ['an object', '{"a":1}'],
+    ['too many items', '[1,2,3,4,5,6,7]'],
+    ['too many values', '[{"a":[1,2,3,4,5]}]'],
+    ['too deep', `[${'['.repeat(nesting + 1)}${']'.repeat(nesting + 1)}]`],
+    ['a number that is too long', `[${'1'.repeat(numberLength + 1)}]`],
+    ['more than a slice', `["${'x'.repeat(4 * numberLength)}"]`],
+  ])('leaves %s to the slices, which name what is wrong', (_, text) => {
+    expect(smallList(Buffer.from(text), shape)).toBeNull();
   });
 });

@@ -35,6 +35,7 @@ export class Access {
   readonly #passwords = new Passwords();
   readonly #wrongTokens = new Remembered();
   #settings: WebSettings = OPEN;
+  #headers: readonly (readonly [name: string, value: string])[] = [];
   #requestsLeft = 0;
   #requestAtMs = -Infinity;
   #warnedAtMs = -Infinity;
@@ -47,6 +48,7 @@ export class Access {
   /** Holds for the next request on. */
   use(settings: WebSettings): void {
     this.#settings = settings;
+    this.#headers = Object.entries(settings.headers);
   }
 
   close(): Promise<void> {
@@ -55,9 +57,10 @@ export class Access {
 
   /** Sets the headers that the file names: what an operator wrote wins over what a route says. */
   readonly headers: MiddlewareHandler<HttpEnv> = async (c, next) => {
-    const { headers } = this.#settings;
+    const headers = this.#headers;
+    if (headers.length === 0) return next();
     await next();
-    for (const [name, value] of Object.entries(headers)) c.header(name, value);
+    for (const [name, value] of headers) c.header(name, value);
   };
 
   /** `rate_limit` of the file, for all clients together. */

@@ -27,6 +27,7 @@ export function pathReader(root: string): (request: Request) => string {
 export function cleanPaths(root: string): MiddlewareHandler<HttpEnv> {
   return async (c, next) => {
     const { url = '/' } = c.env.incoming;
+    if (!MAY_BE_UNCLEAN.test(url)) return next();
     const [asked = ''] = url.split('?', 1);
     const clean = path.posix.normalize(asked);
     const isMeant = asked.startsWith('/') && clean !== asked && clean.startsWith(`${root}/`);
@@ -35,3 +36,6 @@ export function cleanPaths(root: string): MiddlewareHandler<HttpEnv> {
     return c.redirect(clean + url.slice(asked.length), isRead ? 301 : 308);
   };
 }
+
+/** A doubled slash, or a part that begins with a dot. */
+const MAY_BE_UNCLEAN = /\/[/.]/;

@@ -12,10 +12,18 @@ import type { Readable } from 'node:stream';
 import { createGunzip } from 'node:zlib';
 import type { Context } from 'hono';
 import { problem } from './answers.ts';
-import { BodyFault, jsonSlices, notJson, Oversized, type ListShape } from './json-slices.ts';
+import {
+  BodyFault,
+  jsonSlices,
+  notJson,
+  Oversized,
+  type ListShape,
+  type Slice,
+} from './json-slices.ts';
 import { HTTP_LIMITS } from './limits.ts';
 import type { HttpEnv } from './modules.ts';
 import type { Holding } from './request-work.ts';
+import { smallList } from './small-list.ts';
 
 export type Body<T> = { readonly ok: true; readonly value: T } | RefusedBody;
 
@@ -130,10 +138,11 @@ async function listFrom(
 ): Promise<Body<boolean>> {
   const { itemValues, sliceBytes } = HTTP_LIMITS;
   const shape: ListShape = { itemsMax, valuesPerItemMax: itemValues, sliceBytes };
-  const done = await inTurns(c, size, jsonSlices(bytes, at, shape), {
+  const slices = close === '' ? listSlices(bytes, at, shape) : jsonSlices(bytes, at, shape);
+  const done = await inTurns(c, size, slices, {
     use: ({ items, first }) => {
       if (!holding.take(items.length * bytesPerItem)) throw tooMuchInFlight();
-      for (const item of items) if (item instanceof Oversized) c.var.work.over(item.limit);
+      for (const item of items) if (item instanceof Oversized) c.get('work').over(item.limit);
       use(items, first);
     },
     end: (end) => {
@@ -144,13 +153,21 @@ async function listFrom(
   return done.ok ? { ok: true, value: true } : done;
 }
 
+/** A bare list, in one piece if that is the same. */
+function* listSlices(bytes: Buffer, at: number, shape: ListShape): Generator<Slice, number> {
+  const items = smallList(bytes, shape);
+  if (items === null) return yield* jsonSlices(bytes, at, shape);
+  yield { items, first: 0 };
+  return bytes.length;
+}
+
 /** JSON of any other form, which is parsed in one piece and so has to be short. */
 async function wholeJson(c: Context<HttpEnv>, { bytes, size }: Read): Promise<Body<unknown>> {
   if (bytes.length > HTTP_LIMITS.bytesOfEach) {
     const message = `a body of over ${HTTP_LIMITS.bytesOfEach} bytes must be a bare list`;
     return refusal(c, new BodyFault(413, message, 'body-bytes'));
   }
-  return c.var.work.turn(size, () => {
+  return c.get('work').turn(size, () => {
     try {
       return { ok: true, value: JSON.parse(bytes.toString('utf8')) as unknown };
     } catch (error) {
@@ -190,7 +207,7 @@ async function inTurns<Slice>(
   slices: Generator<Slice, number>,
   { end, use }: Consumer<Slice>,
 ): Promise<Body<true>> {
-  const { work } = c.var;
+  const work = c.get('work');
   const step = (): boolean => {
     const next = slices.next();
     if (next.done === true) end(next.value);
@@ -222,7 +239,7 @@ function tooMuchInFlight(): BodyFault {
 }
 
 function refusal(c: Context<HttpEnv>, { limit, message, status }: BodyFault): RefusedBody {
-  if (limit !== null) c.var.work.over(limit);
+  if (limit !== null) c.get('work').over(limit);
   return { ok: false, status, message };
 }
 
@@ -244,7 +261,7 @@ async function bytesBody(c: Context<HttpEnv>, bytesMax: number): Promise<Body<Re
       new BodyFault(413, `the body is over ${bytesMax} bytes: send it in parts`, 'body-bytes'),
     );
   if (Number(c.req.header('content-length') ?? 0) > bytesMax) return tooLarge();
-  const holding = c.var.work.holding(c);
+  const holding = c.get('work').holding(c);
   try {
     const chunks: Buffer[] = [];
     let length = 0;

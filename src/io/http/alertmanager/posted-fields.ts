@@ -29,10 +29,15 @@ function nameOf(key: string, names: FieldNames): string {
   return names.get(key) ?? names.get(key.toLowerCase()) ?? key;
 }
 
+/** Text that has a UTF-8 form; anything else as it is. */
+export function wellFormed(value: unknown): unknown {
+  return typeof value === 'string' ? value.toWellFormed() : value;
+}
+
 /** Text of a field; what is absent or null is the empty text, as in Go. */
 export function textOf(name: string, value: unknown): Query<string> {
   if (value === undefined || value === null) return { ok: true, value: '' };
-  const text = typeof value === 'string' ? value.toWellFormed() : value;
+  const text = wellFormed(value);
   const message = valueFault(name, text);
   return message === null ? { ok: true, value: text as string } : { ok: false, message };
 }

@@ -7,8 +7,8 @@
 
 import { LIMITS } from '../../../commands/limits.ts';
 import { annotationsFrom, labelsFrom, type Labels } from '../../../commands/labels.ts';
-import { matchedTextFault, nameFault } from './names.ts';
-import { textOf } from './posted-fields.ts';
+import { matchedTextFault, nameFault, valueFault } from './names.ts';
+import { wellFormed } from './posted-fields.ts';
 import type { LimitName } from '../limits.ts';
 
 export interface LabelRules {
@@ -55,15 +55,14 @@ function readPairs(
   const pairs: Pair[] = [];
   for (const key of keys) {
     const name = key.toWellFormed();
-    const value = textOf(name, values[key]);
-    const fault = value.ok ? faultOf(name, value.value) : value.message;
+    const value = wellFormed(values[key]) ?? '';
+    const fault = valueFault(name, value) ?? faultOf(name, value as string);
     if (typeof fault === 'string') {
       if (name.length > LIMITS.labelName) over('label-name');
       else if (/ has over \d+ characters/.test(fault)) over('label-value');
       return fault;
     }
-    if (!value.ok) return value.message;
-    pairs.push([name, value.value]);
+    pairs.push([name, value as string]);
   }
   return pairs;
 }

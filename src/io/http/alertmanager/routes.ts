@@ -152,7 +152,7 @@ async function postAlerts(
     keepsEmptyAnnotations: readsEmptyAnnotations(view.state),
     now,
     resolveTimeoutMs,
-    over: (limit) => c.var.work.over(limit),
+    over: (limit) => c.get('work').over(limit),
   });
   const body = await listBody(c, {
     itemsMax: HTTP_LIMITS.alertsPerRequest,
@@ -200,7 +200,7 @@ async function postSilence(
     classicNames,
     keepsEmptyAnnotations,
     now,
-    over: (limit: LimitName) => c.var.work.over(limit),
+    over: (limit: LimitName) => c.get('work').over(limit),
   };
   const silence = await expressionTurn(c, () => readPostedSilence(body.value, rules));
   if (!silence.ok) return problem(c, 400, silence.message);

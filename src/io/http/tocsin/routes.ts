@@ -72,7 +72,7 @@ export function tocsinRoutes(
 
 async function postObservations(c: Context<HttpEnv>, modules: HttpModules): Promise<Response> {
   const { node, counters } = modules;
-  const readings = new Readings(modules, (limit) => c.var.work.over(limit));
+  const readings = new Readings(modules, (limit) => c.get('work').over(limit));
   const body = await readingsBody(c, {
     json: {
       itemsMax: HTTP_LIMITS.readingsPerRequest,
