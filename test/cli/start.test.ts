@@ -154,3 +154,30 @@ describe('a variable that nobody filled in', () => {
     await command.parseAsync(['--config', 'x.yml', flag, value], { from: 'user' });
   });
 });
+
+describe('--trusted-proxy', () => {
+  const parse = async (...flags: readonly string[]): Promise<unknown> => {
+    const command = startCommand(() => undefined).exitOverride();
+    command.configureOutput({ writeErr: () => undefined }).action(() => undefined);
+    await command.parseAsync(['--config', 'tocsin.yml', ...flags], { from: 'user' });
+    return command.opts()['trustedProxy'];
+  };
+  const both = [
+    { address: '10.0.0.7', prefix: 32 },
+    { address: 'fd00::', prefix: 8 },
+  ];
+
+  it('may be repeated, and takes lists, as its variable does', async () => {
+    expect(await parse()).toEqual([]);
+    expect(await parse('--trusted-proxy', '10.0.0.7', '--trusted-proxy', 'fd00::/8')).toEqual(both);
+    expect(await parse('--trusted-proxy', '10.0.0.7,fd00::/8')).toEqual(both);
+    vi.stubEnv('TOCSIN_TRUSTED_PROXY', '10.0.0.7, fd00::/8');
+    expect(await parse()).toEqual(both);
+  });
+
+  it('names what is neither an address nor a network', async () => {
+    await expect(parse('--trusted-proxy', '10.0.0.7,proxy.example')).rejects.toThrow(
+      'proxy.example is neither an IP address nor a network. Write 10.0.0.7 or 10.0.0.0/24.',
+    );
+  });
+});

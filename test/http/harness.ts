@@ -8,7 +8,7 @@ import { afterEach } from 'vitest';
 import { alertmanagerConfig } from '../../src/io/config/alertmanager-text.ts';
 import { redactSecrets } from '../../src/io/config/redact.ts';
 import { parseMatcher, parseMatchers } from '../../src/io/config/matcher-text.ts';
-import { REFUSING_LIMITS } from '../../src/io/http/limits.ts';
+import { CLOSING_REASONS, REFUSAL_REASONS, REFUSING_LIMITS } from '../../src/io/http/limits.ts';
 import type { HttpModules, HttpOptions, Reloaded } from '../../src/io/http/modules.ts';
 import { createHttpServer, routeList } from '../../src/io/http/server.ts';
 import { createMetrics, type Metrics } from '../../src/io/metrics/metrics.ts';
@@ -78,6 +78,7 @@ export async function openDesk(
     integrations: ['webhook'],
     dropReasons: ['queue-full', 'refused', 'not-committed'],
     limits: REFUSING_LIMITS,
+    connectionReasons: { refused: REFUSAL_REASONS, closed: CLOSING_REASONS },
   });
   metrics.watch(node);
   const logged: string[] = [];

@@ -51,6 +51,7 @@ async function figures(): Promise<readonly string[]> {
     integrations: ['webhook'],
     dropReasons: ['queue-full'],
     limits: ['items'],
+    connectionReasons: { refused: ['certificate'], closed: ['room'] },
   });
   onTestFinished(() => metrics.close());
   metrics.watch(new InstantNode(clock));

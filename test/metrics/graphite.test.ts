@@ -24,6 +24,7 @@ function freshMetrics(clock: Clock) {
     integrations: ['webhook'],
     dropReasons: ['queue-full', 'refused'],
     limits: ['items'],
+    connectionReasons: { refused: ['certificate'], closed: ['room'] },
   });
   onTestFinished(() => metrics.close());
   metrics.watch(new InstantNode(clock));

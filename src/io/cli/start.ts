@@ -9,6 +9,7 @@ import { isIPv6 } from 'node:net';
 import { hostname } from 'node:os';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { parseDuration } from '../config/durations.ts';
+import { parseNetwork } from '../config/networks.ts';
 import { parseHttpUrl } from '../config/urls.ts';
 import type { DaemonOptions, HostPort } from '../daemon/daemon.ts';
 import { EXIT, type ExitCode } from '../daemon/exit.ts';
@@ -28,6 +29,7 @@ interface Flags {
   readonly webConfig?: string;
   readonly allowedHost: readonly string[];
   readonly corsOrigin: readonly string[];
+  readonly trustedProxy: DaemonOptions['trustedProxies'];
   readonly startDelay: number;
   readonly lateAfter: number;
   readonly classicNames: boolean;
@@ -103,6 +105,16 @@ export function startCommand(finish: (code: ExitCode) => void): Command {
       )
         .default([], 'none')
         .argParser(parseOrigins),
+    )
+    .addOption(
+      env(
+        new Option(
+          '--trusted-proxy <address>',
+          'proxy whose X-Forwarded-For counts, IP address or network; may be repeated',
+        ),
+      )
+        .default([], 'none')
+        .argParser(parseProxies),
     )
     .addOption(
       env(new Option('--start-delay <duration>', 'hold notifications after the start'))
@@ -252,6 +264,7 @@ function optionsOf(flags: Flags): Omit<DaemonOptions, 'peerTls'> {
     webConfig: flags.webConfig ?? null,
     allowedHosts: flags.allowedHost,
     corsOrigins: flags.corsOrigin,
+    trustedProxies: flags.trustedProxy,
     classicNames: flags.classicNames,
     externalUrl: flags.externalUrl ?? null,
     startDelayMs: flags.startDelay,
@@ -327,6 +340,21 @@ function parseOrigins(text: string): readonly string[] {
   const wrong = all.find((each) => !/^https?:/.test(each) || !isOrigin(each));
   if (wrong === undefined) return all;
   throw new InvalidArgumentError(`${wrong} is no origin. Write https://karma.example.com.`);
+}
+
+/** Adds to those that the flag has named before. */
+function parseProxies(
+  text: string,
+  before: DaemonOptions['trustedProxies'],
+): DaemonOptions['trustedProxies'] {
+  const networks = partsOf(text).map((each) => {
+    const network = parseNetwork(each);
+    if (network !== null) return network;
+    throw new InvalidArgumentError(
+      `${each} is neither an IP address nor a network. Write 10.0.0.7 or 10.0.0.0/24.`,
+    );
+  });
+  return [...before, ...networks];
 }
 
 function isOrigin(text: string): boolean {

@@ -16,8 +16,8 @@ import { openEtcdDiscovery, type EtcdDiscovery } from '../discovery/etcd-discove
 import { backupOf } from '../disk/backup-format.ts';
 import { SnapshotWriteFailed } from '../disk/snapshot-store.ts';
 import { LogFailed } from '../../log/damage.ts';
-import { clientTime, type Reloaded } from '../http/modules.ts';
-import { REFUSING_LIMITS } from '../http/limits.ts';
+import { clientTime, type HttpOptions, type Reloaded } from '../http/modules.ts';
+import { CLOSING_REASONS, REFUSAL_REASONS, REFUSING_LIMITS } from '../http/limits.ts';
 import { createHttpServer } from '../http/server.ts';
 import { startGraphitePush } from '../metrics/graphite-push.ts';
 import { createMetrics, type Metrics } from '../metrics/metrics.ts';
@@ -80,6 +80,8 @@ export interface DaemonOptions {
   readonly allowedHosts: readonly string[];
   /** Web pages that may change something. */
   readonly corsOrigins: readonly string[];
+  /** Addresses and networks of proxies whose `X-Forwarded-For` counts. */
+  readonly trustedProxies: NonNullable<HttpOptions['trustedProxies']>;
   readonly classicNames: boolean;
   /** How notifications link here; null uses the HTTP address. */
   readonly externalUrl: string | null;
@@ -185,6 +187,7 @@ class Daemon {
       integrations: [...this.#notifiers.byType.keys()],
       dropReasons: [...Object.keys(this.#ledger.dropped), 'refused'],
       limits: REFUSING_LIMITS,
+      connectionReasons: { refused: REFUSAL_REASONS, closed: CLOSING_REASONS },
     });
     cleanups.add('metrics', () => this.#metrics.close());
   }
@@ -541,6 +544,7 @@ class Daemon {
         externalUrl: this.#options.externalUrl,
         allowedHosts: this.#hostNames(),
         corsOrigins: this.#options.corsOrigins,
+        trustedProxies: this.#options.trustedProxies,
         ...(this.#web === null ? {} : { web: this.#web.settings }),
         classicNames,
         dataDirectory: path.resolve(this.#options.dataDirectory),

@@ -92,9 +92,17 @@ async function* slices(rows: Iterable<object | null>): AsyncGenerator<Uint8Array
       isFirst = false;
     }
     if (++count % HTTP_LIMITS.rowsPerSlice !== 0) continue;
-    yield utf8.encode(text);
+    yield* writes(text);
     text = '';
     await setImmediate();
   }
-  yield utf8.encode(`${text}]`);
+  yield* writes(`${text}]`);
+}
+
+/** Rows may hold megabytes, and the progress of a client shows in the writes that it has taken. */
+function* writes(text: string): Generator<Uint8Array> {
+  const bytes = utf8.encode(text);
+  for (let at = 0; at < bytes.length; at += HTTP_LIMITS.writeBytes) {
+    yield bytes.subarray(at, at + HTTP_LIMITS.writeBytes);
+  }
 }

@@ -5,8 +5,8 @@
  * count as many; a bounded number of addresses is remembered.
  */
 
-import { isIPv6 } from 'node:net';
 import type { Clock } from '../ports.ts';
+import { networkOf } from './client-address.ts';
 import { HTTP_LIMITS } from './limits.ts';
 
 interface Bucket {
@@ -51,19 +51,4 @@ export class FailureLimit {
     }
     return known;
   }
-}
-
-/** Whoever has one IPv6 address has the 2^64 of its network. */
-function networkOf(address: string): string {
-  if (!isIPv6(address) || address.startsWith('::ffff:')) return address;
-  const [host = ''] = address.split('%', 1);
-  const [head = '', tail] = host.split('::');
-  const first = head === '' ? [] : head.split(':');
-  const last = tail === undefined || tail === '' ? [] : tail.split(':');
-  const zeros = tail === undefined ? 0 : 8 - first.length - last.length;
-  const groups = [...first, ...Array.from({ length: zeros }, () => '0'), ...last];
-  return groups
-    .slice(0, 4)
-    .map((group) => parseInt(group, 16).toString(16))
-    .join(':');
 }

@@ -14,6 +14,7 @@ import { problem } from './answers.ts';
 import { FailureLimit } from './auth-failures.ts';
 import { Passwords, Remembered } from './auth-passwords.ts';
 import { ROUTE_SCOPES, routeKey } from './auth-routes.ts';
+import type { TrustedProxies } from './client-address.ts';
 import { HTTP_LIMITS } from './limits.ts';
 import type { HttpEnv, HttpModules } from './modules.ts';
 import { asksWho, OPEN, type Scope, type WebSettings } from './web-settings.ts';
@@ -31,6 +32,7 @@ type Identified =
 
 export class Access {
   readonly #modules: Pick<HttpModules, 'clock' | 'logger'>;
+  readonly #proxies: TrustedProxies;
   readonly #failures: FailureLimit;
   readonly #passwords = new Passwords();
   readonly #wrongTokens = new Remembered();
@@ -40,8 +42,9 @@ export class Access {
   #requestAtMs = -Infinity;
   #warnedAtMs = -Infinity;
 
-  constructor(modules: Pick<HttpModules, 'clock' | 'logger'>) {
+  constructor(modules: Pick<HttpModules, 'clock' | 'logger'>, proxies: TrustedProxies) {
     this.#modules = modules;
+    this.#proxies = proxies;
     this.#failures = new FailureLimit(modules.clock);
   }
 
@@ -102,7 +105,7 @@ export class Access {
     const header = c.req.header('authorization') ?? '';
     const [, scheme = '', credentials = ''] = /^\s*(\S+)\s*(.*?)\s*$/.exec(header) ?? [];
     if (scheme === '') return { ok: false, why: 'nobody' };
-    const address = addressOf(c);
+    const address = this.#proxies.clientOf(c.env.incoming);
     if (scheme.toLowerCase() === 'bearer') return this.#byToken(address, credentials);
     if (scheme.toLowerCase() === 'basic') return this.#byPassword(address, credentials);
     return { ok: false, why: 'nobody' };
@@ -149,7 +152,7 @@ export class Access {
       c.header('Retry-After', '1');
       return problem(c, 503, 'too many passwords are being checked, send it again');
     }
-    if (why !== 'nobody') this.#warn(addressOf(c), why);
+    if (why !== 'nobody') this.#warn(this.#proxies.clientOf(c.env.incoming), why);
     if (why === 'limited') {
       c.header('Retry-After', String(HTTP_LIMITS.failureEveryMs / 1_000));
       return problem(c, 429, 'too many wrong credentials from this address');
@@ -177,8 +180,4 @@ export class Access {
 function isPreflight(c: Context<HttpEnv>): boolean {
   const asked = c.req.header('access-control-request-method');
   return c.req.method === 'OPTIONS' && asked !== undefined && c.req.header('origin') !== undefined;
-}
-
-function addressOf(c: Context<HttpEnv>): string {
-  return c.env.incoming.socket.remoteAddress ?? 'unknown';
 }

@@ -6,8 +6,9 @@ import { Hono } from 'hono';
 import { onlyMethods } from './answers.ts';
 import type { HttpEnv, HttpModules } from './modules.ts';
 import { sameSiteChanges } from './origins.ts';
+import type { ReadLimit } from './read-limit.ts';
 
-export function lifecycleRoutes(modules: HttpModules): Hono<HttpEnv> {
+export function lifecycleRoutes(modules: HttpModules, scrapes: ReadLimit): Hono<HttpEnv> {
   const { node, metrics } = modules;
   const app = new Hono<HttpEnv>();
   app.use(async (c, next) => {
@@ -26,7 +27,7 @@ export function lifecycleRoutes(modules: HttpModules): Hono<HttpEnv> {
     const reloaded = await modules.reload();
     return reloaded.ok ? c.text('OK\n') : c.text(`${reloaded.message}\n`, 400);
   });
-  app.get('/metrics', async (c) => {
+  app.get('/metrics', scrapes.limit, async (c) => {
     const text = await metrics.text();
     return c.body(text, 200, { 'Content-Type': metrics.contentType });
   });

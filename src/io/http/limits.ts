@@ -12,7 +12,7 @@ export const HTTP_LIMITS = {
   documentBytes: 1024 * 1024,
   /** Bytes that all bodies under way hold together, beyond what each may hold. */
   bytesInFlight: 32 * 1024 * 1024,
-  /** Bytes that each request may hold whatever the others do: a push of Prometheus fits. */
+  /** Bytes that each connection may hold whatever the others do: a push of Prometheus fits. */
   bytesOfEach: 256 * 1024,
   /** What an alert counts as, beside its text: it becomes some objects. */
   bytesPerAlert: 512,
@@ -47,8 +47,33 @@ export const HTTP_LIMITS = {
   keepAliveMs: 6 * 60_000,
   /** Open connections: some hundred Prometheus servers and people, far below the file limit. */
   connections: 1_024,
+  /** Open connections of one IPv4 address or one IPv6 network (/64) that is no trusted proxy. */
+  connectionsPerAddress: 256,
+  /** A new connection has this long for its first request before it may make room for another. */
+  freshMs: 1_000,
+  /** Connections beyond those: each is for one probe, leader lookup or push, and then closed. */
+  reservedConnections: 64,
+  /** Time for a request on one of those to arrive; what a probe or a push sends is short. */
+  reservedMs: 5_000,
+  /** TCP asks an idle client after that time whether it is still there, as Go's servers do. */
+  keepAliveProbeMs: 15_000,
+  /** Requests that one HTTP/1.1 connection may have under way; common clients send one at a time. */
+  pipelinedRequests: 16,
+  /** A client that takes nothing of its response for so long is cut off. */
+  writeStallMs: 10_000,
+  /** The same while other reads wait for a place: above the pauses of a slow but honest reader. */
+  readStallMs: 2_000,
+  /** Bytes that a client must take within those times, so that single bytes are no progress. */
+  progressBytes: 16 * 1024,
   /** As in Alertmanager: requests that only read must not starve those that write. */
   concurrentGets: Math.max(8, availableParallelism()),
+  /** Requests for `/metrics` under way, apart from the other reads: scrapes do not wait for them. */
+  concurrentScrapes: 4,
+  /** Reads that wait for a place, and for how long; the time is above `readStallMs`. */
+  readsWaiting: 256,
+  readWaitMs: 4_000,
+  /** Bytes of a response that are written at once: the progress of its client shows in such steps. */
+  writeBytes: 64 * 1024,
   /** Rows of a list that are turned into JSON before other work gets its turn: about 5 ms. */
   rowsPerSlice: 500,
   /** Text of one alert, in UTF-16 units: three bytes each stay below a batch. */
@@ -104,6 +129,28 @@ export const REFUSING_LIMITS = [
   'label-name',
   'label-value',
   'expression',
+  'concurrent-reads',
+  'connections',
+  'pipelined-requests',
 ] as const;
 
 export type LimitName = (typeof REFUSING_LIMITS)[number];
+
+/** Why a connection is refused, as `tocsin_http_connections_refused_total` names it. */
+export const REFUSAL_REASONS = ['reserve-full', 'certificate'] as const;
+
+export type RefusalReason = (typeof REFUSAL_REASONS)[number];
+
+/** Why the server closes a connection or a stream, as `tocsin_http_connections_closed_total` names it. */
+export const CLOSING_REASONS = [
+  'room',
+  'reader-for-room',
+  'idle-timeout',
+  'handshake-timeout',
+  'header-timeout',
+  'request-timeout',
+  'write-timeout',
+  'malformed',
+] as const;
+
+export type ClosingReason = (typeof CLOSING_REASONS)[number];

@@ -6,7 +6,10 @@
 import type { HttpBindings } from '@hono/node-server';
 import type { Matcher } from '../../commands/matchers.ts';
 import type { LocalTimeIn } from '../../projections/muting.ts';
-import type { LimitName } from './limits.ts';
+import type { Network } from './client-address.ts';
+import type { ConnectionLimits } from './connections.ts';
+import type { Exchange } from './exchange.ts';
+import type { ClosingReason, LimitName, RefusalReason } from './limits.ts';
 import type { RequestWork } from './request-work.ts';
 import type {
   Clock,
@@ -40,8 +43,10 @@ export interface HttpOptions {
   readonly corsOrigins?: readonly string[];
   /** Users, tokens and TLS; without it everybody may do everything over plain HTTP. */
   readonly web?: WebSettings;
-  readonly headersTimeoutMs?: number;
-  readonly requestTimeoutMs?: number;
+  /** Addresses and networks of proxies whose `X-Forwarded-For` counts. */
+  readonly trustedProxies?: readonly Network[];
+  /** Limits of connections that differ from {@link HTTP_LIMITS}. */
+  readonly connectionLimits?: Partial<ConnectionLimits>;
 }
 
 export interface HttpModules {
@@ -114,6 +119,10 @@ export interface HttpCounters {
   readonly overLimit: (limit: LimitName) => void;
   /** What bodies under way hold together, of `HTTP_LIMITS.bytesInFlight`. */
   readonly bytesInFlight: (bytes: number) => void;
+  readonly connectionsOpen: (count: number) => void;
+  readonly connectionRefused: (reason: RefusalReason) => void;
+  /** The server closed a connection, or one stream of it, before its client did. */
+  readonly connectionClosed: (reason: ClosingReason) => void;
 }
 
 /** The type of a hono context here: with Node's own request and answer. */
@@ -121,6 +130,7 @@ export interface HttpEnv {
   Bindings: HttpBindings;
   Variables: {
     readonly work: RequestWork;
+    readonly exchange: Exchange;
     /** Whether the page that asks, if it is one, may change anything. */
     mayChange: boolean;
     /** The page of `--cors-origin` that asks, or null. */

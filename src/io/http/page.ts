@@ -6,6 +6,7 @@
 import { Hono } from 'hono';
 import { problem } from './answers.ts';
 import { readingTime, type HttpEnv, type HttpModules } from './modules.ts';
+import type { ReadLimit } from './read-limit.ts';
 
 /** Nothing runs, nothing is sent, nothing comes from elsewhere. */
 const POLICY = [
@@ -17,7 +18,7 @@ const POLICY = [
   "frame-ancestors 'none'",
 ].join('; ');
 
-export function pageRoutes({ node, monitors, page }: HttpModules): Hono<HttpEnv> {
+export function pageRoutes({ node, monitors, page }: HttpModules, reads: ReadLimit): Hono<HttpEnv> {
   const app = new Hono<HttpEnv>();
   app.use(async (c, next) => {
     c.header('Content-Security-Policy', POLICY);
@@ -25,7 +26,7 @@ export function pageRoutes({ node, monitors, page }: HttpModules): Hono<HttpEnv>
     c.header('Referrer-Policy', 'no-referrer');
     await next();
   });
-  app.get('/', (c) => {
+  app.get('/', reads.limit, (c) => {
     const view = node.view();
     c.header('Cache-Control', 'no-store');
     return c.html(

@@ -12,6 +12,7 @@ import { setImmediate } from 'node:timers/promises';
 import type { Context } from 'hono';
 import { createMiddleware } from 'hono/factory';
 import { isOverLimit } from '../../projections/expressions.ts';
+import type { Connections } from './connections.ts';
 import { HTTP_LIMITS, type LimitName } from './limits.ts';
 import type { HttpCounters, HttpEnv } from './modules.ts';
 
@@ -34,25 +35,24 @@ export class RequestWork {
 
   /** What one request holds, until its answer has left. */
   holding(c: Context<HttpEnv>): Holding {
+    const exchange = c.get('exchange');
+    const { connection } = exchange;
     let bytes = 0;
-    const shared = (): number => Math.max(0, bytes - HTTP_LIMITS.bytesOfEach);
+    const shared = (): number => Math.max(0, connection.heldBytes - HTTP_LIMITS.bytesOfEach);
     const change = (by: number): void => {
       const before = shared();
       bytes += by;
+      connection.heldBytes += by;
       const more = shared() - before;
       if (more === 0) return;
       this.#heldBytes += more;
       this.#counters.bytesInFlight(this.#heldBytes);
     };
-    let isOver = false;
-    c.env.outgoing.once('close', () => {
-      isOver = true;
-      change(-bytes);
-    });
+    exchange.onEnd(() => change(-bytes));
     return {
       take: (more) => {
         // A client that has left needs no memory, and nobody would give it back.
-        if (isOver) return false;
+        if (exchange.isOver) return false;
         change(more);
         return shared() === 0 || this.#heldBytes <= HTTP_LIMITS.bytesInFlight;
       },
@@ -121,10 +121,14 @@ export interface Holding {
 }
 
 /** Gives all requests of a server the same {@link RequestWork}. */
-export function requestWork(counters: HttpCounters): ReturnType<typeof createMiddleware<HttpEnv>> {
+export function requestWork(
+  counters: HttpCounters,
+  connections: Pick<Connections, 'exchangeOf'>,
+): ReturnType<typeof createMiddleware<HttpEnv>> {
   const work = new RequestWork(counters);
   return createMiddleware<HttpEnv>((c, next) => {
     c.set('work', work);
+    c.set('exchange', connections.exchangeOf(c.env.outgoing));
     return next();
   });
 }

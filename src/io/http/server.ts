@@ -11,15 +11,21 @@ import { alertmanagerRoutes, removedRoutes } from './alertmanager/routes.ts';
 import { problem } from './answers.ts';
 import { Access } from './auth.ts';
 import { routeKey } from './auth-routes.ts';
+import { TrustedProxies } from './client-address.ts';
+import { Connections } from './connections.ts';
 import { lifecycleRoutes } from './lifecycle.ts';
+import { HTTP_LIMITS } from './limits.ts';
 import { Listener } from './listener.ts';
 import type { HttpEnv, HttpModules, HttpOptions } from './modules.ts';
 import { origins } from './origins.ts';
 import { pageRoutes } from './page.ts';
 import { cleanPaths, pathReader } from './paths.ts';
+import { rarely } from './rarely.ts';
+import { ReadLimit } from './read-limit.ts';
 import { requestWork } from './request-work.ts';
 import { EventStreams } from './tocsin/events.ts';
 import { tocsinRoutes } from './tocsin/routes.ts';
+import { urgentUnder } from './urgent.ts';
 import { OPEN, type WebSettings } from './web-settings.ts';
 
 export interface HttpServer {
@@ -37,11 +43,23 @@ export async function createHttpServer(
   modules: HttpModules,
 ): Promise<HttpServer> {
   const events = new EventStreams(modules);
-  const access = new Access(modules);
-  const app = routesOf(options, modules, { access, events });
+  const trusted = new TrustedProxies(options.trustedProxies ?? []);
+  const warn = rarely(modules);
+  const { clock, counters } = modules;
+  const limits = { ...HTTP_LIMITS, ...options.connectionLimits };
+  const connections = new Connections(limits, { clock, counters, trusted, warn });
+  const access = new Access(modules, trusted);
+  const app = routesOf(options, modules, { access, connections, events });
   const settings = options.web ?? OPEN;
   access.use(settings);
-  const listener = new Listener(app.fetch, settings, options, modules);
+  const isUrgent = urgentUnder(normalPrefix(options.prefix));
+  const listener = new Listener(app.fetch, settings, {
+    connections,
+    counters,
+    isUrgent,
+    limits,
+    warn,
+  });
   const address = await listener.listen(options);
   return {
     address,
@@ -59,12 +77,19 @@ export async function createHttpServer(
 
 interface RouteParts {
   readonly access: Access;
+  readonly connections: Connections;
   readonly events: EventStreams;
 }
 
 /** Each `METHOD /path` of the server: whatever has a handler of its own needs a scope. */
 export function routeList(options: HttpOptions, modules: HttpModules): readonly string[] {
-  const parts = { access: new Access(modules), events: new EventStreams(modules) };
+  const { clock, counters } = modules;
+  const trusted = new TrustedProxies([]);
+  const parts = {
+    access: new Access(modules, trusted),
+    connections: new Connections(HTTP_LIMITS, { clock, counters, trusted, warn: () => undefined }),
+    events: new EventStreams(modules),
+  };
   const { routes } = routesOf(options, modules, parts);
   const own = routes.filter(({ method }) => method !== 'ALL');
   return own.map(({ method, path }) => routeKey(normalPrefix(options.prefix), method, path));
@@ -73,9 +98,11 @@ export function routeList(options: HttpOptions, modules: HttpModules): readonly 
 function routesOf(
   options: HttpOptions,
   modules: HttpModules,
-  { access, events }: RouteParts,
+  { access, connections, events }: RouteParts,
 ): Hono<HttpEnv> {
-  const { logger } = modules;
+  const { clock, logger } = modules;
+  const reads = new ReadLimit(HTTP_LIMITS.concurrentGets, clock, connections);
+  const scrapes = new ReadLimit(HTTP_LIMITS.concurrentScrapes, clock, connections);
   const prefix = normalPrefix(options.prefix);
   const apiRoot = `${prefix}/api/v2`;
   const app = new Hono<HttpEnv>({ getPath: pathReader(apiRoot) });
@@ -84,18 +111,18 @@ function routesOf(
   app.use(origins(options));
   app.use(cleanPaths(apiRoot));
   app.use(access.guard(prefix));
-  app.use(requestWork(modules.counters));
+  app.use(requestWork(modules.counters, connections));
   app.onError((error, c) => {
     const { method, path } = c.req;
     logger.error('request failed', { method, path, error: error.stack ?? error.message });
     return problem(c, 500, 'an error of this program: its log has more');
   });
   app.notFound((c) => problem(c, 404, `there is no ${c.req.method} ${c.req.path}`));
-  app.route(apiRoot, alertmanagerRoutes(options, modules));
+  app.route(apiRoot, alertmanagerRoutes(options, modules, reads));
   app.route(`${prefix}/api/v1`, removedRoutes());
-  app.route(`${prefix}/tocsin/v1`, tocsinRoutes(options, modules, events));
-  app.route(`${prefix}/`, lifecycleRoutes(modules));
-  app.route(`${prefix}/`, pageRoutes(modules));
+  app.route(`${prefix}/tocsin/v1`, tocsinRoutes(options, modules, events, reads));
+  app.route(`${prefix}/`, lifecycleRoutes(modules, scrapes));
+  app.route(`${prefix}/`, pageRoutes(modules, reads));
   if (prefix !== '') {
     app.get('/', (c) => c.redirect(`${prefix}/`));
     app.get(prefix, (c) => c.redirect(`${prefix}/`));

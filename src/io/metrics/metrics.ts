@@ -15,6 +15,7 @@ import type {
   NodeObserver,
   SnapshotWritten,
 } from '../ports.ts';
+import { connectionCounters, type ConnectionReasons } from './connection-counters.ts';
 import { eventLoopLag } from './event-loop.ts';
 import { monitorCounters } from './monitor-counters.ts';
 import { nodeGauges } from './node-gauges.ts';
@@ -28,6 +29,8 @@ export interface MetricsOptions {
   readonly dropReasons: readonly string[];
   /** Limits because of which requests are refused. */
   readonly limits: readonly string[];
+  /** Why HTTP connections are refused and closed. */
+  readonly connectionReasons: ConnectionReasons;
 }
 
 export interface Metrics extends NodeObserver {
@@ -45,6 +48,9 @@ export interface Metrics extends NodeObserver {
   alertsInvalid(count: number): void;
   overLimit(limit: string): void;
   bytesInFlight(bytes: number): void;
+  connectionsOpen(count: number): void;
+  connectionRefused(reason: string): void;
+  connectionClosed(reason: string): void;
   /** A configuration was read again: whether it was applied, and when, in epoch milliseconds. */
   configReloaded(ok: boolean, at: number): void;
   /** Stops the watch of the event loop. */
@@ -61,6 +67,7 @@ export function createMetrics(options: MetricsOptions): Metrics {
   const counts = counters(options, registers);
   const drops: (() => Readonly<Record<string, number>>)[] = [];
   droppedReadings(options, counts.dropped, drops, registers);
+  const connections = connectionCounters(options.connectionReasons, registers);
   const loop = eventLoopLag(registers);
   return {
     contentType: registry.contentType,
@@ -75,6 +82,9 @@ export function createMetrics(options: MetricsOptions): Metrics {
     alertsInvalid: (count) => counts.alertsInvalid.inc(count),
     overLimit: (limit) => counts.overLimit.inc({ limit }),
     bytesInFlight: (bytes) => counts.bytesInFlight.set(bytes),
+    connectionsOpen: (count) => connections.open.set(count),
+    connectionRefused: (reason) => connections.refused.inc({ reason }),
+    connectionClosed: (reason) => connections.closed.inc({ reason }),
     configReloaded: (ok, at) => {
       counts.reloadOk.set(ok ? 1 : 0);
       if (ok) counts.reloadedAt.set(at / 1000);

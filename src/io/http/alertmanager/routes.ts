@@ -26,6 +26,7 @@ import {
 } from '../modules.ts';
 import { sameSiteChanges, shared } from '../origins.ts';
 import { proposeInTurn } from '../proposals.ts';
+import type { ReadLimit } from '../read-limit.ts';
 import { jsonBody, listBody, refusedBody } from '../request-body.ts';
 import { expressionTurn } from '../request-work.ts';
 import { alertRows, groupRows } from './alert-rows.ts';
@@ -37,11 +38,15 @@ import { alertQuery, filtersOf, switchesOf } from './query.ts';
 import { silenceJson, silenceRows } from './silence-rows.ts';
 import { timeText } from './times.ts';
 
-export function alertmanagerRoutes(options: HttpOptions, modules: HttpModules): Hono<HttpEnv> {
+export function alertmanagerRoutes(
+  options: HttpOptions,
+  modules: HttpModules,
+  reads: ReadLimit,
+): Hono<HttpEnv> {
   const app = new Hono<HttpEnv>();
   app.use(shared);
   app.use(sameSiteChanges);
-  app.use(fewReaders());
+  app.use(reads.limit);
   app.use(async (c, next) => {
     c.header('Cache-Control', 'no-store');
     await next();
@@ -84,28 +89,6 @@ export function removedRoutes(): Hono<HttpEnv> {
   const app = new Hono<HttpEnv>();
   app.all('*', (c) => problem(c, 410, 'API v1 was removed from Alertmanager: use /api/v2'));
   return app;
-}
-
-/** Limits reads under way; one is under way until its answer has left. */
-function fewReaders(): (
-  c: Context<HttpEnv>,
-  next: () => Promise<void>,
-) => Promise<Response | void> {
-  let underWay = 0;
-  return async (c, next) => {
-    if (c.req.method !== 'GET') return next();
-    if (underWay >= HTTP_LIMITS.concurrentGets) {
-      const limit = HTTP_LIMITS.concurrentGets;
-      return problem(
-        c,
-        503,
-        `Limit of concurrent GET requests reached (${limit}), try again later.`,
-      );
-    }
-    underWay++;
-    c.env.outgoing.once('close', () => underWay--);
-    return next();
-  };
 }
 
 function momentOf(modules: HttpModules): Moment {

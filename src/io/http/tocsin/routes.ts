@@ -3,7 +3,7 @@
  * what and why, who was not, and why not.
  */
 
-import { Hono, type Context } from 'hono';
+import { Hono, type Context, type MiddlewareHandler } from 'hono';
 import type { MonitorReport } from '../../ports.ts';
 import { onlyMethods, problem, refused } from '../answers.ts';
 import type { State } from '../../../projections/state.ts';
@@ -20,6 +20,7 @@ import {
 import { matchersOf } from '../alertmanager/query.ts';
 import { sameSiteChanges } from '../origins.ts';
 import { proposeInTurn } from '../proposals.ts';
+import type { ReadLimit } from '../read-limit.ts';
 import { readingsBody, refusedBody } from '../request-body.ts';
 import { expressionTurn } from '../request-work.ts';
 import { backupRoute } from './backup.ts';
@@ -35,6 +36,7 @@ export function tocsinRoutes(
   options: Pick<HttpOptions, 'dataDirectory'>,
   modules: HttpModules,
   events: EventStreams,
+  reads: ReadLimit,
 ): Hono<HttpEnv> {
   const app = new Hono<HttpEnv>();
   app.use(sameSiteChanges);
@@ -42,6 +44,9 @@ export function tocsinRoutes(
     c.header('Cache-Control', 'no-store');
     await next();
   });
+  // What says who leads does not wait for reads that may be long.
+  for (const path of ['/notifications', '/explain', '/config']) app.use(path, reads.limit);
+  app.use('/backup', patient);
   for (const path of ['/notifications', '/explain', '/config', '/backup'])
     app.use(path, caughtUp(modules));
   app.post('/observations', (c) => postObservations(c, modules));
@@ -69,6 +74,12 @@ export function tocsinRoutes(
   });
   return app;
 }
+
+/** Whoever takes a backup may write it to a slow disk. */
+const patient: MiddlewareHandler<HttpEnv> = async (c, next) => {
+  c.var.exchange.stallMs = HTTP_LIMITS.backupPatienceMs;
+  return next();
+};
 
 async function postObservations(c: Context<HttpEnv>, modules: HttpModules): Promise<Response> {
   const { node, counters } = modules;
