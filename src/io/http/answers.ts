@@ -91,7 +91,8 @@ async function* slices(rows: Iterable<object | null>): AsyncGenerator<Uint8Array
       text += isFirst ? JSON.stringify(row) : `,${JSON.stringify(row)}`;
       isFirst = false;
     }
-    if (++count % HTTP_LIMITS.rowsPerSlice !== 0) continue;
+    const isFull = text.length >= HTTP_LIMITS.writeBytes;
+    if (++count % HTTP_LIMITS.rowsPerSlice !== 0 && !isFull) continue;
     yield* writes(text);
     text = '';
     await setImmediate();
@@ -99,7 +100,7 @@ async function* slices(rows: Iterable<object | null>): AsyncGenerator<Uint8Array
   yield* writes(`${text}]`);
 }
 
-/** Rows may hold megabytes, and the progress of a client shows in the writes that it has taken. */
+/** A row may hold a megabyte, and the progress of a client shows in the writes that it has taken. */
 function* writes(text: string): Generator<Uint8Array> {
   const bytes = utf8.encode(text);
   for (let at = 0; at < bytes.length; at += HTTP_LIMITS.writeBytes) {

@@ -72,7 +72,10 @@ export const HTTP_LIMITS = {
   /** Reads that wait for a place, and for how long; the time is above `readStallMs`. */
   readsWaiting: 256,
   readWaitMs: 4_000,
-  /** Bytes of a response that are written at once: the progress of its client shows in such steps. */
+  /**
+   * Bytes of a response that are written at once, and text of a list that is made in one piece: the
+   * progress of its client shows in such steps, and other work gets its turn between them.
+   */
   writeBytes: 64 * 1024,
   /** Rows of a list that are turned into JSON before other work gets its turn: about 5 ms. */
   rowsPerSlice: 500,
