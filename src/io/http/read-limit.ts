@@ -43,8 +43,8 @@ export class ReadLimit {
   /** Goes before routes that read; requests that change something pass. */
   readonly limit: MiddlewareHandler<HttpEnv> = async (c, next) => {
     if (c.req.method !== 'GET' && c.req.method !== 'HEAD') return next();
-    if (await this.#enter(c.var.exchange)) return next();
-    c.var.work.over('concurrent-reads');
+    if (await this.#enter(c.get('exchange'))) return next();
+    c.get('work').over('concurrent-reads');
     c.header('Retry-After', '1');
     const message = `Limit of concurrent GET requests reached (${this.#atOnce}), try again later.`;
     return problem(c, 503, message);

@@ -77,7 +77,7 @@ export function tocsinRoutes(
 
 /** Whoever takes a backup may write it to a slow disk. */
 const patient: MiddlewareHandler<HttpEnv> = async (c, next) => {
-  c.var.exchange.stallMs = HTTP_LIMITS.backupPatienceMs;
+  c.get('exchange').stallMs = HTTP_LIMITS.backupPatienceMs;
   return next();
 };
 
