@@ -6,6 +6,7 @@
  * compiler ask for its reducer.
  */
 
+import { adminSchema, type Admin } from './admin.ts';
 import { pushAlertsSchema, type PushAlerts } from './alerts.ts';
 import { applyConfigSchema, type ApplyConfig } from './config.ts';
 import { flushSchema, type Flush } from './decisions.ts';
@@ -45,7 +46,8 @@ export type Command =
   | SetMember
   | ForgetMember
   | BeginRequest
-  | SetReducers;
+  | SetReducers
+  | Admin;
 
 export type CommandKind = Command['kind'];
 
@@ -57,7 +59,11 @@ export interface Batch {
 }
 
 /** Turns the fields of one version into those of the next; pure and mechanical. */
-type Upcaster = (fields: unknown, where: string) => unknown;
+interface Upcaster {
+  (fields: unknown, where: string): unknown;
+  /** What the field that the next version has behind all others says where it says nothing. */
+  readonly absent?: 0 | null;
+}
 
 interface Family {
   readonly tag: number;
@@ -67,19 +73,29 @@ interface Family {
   readonly upcasters: readonly Upcaster[];
 }
 
-/** Version 2 has a number behind the fields of version 1, which was zero before there was one. */
-const withZero: Upcaster = (fields, where) => {
-  if (!Array.isArray(fields)) throw new MalformedCommand(where, 'is not a list of fields');
-  return [...(fields as readonly unknown[]), 0];
-};
+/** A version with one more field behind those of the version before: what that field was before. */
+function appends(absent: 0 | null): Upcaster {
+  return Object.assign(
+    (fields: unknown, where: string): unknown => {
+      if (!Array.isArray(fields)) throw new MalformedCommand(where, 'is not a list of fields');
+      return [...(fields as readonly unknown[]), absent];
+    },
+    { absent },
+  );
+}
+
+/** A number that was zero before there was one. */
+const withZero = appends(0);
+/** The actor, who is not known where there is none. */
+const withActor = appends(null);
 
 /** Tags are forever: a removed kind keeps its number. */
 const FAMILIES: { readonly [K in CommandKind]: Family } = {
   observe: { tag: 1, version: 1, schema: observeSchema, upcasters: [] },
   alerts: { tag: 2, version: 2, schema: pushAlertsSchema, upcasters: [withZero] },
-  config: { tag: 3, version: 1, schema: applyConfigSchema, upcasters: [] },
-  silence: { tag: 4, version: 2, schema: setSilenceSchema, upcasters: [withZero] },
-  expireSilence: { tag: 5, version: 1, schema: expireSilenceSchema, upcasters: [] },
+  config: { tag: 3, version: 2, schema: applyConfigSchema, upcasters: [withActor] },
+  silence: { tag: 4, version: 3, schema: setSilenceSchema, upcasters: [withZero, withActor] },
+  expireSilence: { tag: 5, version: 2, schema: expireSilenceSchema, upcasters: [withActor] },
   flush: { tag: 6, version: 1, schema: flushSchema, upcasters: [] },
   attempt: { tag: 7, version: 1, schema: attemptSchema, upcasters: [] },
   outcome: { tag: 8, version: 1, schema: outcomeSchema, upcasters: [] },
@@ -89,6 +105,7 @@ const FAMILIES: { readonly [K in CommandKind]: Family } = {
   forgetMember: { tag: 12, version: 1, schema: forgetMemberSchema, upcasters: [] },
   request: { tag: 13, version: 1, schema: beginRequestSchema, upcasters: [] },
   reducers: { tag: 14, version: 1, schema: setReducersSchema, upcasters: [] },
+  admin: { tag: 15, version: 1, schema: adminSchema, upcasters: [] },
 };
 
 export const COMMAND_KINDS = Object.keys(FAMILIES) as readonly CommandKind[];
@@ -130,12 +147,16 @@ export function batchFromWire(wire: unknown): Batch {
 
 function commandToWire(command: Command, where: string): Wire {
   const { schema, tag, upcasters, version } = FAMILIES[command.kind];
-  const fields = schema.encode(command, `${where}.${command.kind}`);
-  // What says nothing new is written as before, so that the build before can read it.
-  if (upcasters.includes(withZero) && Array.isArray(fields) && fields.at(-1) === 0) {
-    return [tag, version - 1, fields.slice(0, -1)];
+  const fields = schema.encode(command, `${where}.${command.kind}`) as readonly Wire[];
+  // What says nothing new is written as before, so that the builds before can read it.
+  let said = fields.length;
+  let written = version;
+  for (const { absent } of upcasters.toReversed()) {
+    if (fields[said - 1] !== absent) break;
+    said--;
+    written--;
   }
-  return [tag, version, fields];
+  return [tag, written, said === fields.length ? fields : fields.slice(0, said)];
 }
 
 function commandFromWire(wire: unknown, where: string): Command {

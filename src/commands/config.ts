@@ -8,6 +8,7 @@
  * `*_file` keys keep them out (docs/adr/0005).
  */
 
+import { actorField } from './actor.ts';
 import { annotationsSchema, labelsSchema } from './labels.ts';
 import { LIMITS } from './limits.ts';
 import { matchersSchema, type Matcher } from './matchers.ts';
@@ -23,6 +24,7 @@ import {
   text,
   whole,
   type Schema,
+  type Since2,
   type TypeOf,
 } from './schema.ts';
 
@@ -176,9 +178,11 @@ export const applyConfigSchema = record({
   /** The URL under which people reach this cluster; it goes into every notification. */
   externalUrl: optional(text(LIMITS.seriesName)),
   config: configSchema,
+  /** Who was proven to apply it. */
+  actor: actorField,
 });
 
-export type ApplyConfig = { readonly kind: 'config' } & TypeOf<typeof applyConfigSchema>;
+export type ApplyConfig = { readonly kind: 'config' } & Since2<typeof applyConfigSchema, 'actor'>;
 
 /** The key of an integration in decisions, metrics and tables: `team-web/webhook[0]`. */
 export function integrationKey(receiver: string, integration: Integration): string {

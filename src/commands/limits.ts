@@ -54,6 +54,15 @@ export const LIMITS = {
   name: 1_024,
   /** `receiver/type[n]`: two names and a number. */
   integrationKey: 2_064,
+  /** Characters of the name of an actor: a user, a token, an address. */
+  actorName: 256,
+  /** Characters of what an audit event is about, such as an id or the path of a file. */
+  auditText: 256,
+  /**
+   * Audit events that the state keeps, the newest, of at most some 3 KiB each. Older ones are in the
+   * log, as far as it is kept.
+   */
+  auditEvents: 4_096,
   /** HOST:PORT: a DNS name has at most 253 characters. */
   address: 300,
   /** Hexadecimal digits of a hash: SHA-512 is the longest in use. */

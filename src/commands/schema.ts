@@ -30,7 +30,7 @@ export interface Schema<T> {
 
 export type TypeOf<S> = S extends Schema<infer T> ? T : never;
 
-/** A record with fields that came with version 2 and may be left out. */
+/** A record with fields that came with a later version and may be left out. */
 export type Since2<S, Names extends string> = Omit<TypeOf<S>, Names> & {
   readonly [Name in Names & keyof TypeOf<S>]?: TypeOf<S>[Name] | undefined;
 };

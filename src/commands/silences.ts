@@ -6,10 +6,11 @@
  * two people may edit at once.
  */
 
+import { actorField } from './actor.ts';
 import { annotationsSchema } from './labels.ts';
 import { LIMITS } from './limits.ts';
 import { matchersSchema } from './matchers.ts';
-import { mintedId, offset, record, text, time, type Since2, type TypeOf } from './schema.ts';
+import { mintedId, offset, record, text, time, type Since2 } from './schema.ts';
 
 export const setSilenceSchema = record({
   /** The silence to edit, or the empty string for a new one. */
@@ -24,12 +25,17 @@ export const setSilenceSchema = record({
   annotations: annotationsSchema,
   /** How far the clock by which its times are meant was ahead of log time when it was accepted. */
   offsetMs: offset,
+  /** Who was proven to ask for it; `createdBy` is what the client says. */
+  actor: actorField,
 });
 
-export type SetSilence = { readonly kind: 'silence' } & Since2<typeof setSilenceSchema, 'offsetMs'>;
+export type SetSilence = { readonly kind: 'silence' } & Since2<
+  typeof setSilenceSchema,
+  'offsetMs' | 'actor'
+>;
 
-export const expireSilenceSchema = record({ id: text(LIMITS.name) });
+export const expireSilenceSchema = record({ id: text(LIMITS.name), actor: actorField });
 
 export type ExpireSilence = {
   readonly kind: 'expireSilence';
-} & TypeOf<typeof expireSilenceSchema>;
+} & Since2<typeof expireSilenceSchema, 'actor'>;

@@ -5,6 +5,8 @@
  * one another. The daemon binds these ports to the real world, the simulator to a virtual one.
  */
 
+import type { Actor } from '../commands/actor.ts';
+import type { Admin } from '../commands/admin.ts';
 import type { Batch, Command } from '../commands/command.ts';
 import type { Observe } from '../commands/observe.ts';
 import type { Notification, State } from '../projections/state.ts';
@@ -169,8 +171,13 @@ export interface NodeHandle extends Intake {
   leads(): boolean;
   /** What time it is in the log, and by the clock that people and senders go by. */
   time(): LogTime;
-  /** Takes the wall clock for right at once. Answers how far it is ahead of log time. */
-  acceptClock(): number;
+  /** Takes the wall clock for right at once, for `actor`. Answers how far it is ahead of log time. */
+  acceptClock(actor?: Actor): number;
+  /**
+   * Has the log record what an administrator asks for. Nothing waits for it; a request that could not
+   * be recorded is logged.
+   */
+  record(request: Omit<Admin, 'kind'>): void;
   /** Changes who belongs to the cluster, here or through the leader. Never rejects. */
   changeMembership(change: MembershipChange): Promise<MembershipAnswer>;
   /** Calls `listener` after each applied entry, until the result is called. */
@@ -408,10 +415,14 @@ export interface Applicant extends Candidate {
 }
 
 /** What a person may change about who belongs to the cluster; `node` is a node id. */
-export type MembershipChange =
+export type MembershipChange = {
+  /** Who asks; absent where nobody knows. */
+  readonly actor?: Actor | undefined;
+} & (
   | { readonly op: 'remove'; readonly node: string }
   /** Null leaves the choice to the leader. */
-  | { readonly op: 'transfer'; readonly node: string | null };
+  | { readonly op: 'transfer'; readonly node: string | null }
+);
 
 /** What became of a request to change who belongs to the cluster. */
 export interface MembershipAnswer {

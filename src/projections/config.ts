@@ -8,6 +8,7 @@
 
 import type { ApplyConfig } from '../commands/config.ts';
 import { resolveCheck } from './alerts.ts';
+import { audit } from './audit.ts';
 import { checkKey, checksOf, type Checks } from './checks.ts';
 import { regroup } from './regroup.ts';
 import { routingOf } from './routing.ts';
@@ -19,7 +20,8 @@ import type { Transaction } from './transaction.ts';
 export function applyConfig(tx: Transaction, command: ApplyConfig): void {
   const before = checksOf(tx.config, tx.facts);
   tx.facts = withCheckIds(tx.facts, command.config.checks.map(checkKey));
-  const { origin, source, externalUrl, config } = command;
+  const { actor, origin, source, externalUrl, config } = command;
+  audit(tx, { action: 'applyConfig', subject: origin, actor });
   tx.config = { index: tx.index, at: tx.at, command: { origin, source, externalUrl, config } };
   const checks = checksOf(tx.config, tx.facts);
   dropUnwatched(tx, before);

@@ -15,6 +15,7 @@ export const INITIAL_STATE: State = {
   notifications: emptyTable(),
   members: emptyTable(),
   requests: emptyTable(),
+  audit: {},
   reducers: { version: REDUCER_VERSION },
   foldTimers: {},
   flushTimers: {},

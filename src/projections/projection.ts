@@ -8,6 +8,7 @@
 
 import type { Batch, Command } from '../commands/command.ts';
 import type { BeginRequest } from '../commands/membership.ts';
+import { admin } from './audit.ts';
 import { alertDue, postponeAlerts, pushAlerts } from './alerts.ts';
 import { applyConfig } from './config.ts';
 import { flush } from './flushes.ts';
@@ -168,6 +169,9 @@ function reduce(tx: Transaction, command: Exclude<Command, BeginRequest>, build:
       return;
     case 'reducers':
       setReducers(tx, command, build);
+      return;
+    case 'admin':
+      admin(tx, command);
       return;
     case 'clock':
       return;

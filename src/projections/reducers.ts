@@ -7,6 +7,9 @@
  *
  * Version 2 (docs/adr/0018): time in which nobody listened does not count towards `for` and towards
  * `missing`, and commands may carry how far the clock of their sender differs from log time.
+ *
+ * Version 3 (docs/adr/0025): what people do is kept with who did it, in the table of audit events;
+ * commands may name an actor, and there is the command `admin`.
  */
 
 import type { SetReducers } from '../commands/membership.ts';
@@ -14,7 +17,7 @@ import type { State } from './state.ts';
 import type { Transaction } from './transaction.ts';
 
 /** The highest version that this build can run. */
-export const REDUCERS_MAX: number = 2;
+export const REDUCERS_MAX: number = 3;
 
 /**
  * The version to which a leader of this build switches, once all members can run it. A build that
@@ -22,7 +25,7 @@ export const REDUCERS_MAX: number = 2;
  * a way back to the build before. A cluster that this build founds starts at the highest version that it can run:
  * there is no build before that had part in it.
  */
-export const REDUCERS_WANTED: number = 1;
+export const REDUCERS_WANTED: number = 2;
 
 /** What a build can run, and what it wants. The simulator runs several builds side by side. */
 export interface Build {
@@ -62,4 +65,9 @@ export function setReducers(tx: Transaction, { version }: SetReducers, build: Bu
 /** Whether every member reads annotations whose value is empty. Those of version 1 refuse them. */
 export function readsEmptyAnnotations(state: State): boolean {
   return state.reducers.version >= 2;
+}
+
+/** Whether every member reads actors and `admin` commands. Builds of versions 1 and 2 refuse them. */
+export function recordsActors(state: Pick<State, 'reducers'>): boolean {
+  return state.reducers.version >= 3;
 }

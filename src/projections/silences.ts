@@ -6,6 +6,7 @@
 
 import type { ExpireSilence, SetSilence } from '../commands/silences.ts';
 import { matcherText, type Matcher } from '../commands/matchers.ts';
+import { audit } from './audit.ts';
 import { byClientClock, clientTimeOf, logTimeOf } from './client-time.ts';
 import type { Silence } from './state.ts';
 import type { Transaction } from './transaction.ts';
@@ -41,12 +42,19 @@ export function setSilence(tx: Transaction, command: SetSilence): void {
     annotations: command.annotations,
     updatedAt: tx.at,
   };
+  const { actor, createdBy, freshId, id } = command;
   if (old !== undefined && changesInPlace(old, command, { at: tx.at, now })) {
-    store(tx, command.id, { ...silence, startsAt: command.startsAt });
+    store(tx, id, { ...silence, startsAt: command.startsAt });
+    audit(tx, { action: 'updateSilence', subject: id, actor, createdBy });
     return;
   }
-  if (old !== undefined) expire(tx, command.id, old);
-  store(tx, command.freshId, silence);
+  if (old !== undefined) expire(tx, id, old);
+  store(tx, freshId, silence);
+  if (old === undefined) audit(tx, { action: 'createSilence', subject: freshId, actor, createdBy });
+  else {
+    const detail = `replaced by ${freshId}`;
+    audit(tx, { action: 'updateSilence', subject: id, detail, actor, createdBy });
+  }
 }
 
 /** Folds the wish to end a silence now. */
@@ -56,7 +64,9 @@ export function expireSilence(tx: Transaction, command: ExpireSilence): void {
     tx.note({ kind: 'ignored', command: 'expireSilence', why: `there is no ${command.id}` });
     return;
   }
-  expire(tx, command.id, silence);
+  const { actor, id } = command;
+  if (!expire(tx, id, silence)) return;
+  audit(tx, { action: 'expireSilence', subject: id, actor, createdBy: silence.createdBy });
 }
 
 /** Log time was set forward: a silence begins and ends as long after that as it would have. */
@@ -90,11 +100,13 @@ function changesInPlace(
   }
 }
 
-function expire(tx: Transaction, id: string, silence: Silence): void {
-  if (silenceStatus(silence, tx.at) === 'expired') return;
+/** Answers whether it had not been over before. */
+function expire(tx: Transaction, id: string, silence: Silence): boolean {
+  if (silenceStatus(silence, tx.at) === 'expired') return false;
   const now = clientTimeOf(tx.at, silence);
   const startsAt = Math.min(silence.startsAt, now);
   store(tx, id, { ...silence, startsAt, endsAt: now, updatedAt: tx.at });
+  return true;
 }
 
 function store(tx: Transaction, id: string, silence: Silence): void {

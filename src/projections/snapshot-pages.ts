@@ -19,6 +19,7 @@ const LEVELS = [
   'series',
   'breaches',
   'seen',
+  'audit',
   'foldTimers',
   'flushTimers',
   'attemptTimers',

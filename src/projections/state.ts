@@ -6,6 +6,8 @@
  * place. What can be derived from the rows (compiled globs, the index of names) is not in here.
  */
 
+import type { Actor } from '../commands/actor.ts';
+import type { AdminAction } from '../commands/admin.ts';
 import type { ApplyConfig } from '../commands/config.ts';
 import type { Muted, Reason } from '../commands/decisions.ts';
 import type { Labels } from '../commands/labels.ts';
@@ -43,6 +45,8 @@ export interface State {
   readonly members: Table<Member>;
   /** Which requests of each node were folded, by node id. */
   readonly requests: Table<Requests>;
+  /** What people did and who they were, by {@link AuditEvent} number; the newest of them. */
+  readonly audit: Pages<AuditEvent>;
   /** The version of the fold that holds. */
   readonly reducers: { readonly version: number };
   /** When the fold itself must act: `for` elapsed, an alert expired, a reading missing. */
@@ -63,6 +67,8 @@ export interface Facts {
   readonly listeningSince: number;
   /** The last times in which nobody listened, in their order; absent without any. */
   readonly gaps?: readonly Gap[];
+  /** Audit events so far, which is the number of the newest; absent without any. */
+  readonly audited?: number;
 }
 
 /** A time in which nothing listened. */
@@ -78,7 +84,7 @@ export interface AppliedConfig {
   /** The log index of its command. */
   readonly index: number;
   readonly at: number;
-  readonly command: Omit<ApplyConfig, 'kind'>;
+  readonly command: Omit<ApplyConfig, 'kind' | 'actor'>;
 }
 
 /** The checks in breach on one series, by check id. */
@@ -183,6 +189,27 @@ export interface Silence extends ByClientClock {
   readonly annotations: Labels;
   readonly updatedAt: number;
 }
+
+/** Something that people, or a node for them, asked for. Numbered from 1 in the order of the log. */
+export interface AuditEvent {
+  readonly index: number;
+  readonly at: number;
+  readonly action: AuditAction;
+  /** The id of the silence, the node or the cluster, or the path of the configuration file. */
+  readonly subject: string;
+  readonly detail: string;
+  /** Who was proven to ask for it; null where nobody knows. */
+  readonly actor: Actor | null;
+  /** Who the client says made the silence; null where it is about none. Nobody has proven it. */
+  readonly createdBy: string | null;
+}
+
+export type AuditAction =
+  | 'createSilence'
+  | 'updateSilence'
+  | 'expireSilence'
+  | 'applyConfig'
+  | AdminAction;
 
 export interface Member {
   readonly name: string;

@@ -64,7 +64,7 @@ export type Transition =
   | { readonly kind: 'ignored'; readonly command: string; readonly why: string };
 
 const TABLES = ['alerts', 'groups', 'silences', 'notifications', 'members', 'requests'] as const;
-const PAGES = ['series', 'breaches', 'seen'] as const;
+const PAGES = ['series', 'breaches', 'seen', 'audit'] as const;
 const TIMERS = ['foldTimers', 'flushTimers', 'attemptTimers'] as const;
 
 type TableName = (typeof TABLES)[number];
@@ -111,6 +111,7 @@ export class Transaction {
     series: new Map<number, PageRowOf<'series'> | null>(),
     breaches: this.#breaches,
     seen: new Map<number, PageRowOf<'seen'> | null>(),
+    audit: new Map<number, PageRowOf<'audit'> | null>(),
   };
   readonly #timers: Readonly<Record<TimersName, TimerChange[]>> = {
     foldTimers: [],

@@ -4,6 +4,7 @@ import path from 'node:path';
 import { crc32 } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
 import type { Command } from '../../src/commands/command.ts';
+import type { SetSilence } from '../../src/commands/silences.ts';
 import { Output } from '../../src/io/cli/render-output.ts';
 import { replay, replayCommand, type ReplayArgs } from '../../src/io/cli/replay.ts';
 import type { Moment } from '../../src/io/cli/replay/moment.ts';
@@ -76,7 +77,7 @@ describe('the time line', () => {
     const told = lines.map((line) => line.replace(/ {2,}/g, '  ').replace('2026-01-05T00:', ''));
     expect(told).toEqual([
       'INDEX  TIME  WHAT  WHO/ALERT  DETAIL',
-      '1  00:00.000Z  config  tocsin.yml  1 check, 1 receiver, 1 route, 0 inhibition rules, 0 time intervals, 0 monitors',
+      '1  00:00.000Z  config  tocsin.yml  1 check, 1 receiver, 1 route, 0 inhibition rules, 0 time intervals, 0 monitors, actor: unknown',
       '3  00:05.000Z  breach  HighCpu{series="servers.a.cpu"}  99 is above 90; fires at 2026-01-05T00:01:05.000Z if it lasts',
       '4  01:05.000Z  firing  HighCpu{series="servers.a.cpu"}  value 99 [a81378ab9c173a34]',
       '5  01:15.000Z  notify  team/webhook[0]  first notification; 1 firing; {}:{alertname="HighCpu"}',
@@ -84,7 +85,7 @@ describe('the time line', () => {
       '7  01:15.000Z  outcome  team/webhook[0]  retry 503 (0 ms, try 1 of notification 5.0; next try at 2026-01-05T00:01:15.500Z)',
       '8  01:15.500Z  attempt  team/webhook[0]  try 2 by node-1, notification 5.0',
       '9  01:15.500Z  outcome  team/webhook[0]  delivered 200 (0 ms, try 2 of notification 5.0)',
-      '10  02:00.000Z  silence  alice  series="servers.b.cpu" until 2026-01-05T00:05:30.000Z, silence s1',
+      '10  02:00.000Z  silence  alice  series="servers.b.cpu" until 2026-01-05T00:05:30.000Z, silence s1, actor: unknown',
       '11  02:00.000Z  breach  HighCpu{series="servers.b.cpu"}  95 is above 90; fires at 2026-01-05T00:03:00.000Z if it lasts',
       '12  02:15.000Z  withhold  team/webhook[0]  nothing new, repeat interval not elapsed; 1 firing; {}:{alertname="HighCpu"}',
       '13  03:00.000Z  firing  HighCpu{series="servers.b.cpu"}  value 95 [e186961a13e78957]',
@@ -194,11 +195,49 @@ describe('the time line', () => {
     const { lines } = await replayed(folder);
 
     expect(lines.slice(2).map((line) => line.split(/ {2,}/).slice(2).join(' | '))).toEqual([
-      'silence | alice | team="web" until 2026-01-05T00:10:00.000Z, silence s1',
-      'silence | alice | team="web" until 2026-01-05T00:20:00.000Z, silence s1, edited',
-      'expired | alice | silence s1: replaced',
-      'silence | alice | team="db" until 2026-01-05T00:20:00.000Z, silence s3, replaces s1',
-      'expired | alice | silence s3: by hand',
+      'silence | alice | team="web" until 2026-01-05T00:10:00.000Z, silence s1, actor: unknown',
+      'silence | alice | team="web" until 2026-01-05T00:20:00.000Z, silence s1, edited, actor: unknown',
+      'expired | alice | silence s1: replaced, actor: unknown',
+      'silence | alice | team="db" until 2026-01-05T00:20:00.000Z, silence s3, replaces s1, actor: unknown',
+      'expired | alice | silence s3: by hand, actor: unknown',
+    ]);
+  });
+
+  test('says who was proven to do something, beside what the client says of itself', async () => {
+    const folder = await temporaryFolder();
+    const desk = new Desk({ reducers: 3 });
+    const silence: SetSilence = {
+      kind: 'silence',
+      id: '',
+      freshId: 's1',
+      matchers: [{ name: 'team', op: '=', value: 'web' }],
+      startsAt: 0,
+      endsAt: Date.parse('2026-01-05T00:10:00Z'),
+      createdBy: 'bob',
+      comment: 'actor: user root',
+      annotations: [],
+      actor: { kind: 'user', name: 'ann' },
+    };
+    desk.at('1:00').append(silence);
+    const token = { kind: 'token', name: 'deploy' } as const;
+    desk.at('2:00').append({ kind: 'expireSilence', id: 's1', actor: token });
+    const address = { kind: 'address', name: '10.0.0.7' } as const;
+    const removal = { action: 'removeMember', subject: 'node-2', detail: 'b' } as const;
+    desk.at('3:00').append({ kind: 'admin', ...removal, actor: address });
+    await record(folder, { batches: desk.log });
+
+    const { lines } = await replayed(folder);
+    const shown = (await moments(folder)).slice(-3);
+
+    expect(lines.slice(-3).map((line) => line.split(/ {2,}/).slice(2).join(' | '))).toEqual([
+      'silence | bob | team="web" until 2026-01-05T00:10:00.000Z, silence s1, actor: user ann: actor: user root',
+      'expired | bob | silence s1: by hand, actor: token deploy',
+      'admin | address 10.0.0.7 | asked to remove a member: node-2 (b)',
+    ]);
+    expect(shown).toMatchObject([
+      { what: 'silence', createdBy: 'bob', actor: { kind: 'user', name: 'ann' } },
+      { what: 'expired', createdBy: 'bob', actor: token },
+      { what: 'admin', ...removal, actor: address },
     ]);
   });
 

@@ -1,6 +1,8 @@
 /** Arbitrary commands of every kind, small in size and wide in content. */
 
 import fc from 'fast-check';
+import { ACTOR_KINDS } from '../../src/commands/actor.ts';
+import { ADMIN_ACTIONS } from '../../src/commands/admin.ts';
 import type { Batch, Command, CommandKind } from '../../src/commands/command.ts';
 import type { Check, Config, Route } from '../../src/commands/config.ts';
 import { NOTIFY_REASONS, WITHHOLD_REASONS } from '../../src/commands/decisions.ts';
@@ -141,6 +143,11 @@ const offset = fc
   .oneof(fc.integer({ min: -9, max: 9 }), fc.constantFrom(2 ** 47, -(2 ** 47)))
   .map((ms) => (ms === 0 ? undefined : ms));
 
+/** Somebody, or nobody that is known. */
+const actor = fc.option(fc.record({ kind: fc.constantFrom(...ACTOR_KINDS), name: text }), {
+  nil: undefined,
+});
+
 /** The fields of each kind; a kind that is missing here does not compile. */
 const FIELDS: {
   readonly [K in CommandKind]: fc.Arbitrary<Omit<Extract<Command, { kind: K }>, 'kind'>>;
@@ -153,7 +160,7 @@ const FIELDS: {
     ),
     offsetMs: offset,
   }),
-  config: fc.record({ origin: text, source: text, externalUrl: fc.option(text), config }),
+  config: fc.record({ origin: text, source: text, externalUrl: fc.option(text), config, actor }),
   silence: fc.record({
     id: text,
     freshId: id,
@@ -164,8 +171,9 @@ const FIELDS: {
     comment: text,
     annotations,
     offsetMs: offset,
+    actor,
   }),
-  expireSilence: fc.record({ id: text }),
+  expireSilence: fc.record({ id: text, actor }),
   flush: fc.record({
     group: text,
     tick: time,
@@ -194,6 +202,12 @@ const FIELDS: {
     tookMs: time,
   }),
   clock: fc.constant({}),
+  admin: fc.record({
+    action: fc.constantFrom(...ADMIN_ACTIONS),
+    subject: text,
+    detail: text,
+    actor,
+  }),
   lead: fc.record({ node: text, previousAt: time, stepMs: offset }),
   member: fc.record({
     node: id,

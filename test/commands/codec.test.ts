@@ -2,6 +2,7 @@
 
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { actorOf } from '../../src/commands/actor.ts';
 import { COMMAND_KINDS, type Batch, type Command } from '../../src/commands/command.ts';
 import type { Route } from '../../src/commands/config.ts';
 import { LIMITS } from '../../src/commands/limits.ts';
@@ -112,6 +113,66 @@ describe('a command that has come to say more', () => {
       `"9301019393020293a178919592a9616c6572746e616d65a4446f776e900709a0d1fed493040299a0a3732d31900709a161a16290d1fed4930a0293a26e3105d1fed4"`,
     );
     expect(decodeBatch(bytes)).toEqual({ at: 1, commands: commands(-300) });
+  });
+});
+
+describe('a command of which somebody is known to have given it', () => {
+  const said = { freshId: 's-1', startsAt: 7, endsAt: 9, createdBy: 'a', comment: 'b' };
+  const silence: Command = { kind: 'silence', id: '', matchers: [], annotations: [], ...said };
+  const expire: Command = { kind: 'expireSilence', id: 's-1' };
+  const model = config();
+  const apply: Command = {
+    kind: 'config',
+    origin: 'a.yml',
+    source: '',
+    externalUrl: null,
+    config: model,
+  };
+  const versions = (command: Command) => {
+    const wire = decodeCanonical(encodeBatch({ at: 1, commands: [command] })) as unknown[][][];
+    const [tag, version, fields] = wire[2]?.[0] ?? [];
+    return { tag, version, fieldCount: (fields as unknown as unknown[]).length };
+  };
+  const actor = { kind: 'user', name: 'ann' } as const;
+
+  it('is written as before where nobody is known, so that earlier builds read it', () => {
+    expect(versions(silence)).toEqual({ tag: 4, version: 1, fieldCount: 8 });
+    expect(versions({ ...silence, actor: undefined })).toEqual(versions(silence));
+    expect(versions({ ...silence, offsetMs: 5 })).toEqual({ tag: 4, version: 2, fieldCount: 9 });
+    expect(versions(expire)).toEqual({ tag: 5, version: 1, fieldCount: 1 });
+    expect(versions(apply)).toEqual({ tag: 3, version: 1, fieldCount: 4 });
+  });
+
+  it('is of the next version where somebody is, whether or not a clock was ahead', () => {
+    expect(versions({ ...silence, actor })).toEqual({ tag: 4, version: 3, fieldCount: 10 });
+    const both: Command = { ...silence, offsetMs: 5, actor };
+    expect(versions(both)).toEqual({ tag: 4, version: 3, fieldCount: 10 });
+    expect(versions({ ...expire, actor })).toEqual({ tag: 5, version: 2, fieldCount: 2 });
+    expect(versions({ ...apply, actor })).toEqual({ tag: 3, version: 2, fieldCount: 5 });
+  });
+
+  it('keeps its bytes', () => {
+    const commands: Command[] = [
+      { ...expire, actor },
+      { ...silence, actor },
+      { kind: 'admin', action: 'removeMember', subject: 'n-2', detail: 'b', actor },
+      { kind: 'admin', action: 'backup', subject: 'n-2', detail: '' },
+    ];
+    const bytes = encodeBatch({ at: 1, commands });
+    expect(hex(bytes)).toMatchInlineSnapshot(`"9301019493050292a3732d3192a475736572a3616e6e9304039aa0a3732d31900709a161a162900092a475736572a3616e6e930f0194ac72656d6f76654d656d626572a36e2d32a16292a475736572a3616e6e930f0194a66261636b7570a36e2d32a0c0"`);
+    expect(decodeBatch(bytes)).toEqual({ at: 1, commands });
+  });
+
+  it('names one of the kinds of actors that there are, with a name that fits', () => {
+    const encode = (given: object) => () =>
+      encodeBatch({ at: 1, commands: [{ ...expire, actor: given as never }] });
+    expect(encode({ kind: 'root', name: 'ann' })).toThrow('is none of user, token');
+    const name = 'n'.repeat(LIMITS.actorName + 1);
+    expect(encode({ kind: 'user', name })).toThrow(`at most ${LIMITS.actorName} fit`);
+    expect(encode(actorOf('user', name))).not.toThrow();
+    // A name that is cut in the middle of a character is still text.
+    const split = `${'n'.repeat(LIMITS.actorName - 1)}\u{1f600}`;
+    expect(encode(actorOf('user', split))).not.toThrow();
   });
 });
 

@@ -18,12 +18,21 @@ function desk() {
       yield part;
     }
   }
-  const node = { view: () => ({}), status: () => ({ clusterId: 'c' }) };
+  const recorded: unknown[] = [];
+  const node = {
+    view: () => ({}),
+    status: () => ({ clusterId: 'c', nodeId: 'node-1', name: 'n1' }),
+    record: (request: unknown) => recorded.push(request),
+  };
   const app = new Hono<HttpEnv>();
+  app.use((c, next) => {
+    c.set('actor', { kind: 'user', name: 'ann' });
+    return next();
+  });
   app.get('/', backupRoute({ backup: endless, clock, node } as unknown as HttpModules));
   const get = async (remoteAddress: string, headers: Record<string, string> = {}) =>
     app.request('/', { headers }, { incoming: { socket: { remoteAddress } } });
-  return { clock, encoded, get };
+  return { clock, encoded, get, recorded };
 }
 
 describe('GET /tocsin/v1/backup', () => {
@@ -34,6 +43,15 @@ describe('GET /tocsin/v1/backup', () => {
     for (let i = 0; i < 5; i++) await reader?.read();
     expect(encoded.bytes).toBeLessThanOrEqual(7 * HTTP_LIMITS.backupSliceBytes);
     await reader?.cancel();
+  });
+
+  it('is recorded with who took it, and only when it is given', async () => {
+    const { get, recorded } = desk();
+    await get('10.0.0.7');
+    expect(recorded).toEqual([]);
+    await get('127.0.0.1');
+    const actor = { kind: 'user', name: 'ann' };
+    expect(recorded).toEqual([{ action: 'backup', subject: 'node-1', detail: 'n1', actor }]);
   });
 
   it('makes one at a time, and the next one when a client has gone', async () => {

@@ -5,6 +5,7 @@
  * depend on: disks, elections, other members.
  */
 
+import type { Admin } from '../../src/commands/admin.ts';
 import { batchFromWire, batchToWire, type Command } from '../../src/commands/command.ts';
 import type { Observe } from '../../src/commands/observe.ts';
 import { MalformedCommand } from '../../src/commands/schema.ts';
@@ -19,8 +20,10 @@ import type {
   Proposed,
   View,
 } from '../../src/io/ports.ts';
+import { readableCommands } from '../../src/projections/audit.ts';
 import { decide } from '../../src/projections/decide.ts';
 import { INITIAL_STATE } from '../../src/projections/initial.ts';
+import { recordsActors } from '../../src/projections/reducers.ts';
 import { Projection } from '../../src/projections/projection.ts';
 import { localTimeIn } from '../../src/io/daemon/local-time.ts';
 
@@ -54,7 +57,7 @@ export class InstantNode implements NodeHandle {
   }
 
   propose(commands: readonly Command[]): Promise<Proposed> {
-    return Promise.resolve(this.refusal ?? this.fold(commands));
+    return Promise.resolve(this.refusal ?? this.fold(readableCommands(this.view().state, commands)));
   }
 
   offer(readings: Observe, lost: OnLost): boolean {
@@ -131,6 +134,10 @@ export class InstantNode implements NodeHandle {
 
   time(): LogTime {
     return { at: Math.max(this.#at, this.#clock.now()), offsetMs: 0 };
+  }
+
+  record(request: Omit<Admin, 'kind'>): void {
+    if (recordsActors(this.view().state)) this.fold([{ kind: 'admin', ...request }]);
   }
 
   acceptClock(): number {

@@ -1,6 +1,6 @@
 /**
  * Pages of state as rows with the keys that people know: a series by its id, an alert by its
- * fingerprint, a timer by its key and time.
+ * fingerprint, an audit event by its number, a timer by its key and time.
  */
 
 /** One row of a table of the state, as it is stored. */
@@ -21,8 +21,9 @@ export function* rowsOfPage(path: string, page: object): Generator<StateRow> {
     case 'series':
     case 'breaches':
     case 'seen':
+    case 'audit':
       for (const [local, row] of Object.entries(page)) {
-        yield { table, key: String(seriesId(Number(high), Number(low), Number(local))), row };
+        yield { table, key: String(rowId(Number(high), Number(low), Number(local))), row };
       }
       return;
     case 'foldTimers':
@@ -36,7 +37,7 @@ export function* rowsOfPage(path: string, page: object): Generator<StateRow> {
 }
 
 /** As `projections/pages.ts` lays ids out: 64 pages of 1,024 rows in a directory. */
-function seriesId(high: number, low: number, local: number): number {
+function rowId(high: number, low: number, local: number): number {
   return (high * 64 + low) * 1_024 + local;
 }
 

@@ -8,6 +8,7 @@
 
 import { hostname } from 'node:os';
 import path from 'node:path';
+import { actorOf, type Actor } from '../../commands/actor.ts';
 import type { ApplyConfig } from '../../commands/config.ts';
 import { alertmanagerConfig } from '../config/alertmanager-text.ts';
 import { parseMatcher, parseMatchers } from '../config/matcher-text.ts';
@@ -237,8 +238,10 @@ class Daemon {
       await this.#node?.stop();
     });
     await this.#startInputs(slot);
-    reload.addEventListener('reload', () => void this.#reload(slot));
-    reload.addEventListener('clock', () => void slot.acceptClock());
+    reload.addEventListener('reload', () => {
+      void this.#reload(slot, actorOf('signal', 'SIGHUP'));
+    });
+    reload.addEventListener('clock', () => void slot.acceptClock(actorOf('signal', 'SIGUSR2')));
     reload.addEventListener('reload', () => void this.#secretFile?.look());
     const startNode = async (clusterId: string): Promise<Node> => {
       const node = await this.#startNode(clusterId, { config, storage, transport });
@@ -565,7 +568,7 @@ class Daemon {
         backup: backupOf,
         redactConfig: redactSecrets,
         alertmanagerConfig,
-        reload: () => this.#reload(node),
+        reload: (actor) => this.#reload(node, actor),
         page: createStatusPage({ version: VERSION, localTimeIn }),
         metrics: this.#metrics,
         counters: this.#metrics,
@@ -604,11 +607,11 @@ class Daemon {
   }
 
   /** Reads the file again and appends it; timers start anew even when nothing changed. */
-  async #reload(node: NodeHandle): Promise<Reloaded> {
+  async #reload(node: NodeHandle, actor: Actor): Promise<Reloaded> {
     const web = (await this.#web?.reload()) ?? { ok: true };
     const config = await readConfiguration(this.#configuration);
     const result = config.ok
-      ? await node.propose([asReadBy(config.command, node.view().state)])
+      ? await node.propose([{ ...asReadBy(config.command, node.view().state), actor }])
       : config;
     this.#metrics.configReloaded(result.ok, realClock.now());
     if (result.ok && config.ok) {

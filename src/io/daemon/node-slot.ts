@@ -6,6 +6,8 @@
  * is taken, and every refusal says why.
  */
 
+import type { Actor } from '../../commands/actor.ts';
+import type { Admin } from '../../commands/admin.ts';
 import type { Command } from '../../commands/command.ts';
 import type { Observe } from '../../commands/observe.ts';
 import { INITIAL_STATE } from '../../projections/initial.ts';
@@ -83,8 +85,12 @@ export class NodeSlot implements NodeHandle {
     return this.#node?.time() ?? { at: this.#newcomer.now(), offsetMs: 0 };
   }
 
-  acceptClock(): number {
-    return this.#node?.acceptClock() ?? 0;
+  acceptClock(actor?: Actor): number {
+    return this.#node?.acceptClock(actor) ?? 0;
+  }
+
+  record(request: Omit<Admin, 'kind'>): void {
+    this.#node?.record(request);
   }
 
   changeMembership(change: MembershipChange): Promise<MembershipAnswer> {

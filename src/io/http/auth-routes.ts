@@ -25,6 +25,8 @@ export const ROUTE_SCOPES: Readonly<Record<string, Scope | 'public'>> = {
   'POST /tocsin/v1/observations': 'push',
   'GET /tocsin/v1/status': 'read',
   'GET /tocsin/v1/backup': 'admin',
+  // It names users, tokens and addresses.
+  'GET /tocsin/v1/audit': 'admin',
   'GET /tocsin/v1/config': 'read',
   'GET /tocsin/v1/members': 'read',
   'DELETE /tocsin/v1/members/:node': 'admin',

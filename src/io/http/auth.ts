@@ -10,6 +10,7 @@
 import { createHash } from 'node:crypto';
 import type { Context, MiddlewareHandler } from 'hono';
 import { matchedRoutes } from 'hono/route';
+import { actorOf, actorText, type Actor } from '../../commands/actor.ts';
 import { problem } from './answers.ts';
 import { FailureLimit } from './auth-failures.ts';
 import { Passwords, Remembered } from './auth-passwords.ts';
@@ -22,7 +23,7 @@ import { asksWho, OPEN, type Scope, type WebSettings } from './web-settings.ts';
 const WARN_EVERY_MS = 10_000;
 
 interface Caller {
-  readonly name: string;
+  readonly actor: Actor;
   readonly scopes: readonly Scope[];
 }
 
@@ -82,9 +83,12 @@ export class Access {
     return next();
   };
 
-  /** Goes before every route; `prefix` is that of the server. */
+  /** Goes before every route, and says who asks; `prefix` is that of the server. */
   guard(prefix: string): MiddlewareHandler<HttpEnv> {
     return async (c, next) => {
+      const address = this.#proxies.clientOf(c.env.incoming);
+      c.set('clientAddress', address);
+      c.set('actor', actorOf('address', address));
       if (!asksWho(this.#settings) || isPreflight(c)) return next();
       const route = matchedRoutes(c).find(({ method }) => method !== 'ALL');
       // Without a route there is nothing to protect, but who asks may be told only as somebody.
@@ -95,9 +99,10 @@ export class Access {
       if (needed === 'public') return next();
       const identified = await this.#identify(c);
       if (!identified.ok) return this.#refuse(c, identified.why);
-      const { name, scopes } = identified.caller;
+      const { actor, scopes } = identified.caller;
+      c.set('actor', actor);
       if (needed === 'any' || scopes.includes(needed) || scopes.includes('admin')) return next();
-      return problem(c, 403, `${name} may not do this: it needs the scope ${needed}`);
+      return problem(c, 403, `${actorText(actor)} may not do this: it needs the scope ${needed}`);
     };
   }
 
@@ -105,7 +110,7 @@ export class Access {
     const header = c.req.header('authorization') ?? '';
     const [, scheme = '', credentials = ''] = /^\s*(\S+)\s*(.*?)\s*$/.exec(header) ?? [];
     if (scheme === '') return { ok: false, why: 'nobody' };
-    const address = this.#proxies.clientOf(c.env.incoming);
+    const address = c.get('clientAddress');
     if (scheme.toLowerCase() === 'bearer') return this.#byToken(address, credentials);
     if (scheme.toLowerCase() === 'basic') return this.#byPassword(address, credentials);
     return { ok: false, why: 'nobody' };
@@ -116,7 +121,7 @@ export class Access {
     const digest = createHash('sha256').update(token).digest('hex');
     const known = this.#settings.tokens.get(digest);
     if (known !== undefined) {
-      return { ok: true, caller: { name: `token ${known.name}`, scopes: known.scopes } };
+      return { ok: true, caller: { actor: actorOf('token', known.name), scopes: known.scopes } };
     }
     // As with passwords: an old token that is shown again and again is no further guess.
     if (this.#wrongTokens.has(digest)) return { ok: false, why: 'wrong' };
@@ -144,7 +149,7 @@ export class Access {
       if (result !== 'right') return { ok: false, why: result };
     }
     if (user === undefined) return { ok: false, why: 'wrong' };
-    return { ok: true, caller: { name: `user ${name}`, scopes: user.scopes } };
+    return { ok: true, caller: { actor: actorOf('user', name), scopes: user.scopes } };
   }
 
   #refuse(c: Context<HttpEnv>, why: Extract<Identified, { readonly ok: false }>['why']): Response {
@@ -152,7 +157,7 @@ export class Access {
       c.header('Retry-After', '1');
       return problem(c, 503, 'too many passwords are being checked, send it again');
     }
-    if (why !== 'nobody') this.#warn(this.#proxies.clientOf(c.env.incoming), why);
+    if (why !== 'nobody') this.#warn(c.get('clientAddress'), why);
     if (why === 'limited') {
       c.header('Retry-After', String(HTTP_LIMITS.failureEveryMs / 1_000));
       return problem(c, 429, 'too many wrong credentials from this address');

@@ -24,7 +24,7 @@ export function lifecycleRoutes(modules: HttpModules, scrapes: ReadLimit): Hono<
     return leader === null ? c.text('no leader is known\n', 503) : c.text(`${leader}\n`);
   });
   app.post('/-/reload', sameSiteChanges, async (c) => {
-    const reloaded = await modules.reload();
+    const reloaded = await modules.reload(c.get('actor'));
     return reloaded.ok ? c.text('OK\n') : c.text(`${reloaded.message}\n`, 400);
   });
   app.get('/metrics', scrapes.limit, async (c) => {

@@ -99,6 +99,8 @@ export const HTTP_LIMITS = {
   explainedAlerts: 100,
   /** Notifications in one answer. */
   notificationsListed: 1_000,
+  /** Audit events in one answer. */
+  auditListed: 1_000,
   /** Bytes of a backup that are encoded at once: a few milliseconds. */
   backupSliceBytes: 128 * 1024,
   /** A client that takes no byte of its backup for so long is cut off: the state that it reads is held. */

@@ -4,6 +4,7 @@
  */
 
 import type { HttpBindings } from '@hono/node-server';
+import type { Actor } from '../../commands/actor.ts';
 import type { Matcher } from '../../commands/matchers.ts';
 import type { LocalTimeIn } from '../../projections/muting.ts';
 import type { Network } from './client-address.ts';
@@ -71,8 +72,8 @@ export interface HttpModules {
   readonly redactConfig: (source: string) => string;
   /** The part of it that Alertmanager knows, as a file that amtool loads; without secrets. */
   readonly alertmanagerConfig: (source: string) => string;
-  /** Reads the configuration file again and applies it; the message has every problem. */
-  readonly reload: () => Promise<Reloaded>;
+  /** Reads the configuration file again and applies it for `actor`; the message has every problem. */
+  readonly reload: (actor: Actor) => Promise<Reloaded>;
   readonly page: StatusPage;
   readonly metrics: MetricsText;
   readonly counters: HttpCounters;
@@ -131,6 +132,10 @@ export interface HttpEnv {
   Variables: {
     readonly work: RequestWork;
     readonly exchange: Exchange;
+    /** The address that sent the request, as far as proxies are trusted. */
+    readonly clientAddress: string;
+    /** Who asks, as far as it is proven. */
+    actor: Actor;
     /** Whether the page that asks, if it is one, may change anything. */
     mayChange: boolean;
     /** The page of `--cors-origin` that asks, or null. */

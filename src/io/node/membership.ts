@@ -8,13 +8,15 @@
  * are there.
  */
 
+import { actorOf, type Actor } from '../../commands/actor.ts';
 import type { Command } from '../../commands/command.ts';
 import type { State } from '../../projections/state.ts';
-import type { Build } from '../../projections/reducers.ts';
+import { recordsActors, type Build } from '../../projections/reducers.ts';
 import { entries, get } from '../../projections/table.ts';
 import { members } from '../../raft/confchange.ts';
 import type { ConfChange, NodeId, RaftStatus } from '../../raft/types.ts';
 import type { Candidate, Logger, MembershipAnswer, PeerAddress, Proposed } from '../ports.ts';
+import { recordOf, type AdminRequest } from './admin-records.ts';
 import type { Frame, MembershipRequest } from './wire.ts';
 
 export interface MembershipModules {
@@ -33,6 +35,8 @@ export interface MembershipModules {
 }
 
 interface Self {
+  /** For people. */
+  readonly name: string;
   readonly nodeId: NodeId;
   readonly incarnation: number;
   readonly build: Build;
@@ -66,6 +70,7 @@ const ROUND_TICKS = 10;
 
 export class Membership {
   readonly #id: NodeId;
+  readonly #name: string;
   readonly #build: Build;
   readonly #modules: MembershipModules;
   readonly #asked = new Map<number, Asked>();
@@ -78,8 +83,9 @@ export class Membership {
   #isBusy = false;
   #peers = '';
 
-  constructor({ build, incarnation, nodeId }: Self, modules: MembershipModules) {
+  constructor({ build, incarnation, name, nodeId }: Self, modules: MembershipModules) {
     this.#id = nodeId;
+    this.#name = name;
     this.#build = build;
     this.#firstRef = incarnation * REFS_PER_LIFE;
     this.#modules = modules;
@@ -87,14 +93,16 @@ export class Membership {
 
   /** Carries out a request here or at the leader. Never rejects. */
   async ask(request: MembershipRequest): Promise<MembershipAnswer> {
-    const { isLeading, raft, send } = this.#modules;
+    const { isLeading, raft, send, state } = this.#modules;
     if (isLeading()) return this.#carryOut(request);
     const { leader } = raft();
     if (leader === null || leader === this.#id) return retry('the cluster has no leader just now');
     return new Promise((settle) => {
       const ref = this.#firstRef + (this.#askedCount++ % REFS_PER_LIFE);
       this.#asked.set(ref, { settle, untilTick: this.#tick + ASK_TICKS });
-      send(leader, { kind: 'ask', ref, request });
+      // A leader of the build before reads no actor.
+      const readable = recordsActors(state()) ? request : withoutActor(request);
+      send(leader, { kind: 'ask', ref, request: readable });
     });
   }
 
@@ -181,9 +189,9 @@ export class Membership {
       case 'join':
         return this.#admit(request);
       case 'remove':
-        return this.#remove(request.node);
+        return this.#remove(request.node, request.actor);
       case 'transfer':
-        return this.#transfer(request.node);
+        return this.#transfer(request.node, request.actor);
     }
   }
 
@@ -193,8 +201,14 @@ export class Membership {
     const refusal = this.refusalFor(nodeId) ?? this.#bearerOf(name, nodeId);
     if (refusal !== null) return { code: 'refused', message: refusal };
     this.hint(nodeId, peerAddress);
-    const { config } = this.#modules.raft();
+    const { config, configCommitted } = this.#modules.raft();
     if (!members(config.confState).includes(nodeId)) {
+      if (!configCommitted) return retry('another change of the members is under way');
+      const detail = `${name} at ${peerAddress}`;
+      // Nobody but the node itself asks, and it has proven what the peer port demands.
+      const actor = actorOf('node', name);
+      const failed = await this.#record({ action: 'addMember', subject: nodeId, detail, actor });
+      if (failed !== null) return failed;
       const changed = await this.#change([{ op: 'join', node: nodeId }], config.index);
       if (changed.code !== 'ok') return changed;
       logger.info('member admitted', { name, nodeId, address: peerAddress });
@@ -216,14 +230,33 @@ export class Membership {
     return null;
   }
 
-  async #remove(node: NodeId): Promise<MembershipAnswer> {
+  async #remove(node: NodeId, actor: Actor | undefined): Promise<MembershipAnswer> {
     const { config } = this.#modules.raft();
     if (!members(config.confState).includes(node)) {
       return { code: 'refused', message: `${node} is not a member` };
     }
     const problem = this.#problemOfRemoving(node);
     if (problem !== null) return { code: 'refused', message: problem };
+    const failed = await this.#recordRemoval(node, actor);
+    if (failed !== null) return failed;
     return this.#change([{ op: 'remove', node }], config.index);
+  }
+
+  #recordRemoval(node: NodeId, actor: Actor | undefined): Promise<MembershipAnswer | null> {
+    return this.#record({ action: 'removeMember', subject: node, detail: this.#nameOf(node), actor });
+  }
+
+  #nameOf(node: NodeId): string {
+    return get(this.#modules.state().members, node)?.name ?? '';
+  }
+
+  /** Puts into the log what is about to be done; an answer when it may not be done for want of that. */
+  async #record(request: AdminRequest): Promise<MembershipAnswer | null> {
+    const { propose, state } = this.#modules;
+    const command = recordOf(state(), request);
+    if (command === null) return null;
+    const result = await propose([command]);
+    return result.ok ? null : retry(`it could not be recorded: ${result.message}`);
   }
 
   /** A removal that commits, and then leaves nobody who could commit anything. */
@@ -238,8 +271,12 @@ export class Membership {
     );
   }
 
-  async #transfer(to: NodeId | null): Promise<MembershipAnswer> {
+  async #transfer(to: NodeId | null, actor: Actor | undefined): Promise<MembershipAnswer> {
     if (to === this.#id) return { code: 'ok', message: '' };
+    const detail = to === null ? '' : this.#nameOf(to);
+    const request = { action: 'transferLeadership', subject: to ?? '', detail, actor } as const;
+    const failed = await this.#record(request);
+    if (failed !== null) return failed;
     const moved = await this.#modules.transfer(to);
     return moved
       ? { code: 'ok', message: '' }
@@ -304,7 +341,10 @@ export class Membership {
     const node = this.#replacedSeat() ?? this.#replacedVoter();
     if (node === null) return null;
     logger.warn('dead member dropped: another has taken its place', { node });
-    return this.#modules.change([{ op: 'remove', node }], raft().config.index);
+    const { index } = raft().config;
+    return this.#recordRemoval(node, actorOf('node', this.#name)).then(
+      (failed) => failed ?? this.#change([{ op: 'remove', node }], index),
+    );
   }
 
   /** A silent member whose name a new voter bears. */
@@ -338,6 +378,10 @@ export class Membership {
     const { voters } = this.#modules.raft().config.confState;
     return voters.every((voter) => voter === node || this.#silentTicks(voter) < SILENT_TICKS);
   }
+}
+
+function withoutActor(request: MembershipRequest): MembershipRequest {
+  return request.op === 'join' ? request : { ...request, actor: undefined };
 }
 
 function retry(message: string): MembershipAnswer {

@@ -9,14 +9,18 @@
  * the core gave them.
  */
 
+import { actorOf, type Actor } from '../../commands/actor.ts';
+import type { Admin } from '../../commands/admin.ts';
 import type { Batch, Command } from '../../commands/command.ts';
-import type { SetMember } from '../../commands/membership.ts';
+import type { ApplyConfig } from '../../commands/config.ts';
+import type { SetMember, SetReducers } from '../../commands/membership.ts';
 import type { Observe } from '../../commands/observe.ts';
 import { MalformedCommand } from '../../commands/schema.ts';
 import { decodeBatch } from '../../log/codec.ts';
 import { ENTRY_BYTES_MAX, type HardState } from '../../log/entry.ts';
 import { isLaterEpoch } from '../../log/epoch.ts';
 import type { Log } from '../../log/log.ts';
+import { readableCommands } from '../../projections/audit.ts';
 import type { LocalTimeIn } from '../../projections/muting.ts';
 import { Projection } from '../../projections/projection.ts';
 import { THIS_BUILD, type Build } from '../../projections/reducers.ts';
@@ -58,6 +62,7 @@ import type {
   Transport,
   View,
 } from '../ports.ts';
+import { recordAdmin } from './admin-records.ts';
 import { Attendance } from './attendance.ts';
 import { CatchUp } from './catch-up.ts';
 import { ClockCheck } from './clock-check.ts';
@@ -79,7 +84,7 @@ export interface NodeConfiguration {
   /** Hex hash of what the file says. */
   readonly hash: () => string;
   /** The command that applies it; null when the state has just this one. */
-  readonly commandFor: (state: State) => Command | null;
+  readonly commandFor: (state: State) => ApplyConfig | null;
 }
 
 export interface NodeOptions extends HousekeepingOptions {
@@ -308,7 +313,7 @@ export class Node implements NodeHandle, PeerReceiver {
     });
     const { nodeId } = log.identity;
     this.#membership = new Membership(
-      { nodeId, incarnation: options.incarnation, build: this.#build },
+      { nodeId, name: options.name, incarnation: options.incarnation, build: this.#build },
       {
         ...modules,
         state,
@@ -374,7 +379,7 @@ export class Node implements NodeHandle, PeerReceiver {
   }
 
   propose(commands: readonly Command[]): Promise<Proposed> {
-    return this.#proposer.propose(commands);
+    return this.#proposer.propose(readableCommands(this.#projection.state, commands));
   }
 
   offer(readings: Observe, lost: OnLost): boolean {
@@ -447,11 +452,23 @@ export class Node implements NodeHandle, PeerReceiver {
     };
   }
 
-  acceptClock(): number {
+  record(request: Omit<Admin, 'kind'>): void {
+    void recordAdmin(request, {
+      logger: this.#modules.logger,
+      state: () => this.#projection.state,
+      propose: (commands) => this.#proposer.propose(commands),
+    });
+  }
+
+  acceptClock(actor?: Actor): number {
     const offsetMs = this.#logClock.accept();
     this.#modules.logger.warn('clock accepted by an operator', { offsetMs });
+    const detail = `${this.#options.name}: ${offsetMs} ms ahead of log time`;
+    // It holds at once: a node that no leader can be reached from needs it, too.
+    this.record({ action: 'acceptClock', subject: this.#id, detail, actor });
     return offsetMs;
   }
+
 
   changeMembership(request: MembershipChange): Promise<MembershipAnswer> {
     return this.#membership.ask(request);
@@ -961,17 +978,21 @@ export class Node implements NodeHandle, PeerReceiver {
   /** Whatever a leader does begins with this entry: it is said again until it is taken. */
   #sayLead(): void {
     const term = this.#term;
+    const rules = this.#foundingRules();
     const commands: readonly Command[] = [
       this.#attendance.begins(this.#appliedAt),
-      ...this.#foundingRules(),
-      ...this.#introduction(),
+      ...rules,
+      ...readableCommands(
+        { reducers: rules[0] ?? this.#projection.state.reducers },
+        this.#introduction(),
+      ),
       ...this.#sender.orphans(),
     ];
     this.#proposer.proposeFirst(commands, (result) => this.#onLead(result, term));
   }
 
   /** A log without any command is that of a new cluster: nobody has ever folded it by older rules. */
-  #foundingRules(): readonly Command[] {
+  #foundingRules(): readonly SetReducers[] {
     const version = this.#build.reducersMax;
     const isNew = this.#appliedAt === 0 && version > this.#projection.state.reducers.version;
     return isNew ? [{ kind: 'reducers', version }] : [];
@@ -1036,7 +1057,9 @@ export class Node implements NodeHandle, PeerReceiver {
     const isKnown = row !== undefined && isSaidIn(row, facts);
     const isTouched = row !== undefined && row.configHash !== facts.configHash;
     const config = state.config === null || isTouched ? configuration.commandFor(state) : null;
-    return [...(config === null ? [] : [config]), ...(isKnown ? [] : [facts])];
+    // Nobody asks for it but the node, at its start.
+    const actor = actorOf('node', this.#options.name);
+    return [...(config === null ? [] : [{ ...config, actor }]), ...(isKnown ? [] : [facts])];
   }
 
   #facts(): SetMember {

@@ -6,6 +6,7 @@
  * that never changes. Knows no socket: a transport moves the bytes.
  */
 
+import { actorField } from '../../commands/actor.ts';
 import {
   list,
   flag,
@@ -19,6 +20,7 @@ import {
   whole,
   type Schema,
   type TypeOf,
+  type Wire,
 } from '../../commands/schema.ts';
 import { decodeCanonical, encodeWire } from '../../log/codec.ts';
 import { ENTRY_BYTES_MAX } from '../../log/entry.ts';
@@ -26,6 +28,7 @@ import { INCARNATION_LIMIT } from '../../log/epoch.ts';
 import { decodeConfState, encodeConfState } from '../../raft/confchange.ts';
 import { INDEX_LIMIT } from '../../raft/guard.ts';
 import type { ConfState, Message } from '../../raft/types.ts';
+import type { Candidate, MembershipChange } from '../ports.ts';
 
 /** The version of these frames. The transport agrees on it before the first one. */
 export const WIRE_VERSION = 1;
@@ -134,6 +137,23 @@ function messageSchema({ from, to }: Passage): Schema<Message> {
   };
 }
 
+/**
+ * A record whose last field came later than the others: one that says nothing is left out, so that the
+ * build before reads it.
+ */
+function withLaterField<T>(fieldCount: number, all: Schema<T>): Schema<T> {
+  return {
+    encode: (value, where) => {
+      const fields = all.encode(value, where) as readonly Wire[];
+      return fields.at(-1) === null ? fields.slice(0, -1) : fields;
+    },
+    decode: (wire, where) => {
+      const isBefore = Array.isArray(wire) && wire.length === fieldCount - 1;
+      return all.decode(isBefore ? [...(wire as readonly unknown[]), null] : wire, where);
+    },
+  };
+}
+
 const candidate = record({
   nodeId: id,
   name: text(256),
@@ -144,14 +164,12 @@ const candidate = record({
 /** What a member asks of the leader that is not a command: changes of the membership. */
 const REQUESTS = {
   join: candidate,
-  remove: record({ node: id }),
+  remove: withLaterField(2, record({ node: id, actor: actorField })),
   /** Without a node the leader chooses. */
-  transfer: record({ node: optional(id) }),
+  transfer: withLaterField(2, record({ node: optional(id), actor: actorField })),
 } satisfies Readonly<Record<string, Schema<unknown>>>;
 
-export type MembershipRequest = {
-  readonly [K in keyof typeof REQUESTS]: { readonly op: K } & TypeOf<(typeof REQUESTS)[K]>;
-}[keyof typeof REQUESTS];
+export type MembershipRequest = MembershipChange | ({ readonly op: 'join' } & Candidate);
 
 const requestOp = oneOf(['join', 'remove', 'transfer']);
 

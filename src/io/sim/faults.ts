@@ -19,6 +19,9 @@ export interface FaultsModules {
   readonly situations: Situations;
 }
 
+/** Who asks for what people ask for. */
+const OPERATOR = { kind: 'user', name: 'operator' } as const;
+
 const NAMES = ['n1', 'n2', 'n3', 'n4', 'n5'];
 const HOSTS_MIN = 3;
 /** Of the leaps of a clock those that were to last for longer last ten times as long. */
@@ -421,7 +424,7 @@ export class Faults {
     const [through] = cluster.living().filter((each) => each !== host);
     const node = through?.process?.node;
     if (node === undefined) return false;
-    void node.changeMembership({ op: 'remove', node: host.nodeId });
+    void node.changeMembership({ op: 'remove', node: host.nodeId, actor: OPERATOR });
     this.#leaving.set(host, host.nodeId);
     return true;
   }
@@ -430,7 +433,7 @@ export class Faults {
     const [host] = this.#modules.cluster.living().filter(({ process }) => process?.node.leads());
     const node = host?.process?.node;
     if (node === undefined) return false;
-    void node.changeMembership({ op: 'transfer', node: null });
+    void node.changeMembership({ op: 'transfer', node: null, actor: OPERATOR });
     return true;
   }
 }

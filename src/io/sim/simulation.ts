@@ -20,7 +20,7 @@ import type { State } from '../../projections/state.ts';
 import { isJoint } from '../../raft/confchange.ts';
 import type { Effect } from '../../raft/types.ts';
 import type { AppliedEntry, Proposed } from '../ports.ts';
-import { buildAt } from './builds.ts';
+import { buildAt, canRead } from './builds.ts';
 import { Checker, LawBroken } from './checker.ts';
 import { SimulatedCluster, type Host, type Witness } from './cluster.ts';
 import { Faults } from './faults.ts';
@@ -459,6 +459,9 @@ class Simulation implements Witness {
       this.#listening.applied(entry, this.#cluster.wallMs());
     }
     this.#watchFold(host);
+    const unknown = batch.commands.find((command) => !canRead(host.build, command));
+    if (unknown === undefined) return;
+    throw new LawBroken('a build reads what is in the log', `${host.name} met ${unknown.kind}`);
   }
 
   #watchFold(host: Host): void {

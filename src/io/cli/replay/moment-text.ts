@@ -4,6 +4,7 @@
 
 import { labelPairs, labelsText, labelValue, type Labels } from '../../../commands/labels.ts';
 import { matcherText } from '../../../commands/matchers.ts';
+import { actorText, type Actor } from '../../../commands/actor.ts';
 import { durationText } from '../../config/durations.ts';
 import { timeText } from '../render-table.ts';
 import type { Moment } from './moment.ts';
@@ -29,6 +30,8 @@ export function whoText(moment: Moment): string {
       return moment.node;
     case 'config':
       return moment.origin;
+    case 'admin':
+      return actorText(moment.actor);
     case 'silence':
     case 'expired':
       return moment.createdBy;
@@ -79,11 +82,13 @@ function knownText(moment: Moment): string {
     case 'gap':
       return gapText(moment);
     case 'config':
-      return configText(moment);
+      return `${configText(moment)}${byText(moment.actor)}`;
+    case 'admin':
+      return adminText(moment);
     case 'silence':
       return silenceText(moment);
     case 'expired':
-      return `silence ${moment.id}: ${moment.cause}`;
+      return `silence ${moment.id}: ${moment.cause}${byText(moment.actor)}`;
     case 'ignored':
       return moment.why;
     case 'damage':
@@ -171,12 +176,31 @@ function configText(config: MomentOf<'config'>): string {
   ].join(', ');
 }
 
+const ACTIONS: Readonly<Record<MomentOf<'admin'>['action'], string>> = {
+  addMember: 'asked to add a member',
+  removeMember: 'asked to remove a member',
+  transferLeadership: 'asked to transfer leadership',
+  acceptClock: 'took the wall clock for right',
+  backup: 'took a backup',
+  forceNewCluster: 'made a new cluster of one of this data',
+};
+
+function adminText({ action, detail, subject }: MomentOf<'admin'>): string {
+  const about = [subject, ...(detail === '' ? [] : [`(${detail})`])].join(' ');
+  return about === '' ? ACTIONS[action] : `${ACTIONS[action]}: ${about}`;
+}
+
+/** Nothing where nobody acted. */
+function byText(actor: Actor | null | undefined): string {
+  return actor === undefined ? '' : `, actor: ${actorText(actor)}`;
+}
+
 function counted(count: number, thing: string): string {
   return `${count} ${thing}${count === 1 ? '' : 's'}`;
 }
 
-function silenceText({ id, edits, matchers, endsAt, comment }: MomentOf<'silence'>): string {
+function silenceText({ id, edits, matchers, endsAt, comment, actor }: MomentOf<'silence'>): string {
   const what = `${matchers.map(matcherText).join(', ')} until ${timeText(endsAt)}`;
   const changes = edits === null ? '' : edits === id ? ', edited' : `, replaces ${edits}`;
-  return `${what}, silence ${id}${changes}${comment === '' ? '' : `: ${comment}`}`;
+  return `${what}, silence ${id}${changes}${byText(actor)}${comment === '' ? '' : `: ${comment}`}`;
 }

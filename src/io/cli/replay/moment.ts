@@ -6,6 +6,8 @@
  * fields called `at` or `…At`.
  */
 
+import type { Actor } from '../../../commands/actor.ts';
+import type { AdminAction } from '../../../commands/admin.ts';
 import type { Muted, Reason } from '../../../commands/decisions.ts';
 import type { Outcome } from '../../../commands/delivery.ts';
 import type { Labels } from '../../../commands/labels.ts';
@@ -19,6 +21,7 @@ export type Moment = Place &
     | Leader
     | Gap
     | Config
+    | AdminRequest
     | SilenceSet
     | SilenceOver
     | Breach
@@ -63,7 +66,20 @@ interface Gap {
   readonly knownAt: number;
 }
 
-interface Config {
+/** Who was proven to ask for something; null where nobody knows, as in the logs of earlier builds. */
+interface ByActor {
+  readonly actor: Actor | null;
+}
+
+/** What an administrator asked for outside of the log. */
+interface AdminRequest extends ByActor {
+  readonly what: 'admin';
+  readonly action: AdminAction;
+  readonly subject: string;
+  readonly detail: string;
+}
+
+interface Config extends ByActor {
   readonly what: 'config';
   readonly origin: string;
   readonly checks: number;
@@ -74,7 +90,7 @@ interface Config {
   readonly monitors: number;
 }
 
-interface SilenceSet {
+interface SilenceSet extends ByActor {
   readonly what: 'silence';
   readonly id: string;
   /** The silence that it edits or replaces; null for a new one. */
@@ -82,6 +98,7 @@ interface SilenceSet {
   readonly matchers: readonly Matcher[];
   readonly startsAt: number;
   readonly endsAt: number;
+  /** Who the client says that it is; who it was is `actor`. */
   readonly createdBy: string;
   readonly comment: string;
 }
@@ -91,7 +108,10 @@ interface SilenceOver {
   readonly id: string;
   readonly cause: 'its time was over' | 'by hand' | 'replaced';
   readonly matchers: readonly Matcher[];
+  /** Of the silence, not of whoever ended it. */
   readonly createdBy: string;
+  /** Absent where its time was over: nobody did that. */
+  readonly actor?: Actor | null;
 }
 
 interface Breach {

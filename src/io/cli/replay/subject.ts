@@ -140,6 +140,7 @@ export class Story {
       case 'expired':
         return this.#isMatchedBy(moment.matchers);
       case 'config':
+      case 'admin':
       case 'leader':
       case 'ignored':
         return false;

@@ -6,6 +6,7 @@
  * nothing. A command without effect is shown as ignored, never as if it had happened.
  */
 
+import type { Actor } from '../../../commands/actor.ts';
 import type { Command } from '../../../commands/command.ts';
 import type { Check, Condition, Route } from '../../../commands/config.ts';
 import type { Flush } from '../../../commands/decisions.ts';
@@ -155,7 +156,12 @@ function requested(folded: Folded, command: Command): readonly Moment[] {
         timeIntervals: config.timeIntervals.length,
         monitors: config.monitors.length,
       };
-      return [{ ...place, what: 'config', origin, ...counts }];
+      return [{ ...place, what: 'config', origin, ...counts, actor: command.actor ?? null }];
+    }
+    case 'admin': {
+      const { action, actor, detail, subject } = command;
+      const asked = { action, subject, detail, actor: actor ?? null };
+      return [{ ...place, what: 'admin', ...asked }];
     }
     case 'silence':
       return silenceSet(folded, command);
@@ -184,7 +190,9 @@ function silenceSet(folded: Folded, command: SetSilence): readonly Moment[] {
   const { before, after } = folded;
   const { matchers, startsAt, endsAt, createdBy, comment } = command;
   const edits = command.id === '' ? null : command.id;
-  const asked = { what: 'silence', edits, matchers, startsAt, endsAt, createdBy, comment } as const;
+  const actor = command.actor ?? null;
+  const said = { edits, matchers, startsAt, endsAt, createdBy, comment, actor };
+  const asked = { what: 'silence', ...said } as const;
   if (before === null || after === null) {
     return [{ ...placeOfEffect(folded), ...asked, id: edits ?? command.freshId }];
   }
@@ -193,24 +201,30 @@ function silenceSet(folded: Folded, command: SetSilence): readonly Moment[] {
   const silence = get(after.silences, id);
   if (silence === undefined || silence === get(before.silences, id)) return NONE;
   const set: Moment = { ...placeOf(folded), ...asked, id, startsAt: silence.startsAt };
-  return isNew && edits !== null ? [...overNow(folded, edits, 'replaced'), set] : [set];
+  return isNew && edits !== null ? [...overNow(folded, edits, { cause: 'replaced', actor }), set] : [set];
 }
 
-function silenceExpired(folded: Folded, { id }: ExpireSilence): readonly Moment[] {
-  if (folded.after !== null) return overNow(folded, id, 'by hand');
+function silenceExpired(folded: Folded, { actor, id }: ExpireSilence): readonly Moment[] {
+  const end: End = { cause: 'by hand', actor: actor ?? null };
+  if (folded.after !== null) return overNow(folded, id, end);
   const unknown = { matchers: [], createdBy: '' };
-  return [{ ...placeOfEffect(folded), what: 'expired', id, cause: 'by hand', ...unknown }];
+  return [{ ...placeOfEffect(folded), what: 'expired', id, ...end, ...unknown }];
+}
+
+interface End {
+  readonly cause: 'by hand' | 'replaced';
+  readonly actor: Actor | null;
 }
 
 /** A silence that was not over before the entry, and is after it. */
-function overNow(folded: Folded, id: string, cause: 'by hand' | 'replaced'): readonly Moment[] {
+function overNow(folded: Folded, id: string, end: End): readonly Moment[] {
   const { before, after, batch } = folded;
   const was = before === null ? undefined : get(before.silences, id);
   const is = after === null ? undefined : get(after.silences, id);
   if (was === undefined || is === undefined || was === is) return NONE;
   if (silenceStatus(is, batch.at) !== 'expired') return NONE;
   const { matchers, createdBy } = is;
-  return [{ ...placeOf(folded), what: 'expired', id, cause, matchers, createdBy }];
+  return [{ ...placeOf(folded), what: 'expired', id, matchers, createdBy, ...end }];
 }
 
 /** What was decided about each integration of each group. */

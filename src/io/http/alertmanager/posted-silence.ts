@@ -14,7 +14,7 @@ import { readAnnotations, type LabelRules } from './posted-labels.ts';
 import type { Query } from './query.ts';
 import { readTime, storedTime } from './times.ts';
 
-export type PostedSilence = Omit<SetSilence, 'kind' | 'freshId'>;
+export type PostedSilence = Omit<SetSilence, 'kind' | 'freshId' | 'actor'>;
 
 export interface PostedSilenceRules extends LabelRules {
   /** Epoch milliseconds. */

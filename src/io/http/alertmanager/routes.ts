@@ -156,7 +156,7 @@ async function postAlerts(
 /** The program that pushed, or its address. */
 function sourceOf(c: Context<HttpEnv>): string {
   const [program = ''] = (c.req.header('user-agent') ?? '').split(' ');
-  const source = program === '' ? (c.env.incoming.socket.remoteAddress ?? 'unknown') : program;
+  const source = program === '' ? c.get('clientAddress') : program;
   return source.slice(0, LIMITS.name).toWellFormed();
 }
 
@@ -190,7 +190,8 @@ async function postSilence(
   const { id } = silence.value;
   if (id !== '' && get(view.state.silences, id) === undefined) return noSilence(c, id);
   const freshId = random.uuid();
-  const command: Command = { kind: 'silence', ...silence.value, freshId };
+  const actor = c.get('actor');
+  const command: Command = { kind: 'silence', ...silence.value, freshId, actor };
   const proposed = await node.propose([command]);
   if (!proposed.ok) return refused(c, proposed);
   // The fold decided whether the silence was edited in place or replaced.
@@ -214,7 +215,7 @@ async function deleteSilence(c: Context<HttpEnv>, { node }: HttpModules): Promis
   const silence = get(view.state.silences, id);
   if (silence === undefined) return noSilence(c, id);
   if (silenceStatus(silence, readingTime(node)) === 'expired') return c.body(null, 200);
-  const proposed = await node.propose([{ kind: 'expireSilence', id }]);
+  const proposed = await node.propose([{ kind: 'expireSilence', id, actor: c.get('actor') }]);
   return proposed.ok ? c.body(null, 200) : refused(c, proposed);
 }
 

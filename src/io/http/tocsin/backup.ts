@@ -34,6 +34,9 @@ export function backupRoute(modules: HttpModules): (c: Context<HttpEnv>) => Resp
     const stream = streamOf(modules, () => {
       isRunning = false;
     });
+    // A cluster that has lost its majority gives a backup all the same, and can record nothing.
+    const { nodeId: subject, name: detail } = modules.node.status();
+    modules.node.record({ action: 'backup', subject, detail, actor: c.get('actor') });
     return c.body(stream as globalThis.ReadableStream);
   };
 }

@@ -11,7 +11,8 @@ import { jsonBody, refusedBody } from '../request-body.ts';
 export async function removeMember(c: Context<HttpEnv>, { node }: HttpModules): Promise<Response> {
   const found = memberCalled(c.req.param('node') ?? '', node);
   if (!found.ok) return problem(c, found.status, found.message);
-  return answerOf(c, await node.changeMembership({ op: 'remove', node: found.nodeId }));
+  const actor = c.get('actor');
+  return answerOf(c, await node.changeMembership({ op: 'remove', node: found.nodeId, actor }));
 }
 
 const transferSchema = z.object({ to: z.string().nullable() });
@@ -23,11 +24,13 @@ export async function transferLead(c: Context<HttpEnv>, { node }: HttpModules): 
   const parsed = transferSchema.safeParse(body.value);
   if (!parsed.success) return problem(c, 400, 'the body must be {"to": NODE} or {"to": null}');
   const { to } = parsed.data;
-  if (to === null) return answerOf(c, await node.changeMembership({ op: 'transfer', node: null }));
-  const found = memberCalled(to, node);
+  const found = to === null ? LEADER_CHOOSES : memberCalled(to, node);
   if (!found.ok) return problem(c, found.status, found.message);
-  return answerOf(c, await node.changeMembership({ op: 'transfer', node: found.nodeId }));
+  const actor = c.get('actor');
+  return answerOf(c, await node.changeMembership({ op: 'transfer', node: found.nodeId, actor }));
 }
+
+const LEADER_CHOOSES = { ok: true, nodeId: null } as const;
 
 type Found =
   | { readonly ok: true; readonly nodeId: string }

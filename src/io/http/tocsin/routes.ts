@@ -23,6 +23,7 @@ import { proposeInTurn } from '../proposals.ts';
 import type { ReadLimit } from '../read-limit.ts';
 import { readingsBody, refusedBody } from '../request-body.ts';
 import { expressionTurn } from '../request-work.ts';
+import { getAudit } from './audit.ts';
 import { backupRoute } from './backup.ts';
 import type { EventStreams } from './events.ts';
 import { explain, type Asked } from './explain.ts';
@@ -45,9 +46,9 @@ export function tocsinRoutes(
     await next();
   });
   // What says who leads does not wait for reads that may be long.
-  for (const path of ['/notifications', '/explain', '/config']) app.use(path, reads.limit);
+  for (const path of ['/notifications', '/explain', '/config', '/audit']) app.use(path, reads.limit);
   app.use('/backup', patient);
-  for (const path of ['/notifications', '/explain', '/config', '/backup'])
+  for (const path of ['/notifications', '/explain', '/config', '/backup', '/audit'])
     app.use(path, caughtUp(modules));
   app.post('/observations', (c) => postObservations(c, modules));
   app.get('/status', (c) => c.json(statusJson(modules)));
@@ -60,6 +61,7 @@ export function tocsinRoutes(
   app.get('/explain', (c) => getExplanation(c, options, modules));
   app.get('/events', (c) => events.open(c));
   app.get('/backup', backupRoute(modules));
+  app.get('/audit', (c) => getAudit(c, modules));
   onlyMethods(app, {
     '/observations': 'POST',
     '/status': 'GET',
@@ -71,6 +73,7 @@ export function tocsinRoutes(
     '/explain': 'GET',
     '/events': 'GET',
     '/backup': 'GET',
+    '/audit': 'GET',
   });
   return app;
 }
