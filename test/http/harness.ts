@@ -3,6 +3,7 @@
  * unless a story moves it.
  */
 
+import type { Actor } from '../../src/commands/actor.ts';
 import { backupOf } from '../../src/io/disk/backup-format.ts';
 import { afterEach } from 'vitest';
 import { alertmanagerConfig } from '../../src/io/config/alertmanager-text.ts';
@@ -49,6 +50,8 @@ export interface Desk {
   readonly use: (settings: WebSettings) => void;
   readonly close: () => Promise<void>;
   reloaded: Reloaded;
+  /** For whom the configuration was read again. */
+  readonly reloads: Actor[];
   /** As `--late-after`. */
   lateAfterMs: number;
   /** Those that run on this node. */
@@ -87,7 +90,10 @@ export async function openDesk(
     clock,
     metrics,
     logged,
-    reload: () => desk.reloaded,
+    reload: (actor) => {
+      desk.reloads.push(actor);
+      return desk.reloaded;
+    },
     lateAfterMs: () => desk.lateAfterMs,
     monitors: () => desk.monitors,
   });
@@ -121,6 +127,7 @@ export async function openDesk(
       await server.close();
     },
     reloaded: { ok: true },
+    reloads: [],
     lateAfterMs: 0,
     monitors: [],
   };
@@ -133,7 +140,7 @@ interface Parts {
   readonly clock: HandClock;
   readonly metrics: Metrics;
   readonly logged: string[];
-  readonly reload: () => Reloaded;
+  readonly reload: (actor: Actor) => Reloaded;
   readonly lateAfterMs: () => number;
   readonly monitors: () => readonly MonitorReport[];
 }
@@ -156,7 +163,7 @@ function modulesOf(classicNames: boolean, parts: Parts): HttpModules {
     backup: backupOf,
     redactConfig: redactSecrets,
     alertmanagerConfig,
-    reload: () => Promise.resolve(parts.reload()),
+    reload: (actor) => Promise.resolve(parts.reload(actor)),
     page: createStatusPage({ version: '0.1.0', localTimeIn }),
     metrics,
     counters: metrics,

@@ -219,8 +219,10 @@ class Daemon {
     if (this.#options.shadow) this.#logger.warn('shadow: it decides everything and tells nobody');
     const transport = await this.#bindPeer(storage);
     const entrance = this.#entranceOf(storage, transport, discovery);
+    let aloneFrom: string | null = null;
     if (this.#options.standalone || storage.isRecovering) {
-      await standAlone(storage, entrance, { logger: this.#logger, clock: realClock });
+      const modules = { logger: this.#logger, clock: realClock };
+      aloneFrom = await standAlone(storage, entrance, modules);
     } else {
       await storage.file.change({ isStandalone: false });
     }
@@ -246,6 +248,7 @@ class Daemon {
     const startNode = async (clusterId: string): Promise<Node> => {
       const node = await this.#startNode(clusterId, { config, storage, transport });
       slot.fill(node);
+      if (aloneFrom !== null) void this.#recordAlone(node, aloneFrom);
       this.#keepFindable(node, entrance, clusterId);
       return node;
     };
@@ -269,6 +272,13 @@ class Daemon {
     this.#metrics.configReloaded(true, realClock.now());
     this.#logger.info('listening', { ...this.#addresses, version: VERSION });
     return ended;
+  }
+
+  /** `--standalone` was given to the process, and nobody else has proven anything. */
+  async #recordAlone(node: Node, clusterId: string): Promise<void> {
+    await node.whenLeading();
+    const actor = actorOf('node', this.#options.name);
+    node.record({ action: 'forceNewCluster', subject: clusterId, detail: '', actor });
   }
 
   async #readConfiguration(): Promise<ApplyConfig> {

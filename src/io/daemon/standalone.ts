@@ -13,11 +13,12 @@ import { EXIT } from './exit.ts';
 import { Refusal } from './refusal.ts';
 import type { Storage } from './storage.ts';
 
+/** Gives back the cluster that goes on alone from here, or null when there was nothing to do. */
 export async function standAlone(
   storage: Storage,
   entrance: Pick<Entrance, 'livingMember'>,
   { clock, logger }: { readonly clock: Clock; readonly logger: Logger },
-): Promise<void> {
+): Promise<string | null> {
   const { clusterId, file } = storage;
   if (clusterId === null) {
     const message =
@@ -31,10 +32,10 @@ export async function standAlone(
     logger.warn('standalone: the recovery that was interrupted is completed', { clusterId });
   } else if (isStandalone) {
     logger.warn('standalone already: take the flag away once you have read this', { clusterId });
-    return;
+    return null;
   } else if (others.length === 0) {
     logger.warn('standalone has nothing to do: this is a cluster of one', { clusterId });
-    return;
+    return null;
   }
   const living = storage.isRecovering ? null : await entrance.livingMember();
   if (living !== null) {
@@ -56,4 +57,5 @@ export async function standAlone(
     mayMiss: `whatever the others committed after entry ${lastIndex} (${last}, ${minutes} min ago)`,
     hint: 'to become members again, the others start with an empty data directory and --join',
   });
+  return recovered;
 }
