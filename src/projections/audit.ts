@@ -59,10 +59,14 @@ export function auditEvents(
   return found;
 }
 
-/** The number of the oldest event that is kept; 0 when there is none. */
-export function oldestAudited({ facts }: Pick<State, 'facts'>): number {
-  const newest = facts.audited ?? 0;
-  return newest === 0 ? 0 : Math.max(1, newest - LIMITS.auditEvents + 1);
+/** How many events are kept. */
+export function auditedCount({ facts }: Pick<State, 'facts'>): number {
+  return Math.min(facts.audited ?? 0, LIMITS.auditEvents);
+}
+
+/** The number of the oldest event that is kept, or of the first one that will be. */
+export function oldestAudited(state: Pick<State, 'facts'>): number {
+  return (state.facts.audited ?? 0) - auditedCount(state) + 1;
 }
 
 /**

@@ -5,6 +5,7 @@
  * already stored is recognised without being read; every part of the state is in exactly one page.
  */
 
+import { auditedCount } from './audit.ts';
 import { INITIAL_STATE } from './initial.ts';
 import { REDUCER_VERSION, type State } from './state.ts';
 import { bare } from './table.ts';
@@ -98,5 +99,10 @@ type MutableLevels = Record<string, Record<string, object>>;
 export function sizesOf(state: State): Readonly<Record<string, number>> {
   const shown = TABLES.filter((name) => state[name].size > 0 || !CLUSTER_TABLES.has(name));
   const sizes = shown.map((name) => [name, state[name].size] as const);
-  return { series: state.facts.seriesCount, ...Object.fromEntries(sizes) };
+  const audit = auditedCount(state);
+  return {
+    series: state.facts.seriesCount,
+    ...Object.fromEntries(sizes),
+    ...(audit === 0 ? {} : { audit }),
+  };
 }

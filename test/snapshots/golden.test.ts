@@ -29,15 +29,20 @@ import { check, config, inhibit, receiver, route } from '../support/scenario-con
 import { crashImage, metaOf, openStore, removeTemporaryFolders, temporaryFolder } from './store.ts';
 
 const GOLDENS = path.resolve(import.meta.dirname, '../../snapshots/golden');
-const CURRENT = path.join(GOLDENS, `v${SNAPSHOT_FORMAT}`);
+/** Stores of the current format, by the version of the fold that their story is folded by. */
+const CURRENT = [
+  { reducers: 1, golden: path.join(GOLDENS, `v${SNAPSHOT_FORMAT}`) },
+  { reducers: 3, golden: path.join(GOLDENS, `v${SNAPSHOT_FORMAT}-fold-3`) },
+] as const;
 
 beforeAll(async () => {
-  if (process.env['TOCSIN_GOLDEN'] === 'make') await makeGolden();
+  if (process.env['TOCSIN_GOLDEN'] !== 'make') return;
+  for (const { golden, reducers } of CURRENT) await makeGolden(golden, reducers);
 });
 
 afterAll(removeTemporaryFolders);
 
-describe.each(['v1', 'v2'])('the golden store %s', (version) => {
+describe.each(['v1', 'v2', 'v2-fold-3'])('the golden store %s', (version) => {
   const golden = path.join(GOLDENS, version);
 
   it('is shown as it was shown then', async () => {
@@ -71,19 +76,22 @@ describe('the golden store v1', () => {
 });
 
 describe('the golden store of this format', () => {
-  it('holds what its story folds to today: the fold means what it meant', async () => {
-    const store = await openStore(crashImage(path.join(CURRENT, 'store')));
+  it.each(CURRENT)('holds what its story folds to today by version $reducers', async (current) => {
+    const { golden, reducers } = current;
+    const store = await openStore(crashImage(path.join(golden, 'store')));
     const { manifest } = await store.load();
     await store.close();
-    const desk = story();
+    const desk = story(reducers);
+    expect(manifest?.reducerVersion).toBe(reducers);
     expect(rootOf(desk.state)).toBe(manifest?.root);
     expect(manifest?.config).toEqual(metaOfCluster(desk).config);
   });
 });
 
 /** A bit of everything that a state can hold, in a handful of commands. */
-function story(onHalf: (desk: Desk) => void = () => undefined): Desk {
+function story(reducers: number, onHalf: (desk: Desk) => void = () => undefined): Desk {
   const desk = new Desk({
+    reducers,
     startsAt: '2026-01-05T00:00:00Z',
     config: config({
       route: route({ routes: [route({ to: 'night', when: ['severity="page"'], wait: '10s' })] }),
@@ -104,6 +112,8 @@ function story(onHalf: (desk: Desk) => void = () => undefined): Desk {
     .answers('night', 400)
     .at('2:00');
   onHalf(desk);
+  // What only this version of the fold keeps.
+  if (reducers >= 3) actors(desk);
   return desk
     .append({ kind: 'member', ...memberOf('node-1') })
     .append({ kind: 'member', ...memberOf('node-2') })
@@ -118,6 +128,25 @@ function story(onHalf: (desk: Desk) => void = () => undefined): Desk {
     .at('5:31')
     .reading('servers.a.cpu', 40)
     .reading('servers.c.cpu', 91);
+}
+
+function actors(desk: Desk): void {
+  const id = '5b9e3a52-0000-4000-8000-000000000002';
+  desk
+    .append({
+      kind: 'silence',
+      id: '',
+      freshId: id,
+      matchers: [{ name: 'host', op: '=', value: 'db-3' }],
+      startsAt: desk.now,
+      endsAt: desk.now + 3_600_000,
+      createdBy: 'bob',
+      comment: 'the disk is being replaced',
+      annotations: [],
+      actor: { kind: 'user', name: 'ann' },
+    })
+    .append({ kind: 'expireSilence', id, actor: { kind: 'token', name: 'deploy' } })
+    .append({ kind: 'admin', action: 'backup', subject: 'node-1', detail: 'n1' });
 }
 
 function memberOf(node: string): Omit<SetMember, 'kind'> {
@@ -146,24 +175,24 @@ function metaOfCluster(desk: Desk): SnapshotMeta {
 }
 
 /** Two snapshots of the story, all in tables: LevelDB's logs are files that git ignores. */
-async function makeGolden(): Promise<void> {
+async function makeGolden(golden: string, reducers: number): Promise<void> {
   const folder = path.join(temporaryFolder(), 'snapshots');
   const store = await openStore(folder);
   const saves: Promise<unknown>[] = [];
-  const desk = story((half) => {
+  const desk = story(reducers, (half) => {
     saves.push(store.save(half.state, metaOf(half)));
   });
   await Promise.all(saves);
   await store.save(desk.state, metaOfCluster(desk));
   await store.close();
   await compact(folder);
-  rmSync(CURRENT, { recursive: true, force: true });
-  mkdirSync(path.join(CURRENT, 'store'), { recursive: true });
+  rmSync(golden, { recursive: true, force: true });
+  mkdirSync(path.join(golden, 'store'), { recursive: true });
   for (const name of readdirSync(folder)) {
     if (!/^(CURRENT|NEWEST|MANIFEST-\d+|\d+\.ldb)$/.test(name)) continue;
-    cpSync(path.join(folder, name), path.join(CURRENT, 'store', name));
+    cpSync(path.join(folder, name), path.join(golden, 'store', name));
   }
-  writeFileSync(path.join(CURRENT, 'show.txt'), await shown(CURRENT));
+  writeFileSync(path.join(golden, 'show.txt'), await shown(golden));
 }
 
 async function compact(folder: string): Promise<void> {

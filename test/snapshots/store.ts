@@ -9,7 +9,7 @@ import { openSnapshotStore } from '../../src/io/disk/snapshot-store.ts';
 import { realPace, type Pace } from '../../src/io/disk/snapshot-slices.ts';
 import { droppedFrom } from '../../src/io/node/thinning.ts';
 import type { SnapshotMeta, SnapshotStore } from '../../src/io/ports.ts';
-import { REDUCER_VERSION } from '../../src/projections/state.ts';
+import { reducerVersionOf } from '../../src/projections/reducers.ts';
 import { EMPTY_CONFIG } from '../../src/raft/confchange.ts';
 import { Desk } from '../support/scenario.ts';
 import { check, config } from '../support/scenario-config.ts';
@@ -76,7 +76,7 @@ export function flipped(bytes: Uint8Array, at: number = bytes.length >> 1): Uint
 /** The facts of a snapshot of a desk's state, as the node would give them. */
 export function metaOf(desk: Desk): SnapshotMeta {
   return {
-    reducerVersion: REDUCER_VERSION,
+    reducerVersion: reducerVersionOf(desk.state),
     clusterId: '6f1d2a5e-0000-4000-8000-000000000001',
     index: desk.log.length,
     term: 1,

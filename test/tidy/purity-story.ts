@@ -145,6 +145,14 @@ const STORY: readonly Batch[] = [
       { kind: 'reducers', version: 1 },
     ],
   },
+  {
+    at: NOON + 4_000,
+    commands: [
+      { kind: 'reducers', version: 3 },
+      { kind: 'expireSilence', id: 'silence-1', actor: { kind: 'user', name: 'ann' } },
+      { kind: 'admin', action: 'removeMember', subject: 'b', detail: 'web-b' },
+    ],
+  },
   // The minute of `for` has passed: the check fires because the log says what time it is.
   { at: NOON + 2 * MINUTE_MS, commands: [{ kind: 'clock' }] },
 ];

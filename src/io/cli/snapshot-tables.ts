@@ -1,13 +1,16 @@
 /** A state as tables for people: what is watched, what fires, who was told, what is due next. */
 
+import { actorText } from '../../commands/actor.ts';
 import { labelsText } from '../../commands/labels.ts';
 import { matcherText } from '../../commands/matchers.ts';
 import type { Route } from '../../commands/config.ts';
+import { auditEvents } from '../../projections/audit.ts';
 import { rowAt, rowsOf } from '../../projections/pages.ts';
 import { sizesOf } from '../../projections/snapshot-pages.ts';
 import type {
   Alert,
   AppliedConfig,
+  AuditEvent,
   Breach,
   Group,
   Notification,
@@ -83,6 +86,8 @@ export function* stateLines(state: State): Generator<string> {
   yield* section('GROUPS', GROUP_COLUMNS, [...entries(state.groups)]);
   yield* section('SILENCES', SILENCE_COLUMNS, [...entries(state.silences)]);
   yield* section('NOTIFICATIONS', NOTIFICATION_COLUMNS, [...entries(state.notifications)]);
+  const events = auditEvents(state, { before: Infinity, limit: Infinity });
+  yield* section('AUDIT', AUDIT_COLUMNS, events);
   yield* section('TIMERS', TIMER_COLUMNS, timerRows(state));
 }
 
@@ -198,6 +203,16 @@ const NOTIFICATION_COLUMNS: readonly Column<readonly [string, Notification]>[] =
   { title: 'DECIDED', text: ([, row]) => timeText(row.decidedAt) },
   { title: 'REASON', text: ([, row]) => row.reason },
   { title: 'LAST-RESULT', text: ([, row]) => row.lastResult },
+];
+
+const AUDIT_COLUMNS: readonly Column<AuditEvent>[] = [
+  { title: 'INDEX', text: (row) => String(row.index) },
+  { title: 'AT', text: (row) => timeText(row.at) },
+  { title: 'ACTION', text: (row) => row.action },
+  { title: 'ACTOR', text: (row) => actorText(row.actor) },
+  { title: 'SUBJECT', text: (row) => row.subject },
+  { title: 'DETAIL', text: (row) => row.detail },
+  { title: 'CREATED-BY', text: (row) => row.createdBy ?? '' },
 ];
 
 interface TimerRow {
