@@ -64,7 +64,7 @@ it('a cluster that this build founds begins by its new rules, and the build befo
 
   const tooOld = await refused({ ...options, main: before });
   expect(tooOld.code).toBe(5);
-  expect(tooOld.stderr).toMatch(/version 2.*version 1/);
+  expect(tooOld.stderr).toMatch(/version 3.*version 1/);
   const replay = await tocsin('replay', `${folder}/n1`);
   expect(replay.code).toBe(0);
 }, 60_000);
