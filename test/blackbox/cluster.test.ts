@@ -389,6 +389,10 @@ describe('TLS between members', () => {
   );
 });
 
+interface Audit {
+  readonly events: readonly { readonly action: string; readonly actor: { readonly name: string } | null }[];
+}
+
 describe('--standalone', () => {
   it(
     'two of three are lost for good: the last goes on alone, with everything, and grows again',
@@ -409,6 +413,11 @@ describe('--standalone', () => {
       expect(alone.log.some((line) => line.includes('whatever the others committed after'))).toBe(
         true,
       );
+      await until(async () => {
+        const { events } = (await alone.get('/tocsin/v1/audit')) as Audit;
+        const [last] = events;
+        return last?.action === 'forceNewCluster' && last.actor?.name === 'n3';
+      });
       await alone.kill('SIGKILL');
       const again = await site.start('n3', '--standalone', '--peer', n3.addresses.peer);
       await until(() => isReady(again));

@@ -134,6 +134,8 @@ export interface StartOptions {
   readonly name?: string;
   /** Another build of the program. */
   readonly main?: string;
+  /** That of the shell that starts it, such as `000`. */
+  readonly umask?: string;
   /** Beside the environment of the test. */
   readonly env?: Readonly<Record<string, string>>;
 }
@@ -161,10 +163,13 @@ export async function refused(options: StartOptions): Promise<Finished> {
 }
 
 function spawnDaemon(options: StartOptions): ChildProcess {
-  const { config, dataDir, flags = [], main = MAIN, name: node = 'n1' } = options;
+  const { config, dataDir, flags = [], main = MAIN, name: node = 'n1', umask } = options;
   const free = ['http', 'peer', 'carbon'].flatMap((name) => [`--${name}`, '127.0.0.1:0']);
   const args = [main, 'start', '--config', config, '--data-dir', dataDir, '--name', node];
-  const child = spawn(process.execPath, [...args, ...free, ...flags], {
+  const call = [process.execPath, ...args, ...free, ...flags];
+  const shell = umask === undefined ? [] : ['sh', '-c', `umask ${umask}; exec "$0" "$@"`];
+  const [program = '', ...rest] = [...shell, ...call];
+  const child = spawn(program, rest, {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { ...process.env, ...options.env },
   });

@@ -6,6 +6,7 @@ import { Command, CommanderError } from 'commander';
 import { freezeStates } from '../../projections/transaction.ts';
 import { EXIT } from '../daemon/exit.ts';
 import { VERSION } from '../daemon/version.ts';
+import { PRIVATE_UMASK } from '../disk/private-files.ts';
 import { backupCommand } from './backup.ts';
 import { chaosCommand } from './chaos.ts';
 import { checkCommand } from './check.ts';
@@ -18,6 +19,8 @@ import { snapshotCommand } from './snapshot.ts';
 import { startCommand } from './start.ts';
 import { statusCommand } from './status.ts';
 
+// What a node and its tools write holds secrets: LevelDB, too, makes files as this allows.
+process.umask(PRIVATE_UMASK);
 freezeStates(false);
 forgetEmptyVariables(process.env);
 

@@ -54,7 +54,7 @@ import { senderClock } from './sender-clock.ts';
 import { standAlone } from './standalone.ts';
 import { openStorage, type Storage } from './storage.ts';
 import { warningOfPeerPort } from './peer-port.ts';
-import { isReadByOthers, readSecretFile, SecretFile } from './secret-file.ts';
+import { readSecretFile, SecretFile, warnOfReaders } from './secret-file.ts';
 import { readTlsFiles, type TlsFiles } from './tls-files.ts';
 import { VERSION } from './version.ts';
 import { exposure, WebAccess } from './web-access.ts';
@@ -345,6 +345,7 @@ class Daemon {
     if (clusterSecretFile !== null && secrets !== null) {
       await this.#watchSecret(clusterSecretFile, secrets, transport);
     }
+    if (peerTls !== null) await warnOfReaders('the key of the peer port', [peerTls.key], this.#logger);
     const warning = warningOfPeerPort(this.#options);
     if (warning !== null) this.#logger.warn(warning.message, warning.fields);
     return transport;
@@ -356,12 +357,7 @@ class Daemon {
     transport: TcpTransport,
   ): Promise<void> {
     const logger = this.#logger;
-    if (await isReadByOthers(file)) {
-      logger.warn('others than its owner may read the secret of the cluster', {
-        file,
-        hint: `chmod 600 ${file}`,
-      });
-    }
+    await warnOfReaders('the secret of the cluster', [file], logger);
     const onChange = (changed: readonly string[]): void => transport.changeSecrets(changed);
     this.#secretFile = new SecretFile({ file, secrets, clock: realClock, logger, onChange });
     this.#cleanups.add('secret file', () => this.#secretFile?.stop());

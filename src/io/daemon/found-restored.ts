@@ -36,7 +36,7 @@ export async function foundRestored(
 ): Promise<Founded> {
   const target = path.resolve(directory);
   const folder = `${target}.restoring-${process.pid}`;
-  await mkdir(path.dirname(target), { recursive: true });
+  await mkdir(path.dirname(target), { recursive: true, mode: 0o700 });
   await mkdir(folder, { mode: 0o700 });
   try {
     const founded = await fill(folder, head, pages);

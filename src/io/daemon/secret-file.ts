@@ -18,10 +18,17 @@ export async function readSecretFile(file: string): Promise<readonly string[]> {
   }
 }
 
-/** Whether others than its owner may read the file. */
-export async function isReadByOthers(file: string): Promise<boolean> {
-  const { mode } = await stat(file);
-  return (mode & 0o077) !== 0;
+/** Says of each file of a secret that others than its owner may read it; `what` names the secret. */
+export async function warnOfReaders(
+  what: string,
+  files: readonly string[],
+  logger: Logger,
+): Promise<void> {
+  for (const file of files) {
+    const found = await stat(file).catch(() => null);
+    if (found === null || (found.mode & 0o077) === 0) continue;
+    logger.warn(`others than its owner may read ${what}`, { file, hint: `chmod 600 ${file}` });
+  }
 }
 
 /** A file changes by a rename, on a network disk or in a container: none of which is always told. */

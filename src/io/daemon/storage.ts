@@ -16,6 +16,7 @@ import { readLogIdentity } from '../../log/recovery.ts';
 import { brotliCompressor } from '../disk/compressor.ts';
 import { nodeDigest } from '../disk/digest.ts';
 import { lockDataDirectory } from '../disk/real-disk-lock.ts';
+import { makePrivate } from '../disk/private-files.ts';
 import { createRealDisk } from '../disk/real-disk.ts';
 import { openSnapshotStore, type OpenedSnapshotStore } from '../disk/snapshot-store.ts';
 import { recoverAlone, type Recovered } from '../node/epoch.ts';
@@ -63,6 +64,7 @@ async function openParts(
   { clock, logger, random }: StorageModules,
   closers: (() => Promise<void>)[],
 ): Promise<StorageResult> {
+  await closeToOthers(directory, logger);
   const witness = path.join(directory, WITNESS_FOLDER);
   const log: LogModules = {
     disk: await createRealDisk({ directory: path.join(directory, 'log') }),
@@ -223,6 +225,24 @@ function otherCluster(
     'them was put back from a copy. Do not mix two data directories, or two moments of one: start with an ' +
     'empty data directory, a member with --join.'
   );
+}
+
+/** A log holds all that anybody was ever notified of, and the configuration with its secrets. */
+async function closeToOthers(directory: string, logger: Logger): Promise<void> {
+  const { count, left } = await makePrivate(directory);
+  if (count > 0) {
+    logger.warn('data directory was open to others than its owner: it is not any more', {
+      directory,
+      files: count,
+      hint: 'whoever could read it may know the secrets of the configuration: consider new ones',
+    });
+  }
+  if (left.length === 0) return;
+  logger.warn('data directory is open to others than its owner', {
+    directory,
+    files: left,
+    hint: 'take the rights of group and others away, or run this as the owner of the files',
+  });
 }
 
 /** Opens the snapshot store; one that LevelDB cannot open is set aside and begun anew. */

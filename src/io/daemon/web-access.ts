@@ -15,6 +15,7 @@ import type { Reloaded } from '../http/modules.ts';
 import { asksWho, type TlsSettings, type WebSettings } from '../http/web-settings.ts';
 import type { Clock, Logger } from '../ports.ts';
 import { Refusal } from './refusal.ts';
+import { warnOfReaders } from './secret-file.ts';
 
 const FLAG = '--web-config';
 /** A change is taken once the files have been the same for two looks. */
@@ -23,7 +24,13 @@ const LOOK_EVERY_MS = 1_000;
 const TOKEN_CHARACTERS_MIN = 16;
 
 type Read =
-  | { readonly ok: true; readonly settings: WebSettings; readonly files: readonly string[] }
+  | {
+      readonly ok: true;
+      readonly settings: WebSettings;
+      readonly files: readonly string[];
+      /** Those of them that nobody else should read. */
+      readonly secretFiles: readonly string[];
+    }
   | { readonly ok: false; readonly message: string };
 
 export interface WebAccessModules {
@@ -36,6 +43,7 @@ export class WebAccess {
   readonly #modules: WebAccessModules;
   #settings: WebSettings;
   #files: readonly string[];
+  #secretFiles: readonly string[];
   #use: (settings: WebSettings) => void = () => undefined;
   #cancelLook: () => void = () => undefined;
   #isClosed = false;
@@ -48,6 +56,7 @@ export class WebAccess {
     this.#file = file;
     this.#settings = read.settings;
     this.#files = read.files;
+    this.#secretFiles = read.secretFiles;
     this.#modules = modules;
   }
 
@@ -55,7 +64,9 @@ export class WebAccess {
   static async open(file: string, modules: WebAccessModules): Promise<WebAccess> {
     const read = await readWebSettings(file);
     if (!read.ok) throw new Refusal(read.message);
-    return new WebAccess(file, read, modules);
+    const access = new WebAccess(file, read, modules);
+    await access.#warnOfReaders();
+    return access;
   }
 
   get settings(): WebSettings {
@@ -87,9 +98,16 @@ export class WebAccess {
     }
     this.#settings = read.settings;
     this.#files = read.files;
+    this.#secretFiles = read.secretFiles;
     if (!this.#isClosed) this.#use(read.settings);
+    await this.#warnOfReaders();
     this.#modules.logger.info('web configuration applied', { file: this.#file });
     return { ok: true };
+  }
+
+  #warnOfReaders(): Promise<void> {
+    const what = 'a key or a token of the web configuration';
+    return warnOfReaders(what, this.#secretFiles, this.#modules.logger);
   }
 
   /** What a change may not take away; null for nothing. */
@@ -138,12 +156,14 @@ async function readWebSettings(file: string): Promise<Read> {
     tokens: await tokenTable(tokens, files),
   };
   if (files.problems.length > 0) return { ok: false, message: files.problems.join('\n') };
-  return { ok: true, settings, files: [file, ...files.names] };
+  return { ok: true, settings, files: [file, ...files.names], secretFiles: files.secrets };
 }
 
 /** Reads the files that the web configuration names, and notes what is wrong with them. */
 class SourceFiles {
   readonly names: string[] = [];
+  /** Those of them that hold keys and tokens. */
+  readonly secrets: string[] = [];
   readonly problems: string[] = [];
 
   async read(source: WebSource): Promise<string | null> {
@@ -154,6 +174,11 @@ class SourceFiles {
     return this.problem(source, `${source.file}: ${text.problem.message}`);
   }
 
+  readSecret(source: WebSource): Promise<string | null> {
+    if ('file' in source) this.secrets.push(source.file);
+    return this.read(source);
+  }
+
   problem({ at }: Pick<WebSource, 'at'>, message: string): null {
     this.problems.push(problemText({ ...at, message }));
     return null;
@@ -162,7 +187,7 @@ class SourceFiles {
 
 async function tlsSettings(tls: WebTls, files: SourceFiles): Promise<TlsSettings | null> {
   const cert = await files.read(tls.certificate);
-  const key = await files.read(tls.key);
+  const key = await files.readSecret(tls.key);
   const ca = tls.clientCa === null ? undefined : await files.read(tls.clientCa);
   if (cert === null || key === null || ca === null) return null;
   const context: SecureContextOptions = {
@@ -214,7 +239,7 @@ async function tokenTable(
 }
 
 async function digestOf(source: WebSource, files: SourceFiles): Promise<string | null> {
-  const text = await files.read(source);
+  const text = await files.readSecret(source);
   if (text === null) return null;
   const token = text.trim();
   if (token.length < TOKEN_CHARACTERS_MIN || /\s/.test(token)) {

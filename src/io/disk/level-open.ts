@@ -19,8 +19,8 @@ export type OpenedLevel =
 
 /** Opens a folder for writing. It is created when it is not there or holds nothing yet. */
 export async function openLevel(folder: string): Promise<OpenedLevel> {
-  // LevelDB makes its files readable for everybody, and the state may hold secrets: nobody else
-  // may enter the folder, also where the data directory was made by somebody else.
+  // LevelDB makes its files as the umask allows, and the state may hold secrets: nobody else may
+  // enter the folder, also where the data directory was made by somebody else.
   await mkdir(folder, { recursive: true, mode: 0o700 });
   await chmod(folder, 0o700);
   return open(folder, holdsNothing((await filesIn(folder)) ?? []));
