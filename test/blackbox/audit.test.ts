@@ -100,7 +100,9 @@ it('a cluster remembers who did it, whoever was asked, after its leader died, an
   await until(async () => named(await audit(n2, BOT))[0] === 'applyConfig signal SIGHUP');
   const moved = await ask(n3, 'POST', '/tocsin/v1/leader', ANN, JSON.stringify({ to: 'n2' }));
   expect(moved.status).toBe(200);
-  await until(async () => (await status(n3)).some(({ name, role }) => name === 'n2' && role === 'leader'));
+  await until(async () =>
+    (await status(n3)).some(({ name, role }) => name === 'n2' && role === 'leader'),
+  );
   const removed = await ask(n1, 'DELETE', '/tocsin/v1/members/n3', BOT);
   expect(removed.status).toBe(200);
   await n3.kill('SIGTERM');
@@ -116,11 +118,11 @@ it('a cluster remembers who did it, whoever was asked, after its leader died, an
   await until(async () => (await audit(n1, BOT)).events[0]?.action === 'removeMember');
   expect(named(await audit(n1, BOT)).slice(0, 6)).toEqual(expected);
   // Who joined, and who brought the first configuration, acted by themselves.
-  expect(named(await audit(n1, BOT)).slice(6).toSorted()).toEqual([
-    'addMember node n2',
-    'addMember node n3',
-    'applyConfig node n1',
-  ]);
+  expect(
+    named(await audit(n1, BOT))
+      .slice(6)
+      .toSorted(),
+  ).toEqual(['addMember node n2', 'addMember node n3', 'applyConfig node n1']);
   expect((await audit(n1, BOT)).events[5]?.createdBy).toBe('somebody');
 
   await n2.kill('SIGKILL');
@@ -143,7 +145,11 @@ it('a cluster remembers who did it, whoever was asked, after its leader died, an
     return line === '' ? [] : [JSON.parse(line) as Record<string, unknown>];
   });
   expect(moments).toContainEqual(
-    expect.objectContaining({ what: 'silence', createdBy: 'somebody', actor: { kind: 'user', name: 'ann' } }),
+    expect.objectContaining({
+      what: 'silence',
+      createdBy: 'somebody',
+      actor: { kind: 'user', name: 'ann' },
+    }),
   );
   for (const secret of ['ann-pass', ANN_HASH, TOKEN, ANN.slice(6)]) {
     expect(table.stdout + json.stdout).not.toContain(secret);

@@ -390,7 +390,10 @@ describe('TLS between members', () => {
 });
 
 interface Audit {
-  readonly events: readonly { readonly action: string; readonly actor: { readonly name: string } | null }[];
+  readonly events: readonly {
+    readonly action: string;
+    readonly actor: { readonly name: string } | null;
+  }[];
 }
 
 describe('--standalone', () => {

@@ -130,7 +130,8 @@ it('files of secrets that others may read are named when the node starts', async
   const [secret, token, hidden] = ['cluster.secret', 'open.token', 'hidden.token'].map(
     (name) => `${folder}/${name}`,
   ) as [string, string, string];
-  for (const file of [secret, token, hidden]) await writeFile(file, `${file} 0123456789`.replace(/\W/g, ''));
+  for (const file of [secret, token, hidden])
+    await writeFile(file, `${file} 0123456789`.replace(/\W/g, ''));
   await writeFile(
     `${folder}/web.yml`,
     'tokens:\n- {name: a, scopes: [read], token_file: open.token}\n- {name: b, scopes: [read], token_file: hidden.token}\n',
@@ -141,7 +142,9 @@ it('files of secrets that others may read are named when the node starts', async
   const flags = ['--cluster-secret-file', secret, '--web-config', `${folder}/web.yml`];
   const daemon = await start({ config, dataDir: `${folder}/data`, flags });
   const named = daemon.log.flatMap((line) =>
-    line.includes('others than its owner may read') ? [(JSON.parse(line) as { file: string }).file] : [],
+    line.includes('others than its owner may read')
+      ? [(JSON.parse(line) as { file: string }).file]
+      : [],
   );
   expect(named.toSorted()).toEqual([secret, token].toSorted());
 }, 60_000);

@@ -129,9 +129,11 @@ describe('a command of which somebody is known to have given it', () => {
     config: model,
   };
   const versions = (command: Command) => {
-    const wire = decodeCanonical(encodeBatch({ at: 1, commands: [command] })) as unknown[][][];
-    const [tag, version, fields] = wire[2]?.[0] ?? [];
-    return { tag, version, fieldCount: (fields as unknown as unknown[]).length };
+    const wire = decodeCanonical(encodeBatch({ at: 1, commands: [command] }));
+    const [[tag, version, fields]] = (wire as readonly unknown[])[2] as [
+      [number, number, readonly unknown[]],
+    ];
+    return { tag, version, fieldCount: fields.length };
   };
   const actor = { kind: 'user', name: 'ann' } as const;
 
@@ -159,7 +161,9 @@ describe('a command of which somebody is known to have given it', () => {
       { kind: 'admin', action: 'backup', subject: 'n-2', detail: '' },
     ];
     const bytes = encodeBatch({ at: 1, commands });
-    expect(hex(bytes)).toMatchInlineSnapshot(`"9301019493050292a3732d3192a475736572a3616e6e9304039aa0a3732d31900709a161a162900092a475736572a3616e6e930f0194ac72656d6f76654d656d626572a36e2d32a16292a475736572a3616e6e930f0194a66261636b7570a36e2d32a0c0"`);
+    expect(hex(bytes)).toMatchInlineSnapshot(
+      `"9301019493050292a3732d3192a475736572a3616e6e9304039aa0a3732d31900709a161a162900092a475736572a3616e6e930f0194ac72656d6f76654d656d626572a36e2d32a16292a475736572a3616e6e930f0194a66261636b7570a36e2d32a0c0"`,
+    );
     expect(decodeBatch(bytes)).toEqual({ at: 1, commands });
   });
 

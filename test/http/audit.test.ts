@@ -132,7 +132,13 @@ describe('who did it', () => {
     await silence(desk, { authorization: bearer('silence') });
     const kept = JSON.stringify(desk.node.view().state.audit);
     expect(kept).toContain('silence-bot');
-    for (const secret of ['ann-pass', ANN, ANN_HASH, tokenOf('silence'), sha256(tokenOf('silence'))])
+    for (const secret of [
+      'ann-pass',
+      ANN,
+      ANN_HASH,
+      tokenOf('silence'),
+      sha256(tokenOf('silence')),
+    ])
       expect(kept).not.toContain(secret);
   });
 });

@@ -4,7 +4,12 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { ACTOR_KINDS } from '../../src/commands/actor.ts';
 import { MalformedCommand } from '../../src/commands/schema.ts';
-import { decodeFrame, encodeFrame, type Frame, type MembershipRequest } from '../../src/io/node/wire.ts';
+import {
+  decodeFrame,
+  encodeFrame,
+  type Frame,
+  type MembershipRequest,
+} from '../../src/io/node/wire.ts';
 import { decodeCanonical, encodeWire } from '../../src/log/codec.ts';
 
 const SENDER = { clusterId: 'c', nodeId: 'n-1', incarnation: 7 };

@@ -197,7 +197,9 @@ describe('while members of an earlier build may be in the cluster', () => {
   it.each([1, 2])('by version %i the fold is what it was: it keeps nothing', (version) => {
     const commands = [apply, silence('s1'), silence('s2', { id: 's1', actor: TOKEN })];
     const state = folded(version, ...commands);
-    const anonymous = commands.flatMap((each) => readableCommands({ reducers: { version } }, [each]));
+    const anonymous = commands.flatMap((each) =>
+      readableCommands({ reducers: { version } }, [each]),
+    );
     expect(state).toEqual(folded(version, ...anonymous));
     expect(all(state)).toEqual([]);
     expect('audited' in state.facts).toBe(false);

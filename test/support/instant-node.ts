@@ -57,7 +57,9 @@ export class InstantNode implements NodeHandle {
   }
 
   propose(commands: readonly Command[]): Promise<Proposed> {
-    return Promise.resolve(this.refusal ?? this.fold(readableCommands(this.view().state, commands)));
+    return Promise.resolve(
+      this.refusal ?? this.fold(readableCommands(this.view().state, commands)),
+    );
   }
 
   offer(readings: Observe, lost: OnLost): boolean {

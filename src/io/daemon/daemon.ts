@@ -345,7 +345,8 @@ class Daemon {
     if (clusterSecretFile !== null && secrets !== null) {
       await this.#watchSecret(clusterSecretFile, secrets, transport);
     }
-    if (peerTls !== null) await warnOfReaders('the key of the peer port', [peerTls.key], this.#logger);
+    if (peerTls !== null)
+      await warnOfReaders('the key of the peer port', [peerTls.key], this.#logger);
     const warning = warningOfPeerPort(this.#options);
     if (warning !== null) this.#logger.warn(warning.message, warning.fields);
     return transport;

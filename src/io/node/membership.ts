@@ -243,7 +243,12 @@ export class Membership {
   }
 
   #recordRemoval(node: NodeId, actor: Actor | undefined): Promise<MembershipAnswer | null> {
-    return this.#record({ action: 'removeMember', subject: node, detail: this.#nameOf(node), actor });
+    return this.#record({
+      action: 'removeMember',
+      subject: node,
+      detail: this.#nameOf(node),
+      actor,
+    });
   }
 
   #nameOf(node: NodeId): string {

@@ -469,7 +469,6 @@ export class Node implements NodeHandle, PeerReceiver {
     return offsetMs;
   }
 
-
   changeMembership(request: MembershipChange): Promise<MembershipAnswer> {
     return this.#membership.ask(request);
   }

@@ -35,7 +35,8 @@ export function buildAt(place: number): SimulatedBuild {
 
 /** Whether a build knows the bytes of a command: all are of one code here, and real ones are not. */
 export function canRead(place: number, command: Command): boolean {
-  const namesActor = command.kind === 'admin' || ('actor' in command && command.actor !== undefined);
+  const namesActor =
+    command.kind === 'admin' || ('actor' in command && command.actor !== undefined);
   return !namesActor || buildAt(place).reducersMax >= 3;
 }
 

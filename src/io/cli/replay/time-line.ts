@@ -201,7 +201,9 @@ function silenceSet(folded: Folded, command: SetSilence): readonly Moment[] {
   const silence = get(after.silences, id);
   if (silence === undefined || silence === get(before.silences, id)) return NONE;
   const set: Moment = { ...placeOf(folded), ...asked, id, startsAt: silence.startsAt };
-  return isNew && edits !== null ? [...overNow(folded, edits, { cause: 'replaced', actor }), set] : [set];
+  return isNew && edits !== null
+    ? [...overNow(folded, edits, { cause: 'replaced', actor }), set]
+    : [set];
 }
 
 function silenceExpired(folded: Folded, { actor, id }: ExpireSilence): readonly Moment[] {
