@@ -3,6 +3,7 @@
 import { chmod, lstat, mkdir, readdir, symlink, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { expect, it } from 'vitest';
+import { ONE } from '../net/certificates.ts';
 import { command, configFile, PROGRAM, scratch, start, until, type Daemon } from './program.ts';
 
 const CONFIG = 'route: {receiver: team}\nreceivers: [{name: team}]\n';
@@ -127,24 +128,33 @@ it('what is not of a node keeps its mode, also where a link in the data director
 it('files of secrets that others may read are named when the node starts', async () => {
   const folder = await scratch();
   const config = await configFile(folder, CONFIG);
-  const [secret, token, hidden] = ['cluster.secret', 'open.token', 'hidden.token'].map(
-    (name) => `${folder}/${name}`,
-  ) as [string, string, string];
-  for (const file of [secret, token, hidden])
-    await writeFile(file, `${file} 0123456789`.replace(/\W/g, ''));
-  await writeFile(
-    `${folder}/web.yml`,
-    'tokens:\n- {name: a, scopes: [read], token_file: open.token}\n- {name: b, scopes: [read], token_file: hidden.token}\n',
-  );
-  await chmod(secret, 0o640);
-  await chmod(token, 0o604);
-  await chmod(hidden, 0o600);
-  const flags = ['--cluster-secret-file', secret, '--web-config', `${folder}/web.yml`];
-  const daemon = await start({ config, dataDir: `${folder}/data`, flags });
-  const named = daemon.log.flatMap((line) =>
-    line.includes('others than its owner may read')
-      ? [(JSON.parse(line) as { file: string }).file]
-      : [],
-  );
-  expect(named.toSorted()).toEqual([secret, token].toSorted());
+  const write = async (name: string, content: string | Uint8Array, mode: number) => {
+    const file = `${folder}/${name}`;
+    await writeFile(file, content);
+    await chmod(file, mode);
+    return file;
+  };
+  const secret = await write('cluster.secret', 'a-secret-of-32-characters-or-more', 0o640);
+  const open = await write('open.token', 'open-token-0123456789', 0o604);
+  await write('hidden.token', 'hidden-token-0123456789', 0o600);
+  const certificate = await write('peer.crt', ONE.certificate, 0o644);
+  const ca = await write('peer.ca', ONE.ca, 0o644);
+  const key = await write('peer.key', ONE.key, 0o644);
+  await write('web.crt', ONE.certificate, 0o644);
+  const webKey = await write('web.key', ONE.key, 0o640);
+  const web = `
+tls_server_config: {cert_file: web.crt, key_file: web.key}
+tokens:
+- {name: a, scopes: [read], token_file: open.token}
+- {name: b, scopes: [read], token_file: hidden.token}
+`;
+  const flags = ['--cluster-secret-file', secret, '--web-config', await write('w.yml', web, 0o644)];
+  const tls = ['--peer-cert', certificate, '--peer-key', key, '--peer-ca', ca];
+  const options = { config, dataDir: `${folder}/data`, name: 'one' };
+  const daemon = await start({ ...options, flags: [...flags, ...tls] });
+  const named = daemon.log.flatMap((line) => {
+    const isOne = line.includes('others than its owner may read');
+    return isOne ? [(JSON.parse(line) as { file: string }).file] : [];
+  });
+  expect(named.toSorted()).toEqual([secret, open, key, webKey].toSorted());
 }, 60_000);

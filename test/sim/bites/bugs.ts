@@ -266,6 +266,16 @@ export const BUGS: readonly Bug[] = [
     ],
   },
   {
+    name: 'who did it is written before every member can read it',
+    edits: [
+      {
+        file: 'src/io/node/admin-records.ts',
+        was: 'if (!recordsActors(state)) return null;',
+        becomes: '',
+      },
+    ],
+  },
+  {
     name: 'a log that begins after a snapshot is folded without it',
     edits: [
       {
