@@ -26,7 +26,8 @@ describe('tocsin members', () => {
   test('removes a member by its name, and says that it is done', async () => {
     const desk = await openDesk();
     const { code, talk } = await members(desk, 'remove', 'n1');
-    expect(desk.node.changes).toEqual([{ op: 'remove', node: 'node-1' }]);
+    const actor = { kind: 'address', name: '127.0.0.1' };
+    expect(desk.node.changes).toEqual([{ op: 'remove', node: 'node-1', actor }]);
     expect(talk).toBe('done\n');
     expect(code).toBe(0);
   });
@@ -35,9 +36,10 @@ describe('tocsin members', () => {
     const desk = await openDesk();
     await members(desk, 'transfer');
     await members(desk, 'transfer', 'node-1');
+    const actor = { kind: 'address', name: '127.0.0.1' };
     expect(desk.node.changes).toEqual([
-      { op: 'transfer', node: null },
-      { op: 'transfer', node: 'node-1' },
+      { op: 'transfer', node: null, actor },
+      { op: 'transfer', node: 'node-1', actor },
     ]);
   });
 

@@ -208,7 +208,8 @@ describe('the history', () => {
   });
 
   test('makes room by a snapshot when none was due yet', async () => {
-    const rarely = { snapshotEntries: 1e6, snapshotMs: 86_400_000, retentionBytes: 60_000 };
+    const limit = 64_000;
+    const rarely = { snapshotEntries: 1e6, snapshotMs: 86_400_000, retentionBytes: limit };
     const world = await new World({ ...BUSY, ...rarely }).start();
     let most = 0;
     for (let round = 0; round < 30; round++) {
@@ -217,7 +218,7 @@ describe('the history', () => {
     }
     expect(world.snapshots.indexes().length).toBeGreaterThan(0);
     expect(world.node.status().firstIndex).toBeGreaterThan(100);
-    expect(most).toBeLessThanOrEqual(60_000);
+    expect(most).toBeLessThanOrEqual(limit);
   });
 
   test('keeps the newest snapshot and the log after it, and says that these are more than allowed', async () => {
