@@ -247,13 +247,17 @@ export async function isReady(daemon: Daemon): Promise<boolean> {
   return (await fetch(daemon.url('/-/ready'))).status === 200;
 }
 
-/** Waits until each of them is ready, shows them all, and all of them vote. */
+/**
+ * Waits until each of them is ready, shows them all, and all of them vote. One whose name and address
+ * are not in the log yet could be replaced by nobody if it died now.
+ */
 export async function together(daemons: readonly Daemon[]): Promise<void> {
   for (const daemon of daemons) {
     await until(async () => {
       const seen = await members(daemon);
       const votes = seen.every(({ role }) => role === 'leader' || role === 'follower');
-      return seen.length === daemons.length && votes && (await isReady(daemon));
+      const isKnown = seen.every(({ peerAddress }) => peerAddress !== '');
+      return seen.length === daemons.length && votes && isKnown && (await isReady(daemon));
     });
   }
 }
