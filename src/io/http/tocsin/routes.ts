@@ -46,7 +46,8 @@ export function tocsinRoutes(
     await next();
   });
   // What says who leads does not wait for reads that may be long.
-  for (const path of ['/notifications', '/explain', '/config', '/audit']) app.use(path, reads.limit);
+  for (const path of ['/notifications', '/explain', '/config', '/audit'])
+    app.use(path, reads.limit);
   app.use('/backup', patient);
   for (const path of ['/notifications', '/explain', '/config', '/backup', '/audit'])
     app.use(path, caughtUp(modules));
