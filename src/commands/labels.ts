@@ -8,7 +8,7 @@
  */
 
 import { LIMITS } from './limits.ts';
-import { MalformedCommand, text, type Schema } from './schema.ts';
+import { failedWithin, MalformedCommand, text, type Schema } from './schema.ts';
 
 export type Labels = readonly string[];
 
@@ -132,8 +132,12 @@ function checkedLabels(value: unknown, where: string, allowsEmpty: boolean): Lab
   for (let i = 0; i < value.length; i += 2) {
     const name = nameSchema.decode(value[i], where);
     if (name === '') throw new MalformedCommand(where, 'has a label without a name');
-    if (valueSchema.decode(value[i + 1], `${where}.${name}`) === '' && !allowsEmpty) {
-      throw new MalformedCommand(`${where}.${name}`, 'is empty: leave the label out');
+    try {
+      if (valueSchema.decode(value[i + 1], '') === '' && !allowsEmpty) {
+        throw new MalformedCommand('', 'is empty: leave the label out');
+      }
+    } catch (error) {
+      failedWithin(error, `${where}.${name}`);
     }
     if (previous !== null && byCodePoint(previous, name) >= 0) {
       throw new MalformedCommand(where, 'is not sorted by name, or has a name twice');

@@ -13,12 +13,27 @@ export type Wire = null | boolean | number | string | Uint8Array | readonly Wire
 export class MalformedCommand extends Error {
   readonly code = 'malformed-command';
   readonly where: string;
+  readonly #problem: string;
 
   constructor(where: string, problem: string) {
     super(`${where}: ${problem}`);
     this.name = 'MalformedCommand';
     this.where = where;
+    this.#problem = problem;
   }
+
+  /** The same problem, in a part of `where`. */
+  within(where: string): MalformedCommand {
+    return new MalformedCommand(where + this.where, this.#problem);
+  }
+}
+
+/**
+ * Rethrows what went wrong in a part that was read under the place `''`. Places are put together only
+ * here: in a batch of a thousand alerts they would be ten thousand texts that nobody reads.
+ */
+export function failedWithin(error: unknown, where: string): never {
+  throw error instanceof MalformedCommand ? error.within(where) : error;
 }
 
 export interface Schema<T> {
@@ -122,11 +137,23 @@ export function list<T>(item: Schema<T>, countMax: number): Schema<readonly T[]>
     }
     return value;
   };
+  const each = <From, To>(
+    value: unknown,
+    where: string,
+    convert: (one: From, place: string) => To,
+  ): readonly To[] => {
+    const given = items(value, where);
+    const all: To[] = [];
+    try {
+      for (const one of given) all.push(convert(one as From, ''));
+    } catch (error) {
+      failedWithin(error, `${where}[${all.length}]`);
+    }
+    return all;
+  };
   return {
-    encode: (value, where) =>
-      items(value, where).map((each, i) => item.encode(each as T, `${where}[${i}]`)),
-    decode: (wire, where) =>
-      items(wire, where).map((each, i) => item.decode(each, `${where}[${i}]`)),
+    encode: (value, where) => each(value, where, item.encode),
+    decode: (wire, where) => each(wire, where, item.decode),
   };
 }
 
@@ -151,7 +178,13 @@ export function record<const F extends Fields>(fields: F): Schema<RecordOf<F>> {
   return {
     encode: (value, where) => {
       const source = value as Readonly<Record<string, unknown>>;
-      return all.map(({ name, dotted, schema }) => schema.encode(source[name], where + dotted));
+      const wire: Wire[] = [];
+      try {
+        for (const { name, schema } of all) wire.push(schema.encode(source[name], ''));
+      } catch (error) {
+        failedWithin(error, where + (all[wire.length]?.dotted ?? ''));
+      }
+      return wire;
     },
     decode: (wire, where) => {
       if (!Array.isArray(wire) || wire.length !== all.length) {
@@ -159,8 +192,13 @@ export function record<const F extends Fields>(fields: F): Schema<RecordOf<F>> {
       }
       const result: Record<string, unknown> = {};
       let at = 0;
-      for (const { name, dotted, schema } of all) {
-        result[name] = schema.decode(wire[at++], where + dotted);
+      try {
+        for (const { name, schema } of all) {
+          result[name] = schema.decode(wire[at], '');
+          at++;
+        }
+      } catch (error) {
+        failedWithin(error, where + (all[at]?.dotted ?? ''));
       }
       return result as RecordOf<F>;
     },

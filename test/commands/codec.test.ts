@@ -234,6 +234,11 @@ describe('refused when it is encoded, by name and place', () => {
       alerts({ ...alert, startsAt: -1 }),
       'alerts[0].startsAt: is not a whole',
     ],
+    [
+      'a label in the second of two alerts',
+      { ...alerts(alert), alerts: [alert, { ...alert, labels: ['job', '\ud800'] }] } as Command,
+      'alerts.alerts[1].labels.job: is not valid Unicode',
+    ],
     ['half a millisecond', alerts({ ...alert, endsAt: 0.5 }), 'endsAt: is not a whole number'],
     ['labels out of order', alerts({ ...alert, labels: ['b', '1', 'a', '1'] }), 'not sorted'],
     ['a label twice', alerts({ ...alert, labels: ['a', '1', 'a', '2'] }), 'a name twice'],
