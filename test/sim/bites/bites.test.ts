@@ -31,7 +31,7 @@ describe('a broken node is noticed by the simulator', () => {
   }
 });
 
-test('every bug of the node has a name of its own, and its place', () => {
+test('every bug of the node has a name of its own, and its text is still there', () => {
   expect(new Set(BUGS.map(({ name }) => name)).size).toBe(BUGS.length);
-  for (const bug of BUGS) expect(bug.edits.length).toBeGreaterThan(0);
+  for (const bug of BUGS) expect(() => lab.apply(bug)).not.toThrow();
 });

@@ -112,7 +112,7 @@ export const BUGS: readonly Bug[] = [
       },
       {
         file: SENDER,
-        was: `if (notification?.status !== 'trying' || notification.tries !== attempt.try) return;`,
+        was: 'if (notification === undefined || !this.#isOpen(id, attempt.try)) return;',
         becomes:
           'if (notification === undefined || this.#underWay.has(attemptKey(id, attempt.try))) return;',
       },
@@ -120,6 +120,11 @@ export const BUGS: readonly Bug[] = [
         file: SENDER,
         was: 'try: notification.tries,\n      idempotencyKey',
         becomes: 'try: notification.tries + 1,\n      idempotencyKey',
+      },
+      {
+        file: SENDER,
+        was: 'isFresh: () => confirmed.isFresh() && this.#isOpen(id, notification.tries)',
+        becomes: 'isFresh: () => confirmed.isFresh()',
       },
     ],
   },
@@ -162,9 +167,9 @@ export const BUGS: readonly Bug[] = [
     edits: [
       {
         file: NODE,
-        was: 'this.#projection.fold(entry.index, decodeBatch(entry.data));',
+        was: 'this.#projection.fold(entry.index, decoded);',
         becomes:
-          'this.#projection.fold(entry.index, { ...decodeBatch(entry.data), at: this.#modules.clock.now() });',
+          'this.#projection.fold(entry.index, { ...decoded, at: this.#modules.clock.now() });',
       },
     ],
   },

@@ -42,12 +42,19 @@ export class Lab {
   async tryBug(bug: Bug | null, seeds: number): Promise<Catch | null> {
     const copy = mkdtempSync(path.join(this.#folder, 'broken-'));
     cpSync(this.#sound, copy, { recursive: true });
-    for (const { file, ...edit } of bug?.edits ?? []) {
-      put(copy, file, broken(readSource(file), bug?.name ?? '', edit));
-    }
+    if (bug !== null) for (const [file, text] of this.apply(bug)) put(copy, file, text);
     const found = await runTrial(path.join(copy, TRIAL.replace(/\.ts$/, '.js')), seeds);
     rmSync(copy, { recursive: true, force: true });
     return found;
+  }
+
+  /** The sources that a bug changes, changed. Throws when the text that it replaces is gone. */
+  apply({ edits, name }: Bug): ReadonlyMap<string, string> {
+    const texts = new Map<string, string>();
+    for (const { file, ...edit } of edits) {
+      texts.set(file, broken(texts.get(file) ?? readSource(file), name, edit));
+    }
+    return texts;
   }
 
   close(): void {
