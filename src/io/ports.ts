@@ -374,6 +374,11 @@ export interface Transport {
   attach(receiver: PeerReceiver): void;
   /** Never throws, never waits: what finds no way is dropped. */
   send(to: string, frame: Uint8Array, channel: Channel): void;
+  /**
+   * The level of frames that the process of a member reads, as its hello says; null while none of its
+   * processes is connected to this node.
+   */
+  framesLevel(nodeId: string): number | null;
   /** Whom to stay connected with; replaces the list before. */
   setPeers(peers: readonly PeerAddress[]): void;
 }
@@ -394,6 +399,8 @@ export interface PeerReceiver {
   onFrame(from: string, frame: Uint8Array, incarnation: number): FrameProblem | null;
   /** A connection to `to` broke, or cannot be made. */
   onUnreachable(to: string): void;
+  /** The member `by` does not let this process in: it saw a later start of this node, or another process. */
+  onOutdated(by: string): void;
   /** Why `nodeId` may not talk to this cluster (it was removed from it), or null. */
   refusalFor(nodeId: string): string | null;
   /** A node asks to become a member, or a member says where it is now. Never rejects. */

@@ -99,6 +99,11 @@ export interface Log {
    */
   markHealed(): Promise<void>;
   /**
+   * From here on the log is known to lack entries that it acknowledged, durably: {@link Log.isHealing}
+   * holds until {@link Log.markHealed}. Does nothing to a log that is healing.
+   */
+  markHealing(): Promise<void>;
+  /**
    * From here on the log is that of another cluster, which begins with the history of this one: the
    * way out when a majority is lost for good. Durable when it resolves; a log that was healing is
    * taken as it is. Entries before it keep their places and their chain.

@@ -38,11 +38,16 @@ interface Waiting {
   readonly append: Append;
   /** Set by prune: entries before this one are about to be dropped. */
   readonly keptFrom: number | undefined;
-  /** Set by markHealed and beginEpoch: the cluster of the whole log that goes on from here. */
-  readonly renewedAs: string | undefined;
+  /** Set by markHealed, markHealing and beginEpoch: what the log is from here on. */
+  readonly renewedAs: RenewedAs | undefined;
   readonly bytes: number;
   readonly resolve: () => void;
   readonly reject: (error: unknown) => void;
+}
+
+interface RenewedAs {
+  readonly clusterId: string;
+  readonly isHealing: boolean;
 }
 
 export class SegmentedLog implements Log {
@@ -136,12 +141,17 @@ export class SegmentedLog implements Log {
 
   async markHealed(): Promise<void> {
     this.#checkOpen();
-    await this.#enqueue({ entries: [] }, { renewedAs: this.#identity.clusterId });
+    await this.#enqueue({ entries: [] }, { renewedAs: { ...this.#identity, isHealing: false } });
+  }
+
+  async markHealing(): Promise<void> {
+    this.#checkOpen();
+    await this.#enqueue({ entries: [] }, { renewedAs: { ...this.#identity, isHealing: true } });
   }
 
   async beginEpoch(clusterId: string): Promise<void> {
     this.#checkOpen();
-    await this.#enqueue({ entries: [] }, { renewedAs: clusterId });
+    await this.#enqueue({ entries: [] }, { renewedAs: { clusterId, isHealing: false } });
   }
 
   async *read(from: number, to: number): AsyncGenerator<LogEntry, void, undefined> {
@@ -253,7 +263,7 @@ export class SegmentedLog implements Log {
 
   async #enqueue(
     append: Append,
-    { keptFrom, renewedAs }: { readonly keptFrom?: number; readonly renewedAs?: string } = {},
+    { keptFrom, renewedAs }: { readonly keptFrom?: number; readonly renewedAs?: RenewedAs } = {},
   ): Promise<void> {
     const waiting = { append, keptFrom, renewedAs, bytes: appendBytes(append) };
     if (append.sync === false) {
@@ -325,11 +335,11 @@ export class SegmentedLog implements Log {
   }
 
   /** A ballot that still names the epoch before is written anew at the next open. */
-  async #renew(clusterId: string): Promise<void> {
+  async #renew({ clusterId, isHealing }: RenewedAs): Promise<void> {
     const isSame = clusterId === this.#identity.clusterId;
-    if (isSame && !this.isHealing) return;
+    if (isSame && this.isHealing === isHealing) return;
     this.#identity = { ...this.#identity, clusterId };
-    await this.#beginSegment('rotation', this.#tail, { isHealing: false });
+    await this.#beginSegment('rotation', this.#tail, { isHealing });
     if (!isSame) await this.#writeBallot(this.#vote);
   }
 

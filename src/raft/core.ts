@@ -117,6 +117,8 @@ function receive(state: RaftState, input: Input): void {
     case 'unreachable':
       loseTouch(state, input.to);
       return onUnreachable(state, input.to);
+    case 'rolledBack':
+      return onRolledBack(state, input.term);
     case 'stalled':
       state.stalledByHost = true;
       if (state.role === 'leader' && !isSoleVoter(state)) giveUpLeadership(state);
@@ -254,6 +256,19 @@ function onOldTerm(state: RaftState, message: Message): void {
   } else if (message.type === 'preVote') {
     send(state, { type: 'preVoteReply', from, to, term, granted: false });
   }
+}
+
+/**
+ * From here on this node is damaged, whatever its disk says. It may have voted in `term` for anybody, so
+ * that term gets no vote from it any more, also after it has healed.
+ */
+function onRolledBack(state: RaftState, term: number): void {
+  state.damaged = true;
+  state.healGoal = null;
+  if (state.role !== 'follower' || term > state.term) {
+    becomeFollower(state, Math.max(term, state.term), null);
+  }
+  if (state.term === term) state.vote ??= state.id;
 }
 
 function followLeader(state: RaftState, { from }: Message): void {

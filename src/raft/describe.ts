@@ -26,6 +26,8 @@ export function describeInput(input: Input): string {
     case 'stalled':
     case 'recovered':
       return input.type;
+    case 'rolledBack':
+      return `rolledBack from term ${input.term}`;
     case 'message':
       return describeMessage(input.message);
     case 'propose':

@@ -234,6 +234,11 @@ export type Input =
   | { readonly type: 'unreachable'; readonly to: NodeId }
   /** The disk or the event loop stalled: give up leadership and do not campaign until `recovered`. */
   | { readonly type: 'stalled' }
+  /**
+   * The disk of this node is that of an earlier moment: another member knows that this node has been in
+   * `term`, and has held more of it. What it voted and acknowledged meanwhile is forgotten here.
+   */
+  | { readonly type: 'rolledBack'; readonly term: number }
   | { readonly type: 'recovered' };
 
 // ---------------------------------------------------------------------------------------------

@@ -322,6 +322,19 @@ describe('a damaged log', () => {
     await log.markHealed();
     expect(log.segments()).toEqual(before);
   });
+
+  test('that is found to lack what it acknowledged is healing from there, over restarts, until healed', async () => {
+    const disk = diskOf(store);
+    const log = await open(disk);
+    const [lastIndex, vote] = [log.lastIndex, log.hardState];
+    await Promise.all([log.markHealing(), log.markHealing()]);
+    await log.close();
+    const again = await open(disk, { create: false });
+    expect([again.isHealing, again.lastIndex, again.hardState]).toEqual([true, lastIndex, vote]);
+    await again.markHealed();
+    await again.close();
+    expect((await open(disk, { create: false })).isHealing).toBe(false);
+  });
 });
 
 describe('a vote that cannot be known', () => {

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { afterEach, describe, expect, it } from 'vitest';
 import { blockOf, HEADER_BYTES, TAG_BYTES } from '../../src/io/net/blocks.ts';
-import { encodeHello, frameTag } from '../../src/io/net/hello.ts';
+import { encodeHello, framesLevelOf, frameTag, processNonce } from '../../src/io/net/hello.ts';
 import { decodeCanonical, encodeCanonical } from '../../src/log/codec.ts';
 import { StandingClock } from '../monitors/world.ts';
 import { call, connectAll, endWorld, greet, helloOf, member, refusalOf, until } from './world.ts';
@@ -85,6 +85,28 @@ describe('who is not let in', () => {
     expect(await refusalOf(one.port, older)).toContain('Stop the older process');
   });
 
+  it('an older start, which learns that its data is of an earlier moment if it knows the word', async () => {
+    const one = await member('one');
+    const later = { incarnation: 7, nonce: processNonce('a', 2) };
+    const newer = await greet(one.port, helloOf(later));
+    newer.socket.destroy();
+    await until(() => one.transport.stats().peers.length === 0);
+    for (const [nonce, code] of [
+      [processNonce('b', 2), 'outdated'],
+      ['b', 'refused'],
+    ] as const) {
+      for (const incarnation of [6, 7]) {
+        const { answer } = await greet(one.port, helloOf({ incarnation, nonce }));
+        expect(answer).toMatchObject({ kind: 'refused', code });
+      }
+    }
+    const two = await member('two', { incarnation: 6, framesLevel: 2 });
+    two.transport.setPeers([one]);
+    await until(() => two.receiver.outdatedBy.length > 0);
+    expect(two.receiver.outdatedBy[0]).toBe('node-1');
+    expect(two.problems()[0]).toContain('this is start 6, and start 7 was seen');
+  });
+
   it('a node that was removed from the cluster, with the sentence of the cluster', async () => {
     const one = await member('one');
     one.receiver.removed.set('node-2', 'node-2 was removed at index 12');
@@ -123,6 +145,20 @@ describe('who is not let in', () => {
 });
 
 describe('who is let in', () => {
+  it('processes that read different frames, each of which knows how far the other goes', async () => {
+    const [one, two] = [await member('one', { framesLevel: 2 }), await member('two')];
+    await connectAll(one, two);
+    await until(() => one.transport.framesLevel('node-2') !== null);
+    await until(() => two.transport.framesLevel('node-1') !== null);
+    expect(one.transport.framesLevel('node-2')).toBe(1);
+    expect(two.transport.framesLevel('node-1')).toBe(2);
+    expect(one.transport.framesLevel('node-3')).toBeNull();
+    // A number that somebody made up, or that a release before this one made.
+    for (const nonce of ['a+', 'a+x', 'a+0', 'a+99999', '6f1e0d1c-aaaa-bbbb-cccc-0123456789ab']) {
+      expect(framesLevelOf(nonce)).toBe(1);
+    }
+  });
+
   it('a newer start of a node, which closes the connections of the older one', async () => {
     const one = await member('one');
     const older = await greet(one.port, helloOf({ incarnation: 1, nonce: 'a' }));

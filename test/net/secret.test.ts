@@ -2,6 +2,7 @@
 
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
+import { encodeAnswer, refused } from '../../src/io/net/hello.ts';
 import { Keyring, parseSecrets } from '../../src/io/net/secret.ts';
 import type { Applicant } from '../../src/io/ports.ts';
 import { endWorld, member, onEnd, until, type Member } from './world.ts';
@@ -113,6 +114,22 @@ describe('members with a secret', () => {
     await exchanges(bare, both, 'with a member that has none yet');
     introduce(both, strict);
     await exchanges(both, strict, 'with a member that requires it');
+  });
+
+  it('believe nobody without a proof who says that their data is of an earlier moment', async () => {
+    const answer = encodeAnswer(refused('outdated', 'a later start was seen'), 2);
+    const server = createServer((socket) => {
+      socket.on('error', () => undefined);
+      socket.once('data', () => socket.end(answer));
+    });
+    onEnd(() => server.close());
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const { port } = server.address() as AddressInfo;
+    const one = await member('one', { secrets: [NEW], framesLevel: 2 });
+    one.transport.setPeers([{ nodeId: 'node-2', address: `127.0.0.1:${port}` }]);
+    await until(() => one.problems().length > 0);
+    expect(one.problems()).toEqual(['a later start was seen']);
+    expect(one.receiver.outdatedBy).toEqual([]);
   });
 
   it('prove to an applicant that they are the cluster, as it proves that it has the secret', async () => {

@@ -53,6 +53,7 @@ class KeepingReceiver implements PeerReceiver {
   readonly frames: (readonly [from: string, text: string])[] = [];
   readonly sizes: number[] = [];
   readonly unreachable: string[] = [];
+  readonly outdatedBy: string[] = [];
   readonly candidates: Applicant[] = [];
   readonly removed = new Map<string, string>();
   answer: () => Promise<JoinAnswer> = () => Promise.resolve({ ok: true, clusterId: 'cluster-1' });
@@ -69,6 +70,10 @@ class KeepingReceiver implements PeerReceiver {
 
   onUnreachable(to: string): void {
     this.unreachable.push(to);
+  }
+
+  onOutdated(by: string): void {
+    this.outdatedBy.push(by);
   }
 
   refusalFor(nodeId: string): string | null {

@@ -154,6 +154,9 @@ class Player {
       case 'lost-content':
         this.#c.member(first).contents.clear();
         return;
+      case 'rolledback':
+        this.#c.step(first, { type: 'rolledBack', term: Number(second) });
+        return;
       case 'stalled':
       case 'recovered':
         this.#c.step(first, { type: verb });

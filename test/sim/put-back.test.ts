@@ -6,7 +6,13 @@
 import { expect, test } from 'vitest';
 import { localTimeIn } from '../../src/io/daemon/local-time.ts';
 import { nodeDigest } from '../../src/io/disk/digest.ts';
-import { SimulatedCluster, type Host, type Witness } from '../../src/io/sim/cluster.ts';
+import {
+  SimulatedCluster,
+  type FolderCopy,
+  type FolderPart,
+  type Host,
+  type Witness,
+} from '../../src/io/sim/cluster.ts';
 import { CommittedConflict } from '../../src/raft/follower.ts';
 import { alert, witness } from './cluster-by-hand.ts';
 import { CONFIG } from './lives.ts';
@@ -20,16 +26,21 @@ interface Story {
   readonly absent: Host;
   /** Has acknowledged all of them together with the leader. */
   readonly restored: Host;
-  readonly copy: ReadonlyMap<string, Uint8Array>;
+  readonly copies: ReadonlyMap<Host, FolderCopy>;
   readonly acknowledged: readonly string[];
   readonly failures: Error[];
+  /** What all members logged as errors. */
+  readonly errors: readonly string[];
 }
 
+const LOG_DIRECTORY = ['log', 'ballot'] as const;
+
 test('30 acknowledged alerts survive an old log directory, and the member heals', async () => {
-  const { acknowledged, absent, cluster, copy, failures, leader, restored } = await told(1);
+  const story = await told(1);
+  const { acknowledged, absent, cluster, failures, leader, restored } = story;
   const { time } = cluster;
   cluster.kill(leader);
-  cluster.putBackLog(restored, copy);
+  putBack(story, restored, LOG_DIRECTORY);
   await time.until(cluster.boot(restored));
   await time.until(cluster.boot(absent));
   await time.run(20_000);
@@ -46,11 +57,12 @@ test('30 acknowledged alerts survive an old log directory, and the member heals'
 });
 
 test('without what lies beside the log the loss is not silent: who holds the others stops', async () => {
-  const { absent, cluster, copy, failures, leader, restored } = await told(2);
+  const story = await told(2);
+  const { absent, cluster, failures, leader, restored } = story;
   const { time } = cluster;
   cluster.kill(leader);
   cluster.wipeWitness(restored);
-  cluster.putBackLog(restored, copy);
+  putBack(story, restored, LOG_DIRECTORY);
   await time.until(cluster.boot(restored));
   await time.until(cluster.boot(absent));
   await time.run(20_000);
@@ -63,13 +75,118 @@ test('without what lies beside the log the loss is not silent: who holds the oth
   expect(leader.process?.node.ready()).toBe(false);
 });
 
+test('a whole folder of yesterday is found out by the member that remembers, which leads no more', async () => {
+  const story = await told(3);
+  const { absent, acknowledged, cluster, failures, leader, restored } = story;
+  const { time } = cluster;
+  // The leader runs on, alone, until it has no quorum any more.
+  putBack(story, restored);
+  await time.run(5_000);
+  expect(leader.process?.node.leads()).toBe(false);
+
+  // Now only the member that was put back hears both, and its vote would make the absent one leader.
+  cluster.network.partition([leader.nodeId], [absent.nodeId]);
+  await time.until(cluster.boot(restored));
+  await time.until(cluster.boot(absent));
+  await time.run(20_000);
+  expect(cluster.living().filter(({ process }) => process?.node.leads())).toEqual([]);
+  expect(story.errors.filter((line) => line.includes('older than what'))).toHaveLength(1);
+
+  cluster.network.heal();
+  await time.run(20_000);
+  expect(failures).toEqual([]);
+  for (const host of [leader, absent, restored]) expect(missing(host, acknowledged)).toEqual([]);
+  expect(restored.process?.node.raftStatus().damaged).toBe(false);
+});
+
+test('a folder of yesterday is found out where its process had led itself and acknowledged nothing', async () => {
+  const story = await told(4);
+  const { absent, acknowledged, cluster, failures, leader, restored: follower } = story;
+  const { time } = cluster;
+  // What a leader holds it says once a second.
+  await time.run(2_000);
+  putBack(story, leader);
+  cluster.network.partition([follower.nodeId], [absent.nodeId]);
+  await time.until(cluster.boot(leader));
+  await time.until(cluster.boot(absent));
+  await time.run(20_000);
+  expect(cluster.living().filter(({ process }) => process?.node.leads())).toEqual([]);
+
+  cluster.network.heal();
+  await time.run(20_000);
+  expect(failures).toEqual([]);
+  for (const host of cluster.hosts.values()) expect(missing(host, acknowledged)).toEqual([]);
+});
+
+test('a member that was found out stays damaged over a restart, when nobody remembers any more', async () => {
+  const story = await told(5);
+  const { absent, cluster, leader, restored } = story;
+  const { time } = cluster;
+  putBack(story, restored);
+  await time.run(5_000);
+  await time.until(cluster.boot(restored));
+  await time.run(3_000);
+  expect(restored.process?.node.raftStatus().damaged).toBe(true);
+
+  cluster.kill(leader);
+  cluster.kill(restored);
+  await time.until(cluster.boot(restored));
+  await time.until(cluster.boot(absent));
+  await time.run(20_000);
+
+  expect(restored.process?.node.raftStatus().damaged).toBe(true);
+  expect(cluster.living().filter(({ process }) => process?.node.leads())).toEqual([]);
+});
+
+test('a member that restarts with all that it had is not taken for one that was put back', async () => {
+  const story = await told(6);
+  const { absent, cluster, errors, leader, restored } = story;
+  const { time } = cluster;
+  for (const host of [restored, leader, restored]) {
+    cluster.powerCut(host, { kind: 'everything' });
+    await time.run(1_000);
+    await time.until(cluster.boot(host));
+    await time.run(10_000);
+  }
+  await time.until(cluster.boot(absent));
+  await time.run(10_000);
+  expect(errors.filter((line) => line.includes('older than what'))).toEqual([]);
+  expect(cluster.living().every(({ process }) => process?.node.ready())).toBe(true);
+});
+
+test('a member of an earlier build is not asked, and votes as soon as it runs', async () => {
+  const story = await told(7, { build: 0 });
+  const { absent, cluster, leader, restored } = story;
+  const { time } = cluster;
+  cluster.install(restored, 1);
+  cluster.kill(restored);
+  await time.run(500);
+  await time.until(cluster.boot(restored));
+  await time.until(cluster.boot(absent));
+  await time.run(500);
+  cluster.kill(leader);
+  await time.run(10_000);
+  expect(cluster.living().some(({ process }) => process?.node.leads())).toBe(true);
+});
+
+/** Parts of a folder are those of yesterday; all of them, if none are named, and none contradicts another. */
+function putBack({ cluster, copies }: Story, host: Host, parts?: readonly FolderPart[]): void {
+  const copy = copies.get(host);
+  if (copy === undefined) throw new Error('no copy');
+  cluster.putBack(host, copy, parts);
+}
+
 /** Three members; one goes down, and the others acknowledge alerts after a copy of a log was made. */
-async function told(seed: number): Promise<Story> {
+async function told(seed: number, { build = 2 } = {}): Promise<Story> {
+  const errors: string[] = [];
   const failures: Error[] = [];
   const failed: Witness['failed'] = (_, error) => failures.push(error);
+  const logged: Witness['logged'] = (_, level, message) => {
+    if (level === 'error') errors.push(message);
+  };
   const cluster = new SimulatedCluster(
-    { seed, config: CONFIG, snapshotEntries: 1_000, segmentBytesMax: 1 << 14 },
-    { digest: nodeDigest, localTimeIn, witness: witness({ failed }) },
+    { seed, config: CONFIG, snapshotEntries: 1_000, segmentBytesMax: 1 << 14, founder: build },
+    { digest: nodeDigest, localTimeIn, witness: witness({ failed, logged }) },
   );
   const { time } = cluster;
   const founder = cluster.addHost('n1', true);
@@ -88,7 +205,7 @@ async function told(seed: number): Promise<Story> {
     throw new Error('three');
   cluster.kill(absent);
   await time.run(1_000);
-  const copy = restored.disk.files();
+  const copies = new Map([...cluster.hosts.values()].map((host) => [host, cluster.copyOf(host)]));
   const acknowledged: string[] = [];
   for (let i = 0; i < ALERTS; i++) {
     const name = `A${i}`;
@@ -98,7 +215,7 @@ async function told(seed: number): Promise<Story> {
     await time.run(50);
   }
   expect(acknowledged).toHaveLength(ALERTS);
-  return { cluster, leader, absent, restored, copy, acknowledged, failures };
+  return { cluster, leader, absent, restored, copies, acknowledged, failures, errors };
 }
 
 function missing(host: Host, names: readonly string[]): readonly string[] {

@@ -31,6 +31,7 @@ import { createTransport, type TcpTransport } from '../net/transport.ts';
 import { Node, StateDiffers } from '../node/node.ts';
 import { segmentBytesMaxFor } from '../node/retention.ts';
 import { isShadowCluster, noClusterYet } from '../node/shadow.ts';
+import { FRAMES_LEVEL } from '../node/wire.ts';
 import { createNotifiers, type Notifiers } from '../notify/registry.ts';
 import { NewerFold } from '../../projections/reducers.ts';
 import { CommittedConflict } from '../../raft/follower.ts';
@@ -337,6 +338,7 @@ class Daemon {
         tls: peerTls === null ? null : await readTlsFiles(peerTls),
         secrets,
         acceptsPlain: peerInsecure,
+        framesLevel: FRAMES_LEVEL,
       },
       { ...WORLD, logger: this.#logger },
     ).catch(refusalFor('--peer', peer));

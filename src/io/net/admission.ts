@@ -68,6 +68,15 @@ export function refusalOf(
   return null;
 }
 
+/**
+ * Whether a later start of the node was seen than that of `hello`, or another process of the same start:
+ * its data directory is a copy, or was put back from one.
+ */
+export function isOutdated({ incarnation, nonce }: PeerHello, seen: Seen): boolean {
+  const isOther = seen.nonce !== null && seen.nonce !== nonce;
+  return incarnation < seen.incarnation || (incarnation === seen.incarnation && isOther);
+}
+
 const START_EMPTY = 'start it with an empty data directory and --join';
 
 function otherCluster(hello: PeerHello, host: Host): string {

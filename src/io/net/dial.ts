@@ -223,7 +223,8 @@ class Greeting {
     const needsProof = this.#secret !== null && !isProven;
     if (answer.kind === 'refused') {
       // What ends a wait for good must come from the cluster itself.
-      const code = needsProof && answer.code === 'superseded' ? 'refused' : answer.code;
+      const isWeighty = answer.code === 'superseded' || answer.code === 'outdated';
+      const code = needsProof && isWeighty ? 'refused' : answer.code;
       this.#fail(answer.message, code);
       return;
     }

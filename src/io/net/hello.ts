@@ -47,7 +47,7 @@ const peerHello = record({
   nodeId: mintedId,
   name,
   incarnation,
-  /** Made at random by each process, so that two with the same data can be told apart. */
+  /** See {@link processNonce}; tells two processes with the same data apart. */
   nonce: text(64),
   to: mintedId,
   channel: oneOf(['control', 'bulk']),
@@ -63,6 +63,23 @@ const joinHello = record({
   /** Of the data that it has; empty for none. */
   clusterId,
 });
+
+/**
+ * What a process says of itself in every hello: a number made at random, and which frames it reads. Hosts
+ * of level 1 take both together as the number, so they let a later build in without a second try.
+ */
+export function processNonce(random: string, framesLevel: number): string {
+  return `${random}${LEVEL_MARK}${framesLevel}`;
+}
+
+/** The level of frames that the process with this nonce reads. */
+export function framesLevelOf(nonce: string): number {
+  const [, level = '1'] = LEVEL_AT_END.exec(nonce) ?? [];
+  return Number(level);
+}
+
+const LEVEL_MARK = '+';
+const LEVEL_AT_END = /\+([1-9]\d{0,3})$/;
 
 export type PeerHello = TypeOf<typeof peerHello>;
 export type Hello =
@@ -97,12 +114,15 @@ function helloFrom([kind, body]: readonly [unknown, unknown]): Hello {
   throw new MalformedCommand('hello', 'is of no known kind');
 }
 
-/** `retry`: not yet. `refused`: never like this. `superseded`: its cluster goes on without its data. */
+/**
+ * `retry`: not yet. `refused`: never like this. `superseded`: its cluster goes on without its data.
+ * `outdated`: a later process of this node was seen; level 1 does not know it, and is told `refused`.
+ */
+const REFUSAL_CODES = ['retry', 'refused', 'superseded', 'outdated'] as const;
+export type RefusalCode = (typeof REFUSAL_CODES)[number];
+
 const ANSWERS = {
-  refused: [
-    1,
-    record({ code: oneOf(['retry', 'refused', 'superseded']), message: text(MESSAGE_LENGTH_MAX) }),
-  ],
+  refused: [1, record({ code: oneOf(REFUSAL_CODES), message: text(MESSAGE_LENGTH_MAX) })],
   welcome: [2, record({ nodeId: mintedId, name })],
   joined: [3, record({ nodeId: mintedId, name, clusterId })],
 } as const satisfies Readonly<Record<string, readonly [number, Schema<unknown>]>>;
@@ -232,7 +252,7 @@ export function decodeSecretAnswer(payload: Uint8Array): SecretAnswer {
 }
 
 /** A refusal whose sentence fits, whoever wrote it. */
-export function refused(code: 'retry' | 'refused' | 'superseded', message: string): Answer {
+export function refused(code: RefusalCode, message: string): Answer {
   return { kind: 'refused', code, message: message.slice(0, MESSAGE_LENGTH_MAX).toWellFormed() };
 }
 

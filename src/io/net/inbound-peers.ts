@@ -9,7 +9,7 @@ import type { Channel, FrameProblem } from '../ports.ts';
 import { reachableAt } from './addresses.ts';
 import type { Seen } from './admission.ts';
 import { HEADER_BYTES, plainSeals, type BlockProblem, type Seals } from './blocks.ts';
-import { frameTag, type PeerHello } from './hello.ts';
+import { frameTag, framesLevelOf, type PeerHello } from './hello.ts';
 import type { Inbound } from './inbound.ts';
 import type { Session } from './listener.ts';
 import type { QuietLines } from './quiet-lines.ts';
@@ -79,6 +79,12 @@ export class InboundPeers {
 
   addressOf(nodeId: string): string | null {
     return this.#processes.get(nodeId)?.address ?? null;
+  }
+
+  /** Null for a node that is not connected. */
+  framesLevelOf(nodeId: string): number | null {
+    const process = this.#processes.get(nodeId);
+    return process === undefined ? null : framesLevelOf(process.nonce);
   }
 
   nodeIds(): string[] {

@@ -19,7 +19,10 @@ export async function askToJoin(
 ): Promise<JoinAnswer> {
   const dialled = await dialWith({ kind: 'join', applicant });
   if (!dialled.ok) {
-    const code = dialled.code === 'unreachable' ? 'retry' : dialled.code;
+    const { code: answered } = dialled;
+    // Nobody is told by a process that asks to join that it is outdated: it has no start yet.
+    const isKnown = answered === 'retry' || answered === 'refused' || answered === 'superseded';
+    const code = isKnown ? answered : 'retry';
     return { ok: false, code, message: dialled.problem };
   }
   dialled.socket.destroy();

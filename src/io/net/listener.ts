@@ -28,6 +28,7 @@ import {
   versionOf,
   type Answer,
   type Hello,
+  type RefusalCode,
   type Version,
 } from './hello.ts';
 import { Inbound } from './inbound.ts';
@@ -55,12 +56,14 @@ export interface Visitor {
   /** An answer as it must be sent on this connection. */
   readonly encode: (answer: Answer) => Uint8Array;
   /** Tells it why it cannot come in. */
-  readonly refuse: (code: 'retry' | 'refused', sentence: string) => void;
+  readonly refuse: (code: PeerRefusal, sentence: string) => void;
   /** It may stay, for as long as it likes. */
   readonly admit: () => void;
   /** It gets its answer within this time, or goes. */
   readonly mayWait: (limitMs: number) => void;
 }
+
+type PeerRefusal = Exclude<RefusalCode, 'superseded'>;
 
 export interface Session {
   readonly keyId: string;
@@ -170,13 +173,13 @@ class Door {
   /** `encode` for somebody that has proved nothing: without proof. */
   #refuse(
     inbound: Inbound,
-    code: 'retry' | 'refused',
+    code: PeerRefusal,
     sentence: string,
     encode: (answer: Answer) => Uint8Array,
   ): void {
     const facts = { from: inbound.remoteHost, reason: sentence };
     this.refusals++;
-    if (code === 'refused') this.#modules.lines.warn(sentence, 'peer refused', facts);
+    if (code !== 'retry') this.#modules.lines.warn(sentence, 'peer refused', facts);
     else this.#modules.logger.debug('peer put off', facts);
     inbound.part(encode(refused(code, sentence)));
   }
@@ -302,7 +305,7 @@ class Door {
   #greet(read: () => Hello, inbound: Inbound, guest: Guest, proved: Proved | null): void {
     guest.settled = true;
     const encode = proved === null ? unproven(PLAIN_VERSION) : provenBy(proved);
-    const refuse = (code: 'retry' | 'refused', sentence: string): void =>
+    const refuse = (code: PeerRefusal, sentence: string): void =>
       this.#refuse(inbound, code, sentence, encode);
     let hello: Hello;
     try {

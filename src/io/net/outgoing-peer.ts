@@ -21,6 +21,8 @@ export interface OutgoingPeerOptions {
   addresses(): readonly string[];
   hello(channel: Channel): PeerHello;
   onUnreachable(): void;
+  /** It has seen a later process of this node. */
+  onOutdated(): void;
 }
 
 export interface OutgoingPeerModules {
@@ -115,6 +117,7 @@ export class OutgoingPeer {
 
   #broken(address: string, failure: Failure): void {
     this.#log(address, failure);
+    if (failure.code === 'outdated') this.#options.onOutdated();
     const nowMs = this.#modules.clock.monotonicMs();
     if (nowMs - this.#toldAtMs < UNREACHABLE_EVERY_MS) return;
     this.#toldAtMs = nowMs;
@@ -125,7 +128,7 @@ export class OutgoingPeer {
   #log(address: string, { code, problem }: Failure): void {
     const peer = this.#options.nodeId;
     const facts = { peer, address, problem };
-    if (code === 'refused') {
+    if (code === 'refused' || code === 'outdated') {
       this.#modules.lines.warn(`${peer} ${problem}`, 'refused by a peer', facts);
     } else if (code === 'retry') {
       this.#modules.logger.debug('peer not ready', facts);

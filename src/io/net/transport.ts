@@ -22,10 +22,10 @@ import type {
   Transport,
 } from '../ports.ts';
 import { addressText, parseAddress } from './addresses.ts';
-import { refusalOf } from './admission.ts';
+import { isOutdated, refusalOf } from './admission.ts';
 import { createTlsSide, type TlsOptions, type TlsSide } from './certificates.ts';
 import { dial, type DialModules } from './dial.ts';
-import { encodeAnswer, refused, type PeerHello } from './hello.ts';
+import { encodeAnswer, framesLevelOf, processNonce, refused, type PeerHello } from './hello.ts';
 import { InboundPeers } from './inbound-peers.ts';
 import { askToJoin, JOIN_LIMIT_MS, reachableApplicant } from './join.ts';
 import {
@@ -57,6 +57,8 @@ export interface TransportOptions {
   readonly secrets?: readonly string[] | null;
   /** With secrets: whether members without one are let in, too. */
   readonly acceptsPlain?: boolean;
+  /** Which kinds of frames the receiver reads; 1 when left out. */
+  readonly framesLevel?: number;
   /** More than the largest frame of any member. */
   readonly frameBytesMax?: number;
 }
@@ -104,6 +106,9 @@ const FRAME_BYTES_MAX = 17 * 1024 * 1024;
 
 const PULSE_MS = 1_000;
 
+/** The level from which a member can be told that it is `outdated`. */
+const OUTDATED_LEVEL = 2;
+
 /** Resolves once it listens. Rejects with a sentence when it cannot, or the TLS files do not fit. */
 export async function createTransport(
   options: TransportOptions,
@@ -143,7 +148,7 @@ class Tcp implements TcpTransport {
     const { secrets = null, acceptsPlain = false } = options;
     this.#trust = { keyring: secrets === null ? null : new Keyring(secrets), acceptsPlain };
     this.#lines = new QuietLines(modules);
-    this.#nonce = modules.random.uuid();
+    this.#nonce = processNonce(modules.random.uuid(), options.framesLevel ?? 1);
     this.#clusterId = options.clusterId;
     this.#frameBytesMax = options.frameBytesMax ?? FRAME_BYTES_MAX;
     this.#inbound = new InboundPeers(
@@ -198,6 +203,10 @@ class Tcp implements TcpTransport {
     const peer = this.#wayTo(to);
     if (peer === undefined) this.#framesUndeliverable++;
     else peer.send(frame, channel);
+  }
+
+  framesLevel(nodeId: string): number | null {
+    return this.#inbound.framesLevelOf(nodeId);
   }
 
   setPeers(peers: readonly PeerAddress[]): void {
@@ -301,6 +310,7 @@ class Tcp implements TcpTransport {
         addresses: () => this.#addressesOf(nodeId),
         hello: helloFor,
         onUnreachable: () => this.#receiver?.onUnreachable(nodeId),
+        onOutdated: () => this.#receiver?.onOutdated(nodeId),
       },
       {
         ...this.#modules,
@@ -332,7 +342,9 @@ class Tcp implements TcpTransport {
     const code = this.#receiver === null || this.#clusterId === null ? 'retry' : 'refused';
     const problem = this.#problemOf(hello, session !== null || this.#tls !== null);
     if (problem !== null) {
-      refuse(code, problem);
+      const isOld = code === 'refused' && isOutdated(hello, this.#inbound.seen(hello.nodeId));
+      const knowsCode = framesLevelOf(hello.nonce) >= OUTDATED_LEVEL;
+      refuse(isOld && knowsCode ? 'outdated' : code, problem);
       return;
     }
     admit();

@@ -75,6 +75,8 @@ import { Membership } from './membership.ts';
 import { Peers } from './peers.ts';
 import { Proposer } from './proposer.ts';
 import { bytesOfHex, type StartPoint } from './restore.ts';
+import type { HeldPlace } from './held-places.ts';
+import { RollbackCheck } from './rollback-check.ts';
 import { RootComparison } from './roots.ts';
 import { Sender } from './sender.ts';
 import { isShadowCluster, strangerProblem } from './shadow.ts';
@@ -152,6 +154,7 @@ export class Node implements NodeHandle, PeerReceiver {
   readonly #membership: Membership;
   readonly #clockCheck: ClockCheck;
   readonly #roots = new RootComparison();
+  readonly #rollbackCheck: RollbackCheck;
   /** Members of the configuration in force and of the one before. */
   #known: ReadonlySet<NodeId> = new Set();
   /** Why the core did not act on the message that it was given last. */
@@ -327,6 +330,23 @@ export class Node implements NodeHandle, PeerReceiver {
         onOthers: () => this.#tellMembers(),
       },
     );
+    const { damaged: isDamaged = false, hardState, lastIndex } = start.restored;
+    this.#rollbackCheck = new RollbackCheck(
+      {
+        incarnation: options.incarnation,
+        start: { term: hardState.term, index: lastIndex },
+        isDamaged,
+      },
+      {
+        others: () => this.#others(),
+        otherVoters: () => this.#voters().filter((voter) => voter !== this.#id),
+        framesLevel: (node) => modules.transport.framesLevel(node),
+        heldAsLeader: () => this.#heldAsLeader(),
+        send: (to, frame) => this.#peers.send(to, frame, 'control'),
+        onRolledBack: (place, by) => this.#onRolledBack(place, by),
+        onOver: () => this.#step({ type: 'recovered' }),
+      },
+    );
     this.#noteConfiguration();
     for (const { nodeId, address } of start.hints) this.#membership.hint(nodeId, address);
     modules.transport.attach(this);
@@ -336,6 +356,8 @@ export class Node implements NodeHandle, PeerReceiver {
   start(): void {
     this.#membership.refreshPeers();
     this.#housekeeping.start();
+    // Until the others have said what they remember of this node, it stands for no election.
+    if (this.#isCluster()) this.#step({ type: 'stalled' });
     this.#tick();
   }
 
@@ -485,10 +507,12 @@ export class Node implements NodeHandle, PeerReceiver {
     if (this.#phase === 'failed') return null;
     const frame = this.#peers.receive(from, data, incarnation);
     if (!('kind' in frame)) return frame;
-    if (frame.kind === 'raft') return this.#onMessages(from, frame.messages);
-    // Only the messages of consensus can come from a member that this node does not know yet.
-    if (!this.#isKnown(from))
+    if (frame.kind === 'raft') return this.#onMessages(from, incarnation, frame.messages);
+    // Only the messages of consensus can come from a member that this node does not know yet, and answers
+    // to what it asked.
+    if (!this.#isKnown(from) && frame.kind !== 'recalled')
       return this.#peers.refuse(`${frame.kind} of ${from}, which is not a member`, false);
+    if (this.#rollbackCheck.onFrame(from, incarnation, frame)) return null;
     switch (frame.kind) {
       case 'forward':
         this.#proposer.onForward(from, incarnation, frame);
@@ -508,8 +532,13 @@ export class Node implements NodeHandle, PeerReceiver {
     }
   }
 
-  #onMessages(from: NodeId, messages: readonly Message[]): FrameProblem | null {
+  #onMessages(
+    from: NodeId,
+    incarnation: number,
+    messages: readonly Message[],
+  ): FrameProblem | null {
     for (const message of messages) {
+      if (!this.#rollbackCheck.admits(from, message)) continue;
       const problem = this.#problemOf(message);
       if (problem !== null) return this.#peers.refuse(problem, true);
       if (message.type === 'snapshot' && !this.#hasContent(message.snapshot)) continue;
@@ -519,6 +548,7 @@ export class Node implements NodeHandle, PeerReceiver {
       this.#step({ type: 'message', message });
       const refused = this.#refusedMessage as RefusedMessage | null;
       if (refused !== null) return this.#peers.refuse(refused.problem, refused.kind === 'absurd');
+      this.#rollbackCheck.heard(from, incarnation, message);
     }
     return null;
   }
@@ -557,6 +587,10 @@ export class Node implements NodeHandle, PeerReceiver {
 
   onUnreachable(to: NodeId): void {
     this.#step({ type: 'unreachable', to });
+  }
+
+  onOutdated(by: NodeId): void {
+    this.#rollbackCheck.outdated(by);
   }
 
   refusalFor(node: NodeId): string | null {
@@ -664,6 +698,7 @@ export class Node implements NodeHandle, PeerReceiver {
       this.#step({ type: 'stalled' });
       this.#step({ type: 'recovered' });
     }
+    this.#rollbackCheck.tick();
     this.#step({ type: 'tick' });
     if (this.#hasFailed()) return;
     this.#proposer.tick();
@@ -752,6 +787,7 @@ export class Node implements NodeHandle, PeerReceiver {
         this.#persist(effect);
         return;
       case 'send':
+        this.#rollbackCheck.sent(effect.messages);
         this.#peers.sendMessages(effect.messages);
         return;
       case 'apply':
@@ -958,6 +994,24 @@ export class Node implements NodeHandle, PeerReceiver {
 
   #judge(problem: string | null): void {
     if (problem !== null) this.#fail(new StateDiffers(problem));
+  }
+
+  /** What the disk of this node is known to hold of its own term; null when it does not lead. */
+  #heldAsLeader(): HeldPlace | null {
+    const { durableIndex, role, term } = this.#raft.status();
+    return role === 'leader' ? { term, index: durableIndex } : null;
+  }
+
+  /** Another member knows more of this node's past than its own disk does. */
+  #onRolledBack(place: HeldPlace, by: NodeId): void {
+    this.#modules.logger.error('data folder is older than what this node has acknowledged', {
+      rememberedBy: this.#nameOf(by),
+      rememberedTerm: place.term,
+      rememberedIndex: place.index,
+      hint: 'was it put back from a copy? This node neither votes nor leads until a leader has brought back what is missing. Where every member was put back, found the cluster anew: tocsin restore',
+    });
+    this.#step({ type: 'rolledBack', term: place.term });
+    this.#modules.log.markHealing().catch((error: unknown) => this.#fail(error as Error));
   }
 
   #healed(): void {

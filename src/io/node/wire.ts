@@ -26,17 +26,24 @@ import { decodeCanonical, encodeWire } from '../../log/codec.ts';
 import { ENTRY_BYTES_MAX } from '../../log/entry.ts';
 import { INCARNATION_LIMIT } from '../../log/epoch.ts';
 import { decodeConfState, encodeConfState } from '../../raft/confchange.ts';
-import { INDEX_LIMIT } from '../../raft/guard.ts';
+import { INDEX_LIMIT, TERM_LIMIT } from '../../raft/guard.ts';
 import type { ConfState, Message } from '../../raft/types.ts';
 import type { Candidate, MembershipChange } from '../ports.ts';
 
 /** The version of these frames. The transport agrees on it before the first one. */
 export const WIRE_VERSION = 1;
 
+/**
+ * Which kinds of frames this build reads: each level has those of all levels below. Level 1 has the kinds
+ * up to `time`; level 2 adds `held`, `recall` and `recalled`.
+ */
+export const FRAMES_LEVEL = 2;
+
 const number = whole(0, Number.MAX_SAFE_INTEGER);
 /** Of an entry. */
 const place = whole(0, INDEX_LIMIT - 1);
 const incarnation = whole(0, INCARNATION_LIMIT - 1);
+const heldTerm = whole(0, TERM_LIMIT - 1);
 const id = text(64);
 
 const hexHash: Schema<string> = {
@@ -195,6 +202,10 @@ const answerCode = oneOf(['ok', 'retry', 'refused', 'unknown']);
  * became of them. `ask` and `answer` do the same for the membership. `offer` to `have` move a
  * snapshot: the receiver asks for the chunks that it lacks. `root` compares states. `time` is what a leader
  * says of log time, to members that fold by version 2 or later: earlier builds do not know it.
+ *
+ * `held` says how far the sender's disk reaches; `recall` asks for what the receiver knows of that from
+ * before the present start of the sender, and `recalled` answers. They go to members whose hello names
+ * {@link FRAMES_LEVEL} or more.
  */
 const FRAMES = {
   forward: [2, record({ sequence: number, settledBelow: number, batch: bytes(ENTRY_BYTES_MAX) })],
@@ -225,6 +236,9 @@ const FRAMES = {
   gone: [10, record({ index: place })],
   root: [11, record({ index: place, root: hexHash })],
   time: [12, record({ at: time, offsetMs: offset })],
+  held: [13, record({ term: heldTerm, index: place })],
+  recall: [14, record({})],
+  recalled: [15, record({ life: incarnation, term: heldTerm, index: place })],
 } as const satisfies Readonly<Record<string, readonly [number, Schema<unknown>]>>;
 
 type FrameKind = keyof typeof FRAMES;

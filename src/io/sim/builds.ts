@@ -16,15 +16,22 @@ import type { Build } from '../../projections/reducers.ts';
 interface SimulatedBuild extends Build {
   /** Of the program, for people. */
   readonly version: string;
+  /** Which kinds of frames it reads. */
+  readonly framesLevel: number;
 }
 
-const FIRST: SimulatedBuild = { version: 'simulated', reducersMax: 1, reducersWanted: 1 };
+const FIRST: SimulatedBuild = {
+  version: 'simulated',
+  reducersMax: 1,
+  reducersWanted: 1,
+  framesLevel: 1,
+};
 
 const BUILDS: readonly SimulatedBuild[] = [
   FIRST,
-  { version: 'simulated-2', reducersMax: 2, reducersWanted: 1 },
-  { version: 'simulated-3', reducersMax: 3, reducersWanted: 2 },
-  { version: 'simulated-4', reducersMax: 3, reducersWanted: 3 },
+  { version: 'simulated-2', reducersMax: 2, reducersWanted: 1, framesLevel: 1 },
+  { version: 'simulated-3', reducersMax: 3, reducersWanted: 2, framesLevel: 2 },
+  { version: 'simulated-4', reducersMax: 3, reducersWanted: 3, framesLevel: 2 },
 ];
 
 export const NEWEST_BUILD = BUILDS.length - 1;

@@ -9,6 +9,7 @@
 import type { Command } from '../../commands/command.ts';
 import type { Config } from '../../commands/config.ts';
 import { encodeBatch } from '../../log/codec.ts';
+import { BALLOT_FILE } from '../../log/ballot.ts';
 import type { Digest } from '../../log/disk.ts';
 import type { LocalTimeIn } from '../../projections/muting.ts';
 import type { Effect } from '../../raft/types.ts';
@@ -71,6 +72,20 @@ export interface ClusterModules {
   readonly witness: Witness;
 }
 
+/** The parts of a data folder that can be put back from an older copy, each alone or all together. */
+export const FOLDER_PARTS = ['log', 'ballot', 'acknowledged', 'snapshots'] as const;
+export type FolderPart = (typeof FOLDER_PARTS)[number];
+
+/** A copy of the data folder of a node, as of one moment. */
+export interface FolderCopy {
+  readonly nodeId: string;
+  /** The log directory without the ballot. */
+  readonly log: ReadonlyMap<string, Uint8Array>;
+  readonly ballot: ReadonlyMap<string, Uint8Array>;
+  readonly acknowledged: ReadonlyMap<string, Uint8Array>;
+  readonly snapshots: MemorySnapshots;
+}
+
 /** A machine, whatever runs on it. */
 export interface Host {
   readonly name: string;
@@ -90,6 +105,8 @@ export interface Host {
   starts: number;
   /** Whether its node was one of several members when it last spoke of them; outlives its disk. */
   hasOthers: boolean;
+  /** Files of its present node were put back from a copy at some time. */
+  wasPutBack: boolean;
   /** Its node belongs to the cluster, or begins it: it may be started. */
   isAdmitted: boolean;
   /** Its first node begins the cluster. */
@@ -180,6 +197,7 @@ export class SimulatedCluster {
       build: this.#buildOfNewcomer(),
       starts: 0,
       hasOthers: false,
+      wasPutBack: false,
       isAdmitted: founds,
       founds,
       isFounder: founds,
@@ -212,7 +230,7 @@ export class SimulatedCluster {
     const { config, retentionBytes = 1e12, segmentBytesMax, snapshotEntries } = this.#options;
     const { digest, localTimeIn, witness } = this.#modules;
     const { clock, hasOthers, isFounder, name, nodeId } = host;
-    const { version, ...build } = buildAt(host.build);
+    const { framesLevel, version, ...build } = buildAt(host.build);
     const command = this.#configCommand();
     // As large as those of real nodes, which begin to count at the wall clock.
     const incarnation = EPOCH_MS + ++host.starts;
@@ -248,7 +266,7 @@ export class SimulatedCluster {
           build,
           pace: (write) => this.#paceSnapshot(host, clock, write),
         }),
-        transport: this.network.join(nodeId, incarnation, clock),
+        transport: this.network.join(nodeId, incarnation, clock, framesLevel),
         notifiers: [this.receivers.notifier('webhook', { clock })],
         localTimeIn,
         logger: loggerOf(host, witness),
@@ -297,14 +315,36 @@ export class SimulatedCluster {
     this.#end(host, (disk, options) => disk.afterPowerCut(loss, options));
   }
 
-  /**
-   * `kill -9`, and the log directory is that of an earlier moment when the next process starts; what
-   * lies beside it is not.
-   */
-  putBackLog(host: Host, files: ReadonlyMap<string, Uint8Array>): void {
+  /** Copies the data folder of a host, as a person does while its process runs. */
+  copyOf({ disk, nodeId, snapshots, witnessDisk }: Host): FolderCopy {
+    const files = [...disk.files()];
+    return {
+      nodeId,
+      log: new Map(files.filter(([name]) => name !== BALLOT_FILE)),
+      ballot: new Map(files.filter(([name]) => name === BALLOT_FILE)),
+      acknowledged: witnessDisk.files(),
+      snapshots: snapshots.copied(),
+    };
+  }
+
+  /** `kill -9`, and these parts of the folder are those of a copy when the next process starts. */
+  putBack(host: Host, copy: FolderCopy, parts: readonly FolderPart[] = FOLDER_PARTS): void {
+    const isPutBack = new Set(parts);
+    const now = this.copyOf(host);
+    const log = isPutBack.has('log') ? copy.log : now.log;
+    const ballot = isPutBack.has('ballot') ? copy.ballot : now.ballot;
+    const isOfLogDisk = isPutBack.has('log') || isPutBack.has('ballot');
     this.#end(host, (disk, options) => {
-      return disk === host.disk ? createSimulatedDisk(options, files) : disk.afterKill(options);
+      if (disk === host.disk && isOfLogDisk) {
+        return createSimulatedDisk(options, new Map([...log, ...ballot]));
+      }
+      if (disk === host.witnessDisk && isPutBack.has('acknowledged')) {
+        return createSimulatedDisk(options, copy.acknowledged);
+      }
+      return disk.afterKill(options);
     });
+    host.wasPutBack = true;
+    if (isPutBack.has('snapshots')) host.snapshots = copy.snapshots.copied();
   }
 
   /** Somebody removes what lies beside the log, or it is of a build that had nothing there. */
@@ -319,6 +359,7 @@ export class SimulatedCluster {
     host.snapshots = new MemorySnapshots(this.#modules);
     host.nodeId = this.#freshNodeId(host.name);
     host.hasOthers = false;
+    host.wasPutBack = false;
     host.isAdmitted = false;
     host.isFounder = false;
     host.build = this.#buildOfNewcomer();

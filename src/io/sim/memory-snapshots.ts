@@ -112,9 +112,20 @@ export class MemorySnapshots implements SnapshotStore {
     return next;
   }
 
+  /** A store with what is in this one now, for itself. */
+  copied(): MemorySnapshots {
+    const { manifests, pages, readings, ...marks } = this.#shelf;
+    return new MemorySnapshots(this.#modules, {
+      ...marks,
+      manifests: new Map([...manifests].map(([index, bytes]) => [index, bytes.slice()])),
+      readings: new Map(readings),
+      pages: new Map([...pages].map(([hash, bytes]) => [hash, bytes.slice()])),
+    });
+  }
+
   /** Indexes of the snapshots, newest first. */
   indexes(): readonly number[] {
-    return [...this.#shelf.manifests.keys()].sort((a, b) => b - a);
+    return [...this.#shelf.manifests.keys()].toSorted((a, b) => b - a);
   }
 
   /** Bit rot in the manifest of the snapshot at `index`; `at`, from 0 to 1, says where. */

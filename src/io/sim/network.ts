@@ -44,6 +44,8 @@ interface Sender {
 interface Endpoint {
   readonly clock: VirtualClock;
   receiver: PeerReceiver | null;
+  /** Which frames its build reads. */
+  readonly framesLevel: number;
 }
 
 export class SimulatedNetwork {
@@ -53,20 +55,23 @@ export class SimulatedNetwork {
   /** `from>to` for each direction that is cut. */
   readonly #cuts = new Set<string>();
   weather: Weather = FAIR_WEATHER;
+  /** Sees every frame as it is sent. */
+  onSent: (to: string, frame: Uint8Array) => void = () => undefined;
 
   constructor({ random }: { readonly random: SeededRandom }) {
     this.#random = random;
   }
 
   /** The transport of a process of node `nodeId`; it takes the place of the one before. */
-  join(nodeId: string, incarnation: number, clock: VirtualClock): Transport {
-    const endpoint: Endpoint = { clock, receiver: null };
+  join(nodeId: string, incarnation: number, clock: VirtualClock, framesLevel = 1): Transport {
+    const endpoint: Endpoint = { clock, receiver: null, framesLevel };
     this.#endpoints.set(nodeId, endpoint);
     return {
       attach: (receiver) => {
         endpoint.receiver = receiver;
       },
       send: (to, frame, channel) => this.#send({ nodeId, incarnation }, to, frame, channel),
+      framesLevel: (node) => this.#endpoints.get(node)?.framesLevel ?? null,
       // Every node can reach every other by its id; who talks to whom is the node's affair.
       setPeers: (_peers: readonly PeerAddress[]) => undefined,
     };
@@ -94,6 +99,7 @@ export class SimulatedNetwork {
   #send(sender: Sender, to: string, frame: Uint8Array, _channel: Channel): void {
     const from = sender.nodeId;
     this.counts.sent++;
+    this.onSent(to, frame);
     if (this.#cuts.has(`${from}>${to}`)) {
       this.counts.cut++;
       return;
