@@ -10,6 +10,7 @@
 import { members } from '../../raft/confchange.ts';
 import type { Host, SimulatedCluster } from './cluster.ts';
 import { FAIR_WEATHER } from './network.ts';
+import { PutBack } from './put-back.ts';
 import type { Action } from './schedule.ts';
 import type { Situations } from './situations.ts';
 
@@ -38,16 +39,21 @@ export class Faults {
   readonly #together = new Set<string>();
   /** Nodes that somebody has asked to remove, by host: whether that was done is seen later. */
   readonly #leaving = new Map<Host, string>();
+  readonly #putBack: PutBack;
   #isOver = false;
   /** Until then one clock is wrong. */
   #clocksRightAtMs = 0;
 
   constructor(modules: FaultsModules) {
     this.#modules = modules;
+    this.#putBack = new PutBack({
+      ...modules,
+      stayDown: (host, ms) => this.#stayDown(host, ms),
+    });
   }
 
   strike(action: Action): void {
-    if (this.#isOver) return;
+    if (this.#isOver || this.#putBack.isUnderWay) return;
     const host = this.#choose(action);
     if (host === undefined) return;
     const done = this.#carryOut(action, host);
@@ -186,6 +192,8 @@ export class Faults {
         return this.#replaceBuild(host, host.build - 1, action);
       case 'snapshot rot':
         return this.#rotSnapshot(host, how, lastsMs);
+      case 'put back':
+        return this.#mayDestroy(host) && this.#putBack.begin(host, how, lastsMs);
     }
   }
 
@@ -201,6 +209,9 @@ export class Faults {
     if (kind === 'upgrade') return hosts.filter((host) => cluster.mayInstall(host, host.build + 1));
     if (kind === 'downgrade') {
       return hosts.filter((host) => cluster.mayInstall(host, host.build - 1));
+    }
+    if (kind === 'put back') {
+      return hosts.filter(({ process }) => process?.node.leads() === false);
     }
     if (kind !== 'snapshot rot') return hosts;
     const based = hosts.filter(({ process }) => process !== null && process.log.firstIndex > 1);
@@ -369,6 +380,10 @@ export class Faults {
     const replace = (): void => {
       // Whoever ended the process meanwhile knew nothing of this.
       if (clock.isKilled) return;
+      if (this.#putBack.isUnderWay) {
+        cluster.time.after(STOP_WITHIN_MS, replace);
+        return;
+      }
       cluster.kill(host);
       if (cluster.mayInstall(host, build)) cluster.install(host, build);
       this.#stayDown(host, lastsMs / 8);

@@ -31,8 +31,10 @@ export const FIRST_ACTIONS = [
 
 /** What came later is drawn from numbers of its own, and changes nothing of the first list. */
 const LATER_ACTIONS = ['upgrade', 'downgrade', 'snapshot rot'] as const;
+/** So does what came last. */
+const LAST_ACTIONS = ['put back'] as const;
 
-export const ACTIONS = [...FIRST_ACTIONS, ...LATER_ACTIONS] as const;
+export const ACTIONS = [...FIRST_ACTIONS, ...LATER_ACTIONS, ...LAST_ACTIONS] as const;
 
 export type ActionKind = (typeof ACTIONS)[number];
 
@@ -68,10 +70,13 @@ const WEIGHTS: Readonly<Record<ActionKind, number>> = {
   upgrade: 5,
   downgrade: 2,
   'snapshot rot': 3,
+  'put back': 1,
 };
 
 /** Actions of the later list for each one of the first. */
 const LATER_SHARE = 0.5;
+/** Each lasts for seconds in which nothing else happens, and most find the cluster in no state for it. */
+const LAST_SHARE = 0.15;
 
 export interface ScheduleOptions {
   readonly seed: number;
@@ -80,12 +85,13 @@ export interface ScheduleOptions {
   readonly perTenSeconds: number;
 }
 
-/** The actions of the first list, then those that came later; each list in the order of its times. */
+/** The actions of the first list, then those that came later, then the last; each list in the order of its times. */
 export function scheduleOf({ seed, lengthMs, perTenSeconds }: ScheduleOptions): readonly Action[] {
   const count = Math.round((lengthMs / 10_000) * perTenSeconds);
   return [
     ...drawn(FIRST_ACTIONS, count, { seed: seed ^ 0x5eed, lengthMs }),
     ...drawn(LATER_ACTIONS, Math.round(count * LATER_SHARE), { seed: seed ^ 0x1a7e, lengthMs }),
+    ...drawn(LAST_ACTIONS, Math.round(count * LAST_SHARE), { seed: seed ^ 0x0bac, lengthMs }),
   ];
 }
 

@@ -85,12 +85,15 @@ const TOLD = [
   [/^dead member/, 'dead member replaced'],
   [/^log damaged/, 'log damaged and set aside'],
   [/^log damaged.*no snapshot that reaches/, 'log given up for want of its snapshot'],
+  [/^data folder is older than/, 'older folder found out'],
   [/^snapshot damaged/, 'rotten snapshot set aside'],
   [/^history dropped/, 'history dropped'],
   [/^torn tail/, 'torn tail cut'],
 ] as const;
 /** What every refusal says of what is of a later build. */
 const TOO_NEW = 'newer tocsin';
+/** With these words a member says that others remember more of it than its disk. */
+const ROLLED_BACK = 'data folder is older than';
 
 export async function simulate(
   options: SimulationOptions,
@@ -485,6 +488,7 @@ class Simulation implements Witness {
     }
     if (message === 'history dropped') this.#countLacking(host);
     if (message.includes(TOO_NEW)) this.#tooOld(host, message);
+    if (message.startsWith(ROLLED_BACK) && !host.wasPutBack) this.#falselyAccused(host, message);
   }
 
   /** Members that run and lack entries which another one has just dropped. */
@@ -512,6 +516,10 @@ class Simulation implements Witness {
 
   #tooOld({ name }: Host, message: string): void {
     this.#break(new LawBroken('no build is too old for what it meets', `${name}: ${message}`));
+  }
+
+  #falselyAccused({ name }: Host, message: string): void {
+    this.#break(new LawBroken('only what was put back is taken for old', `${name}: ${message}`));
   }
 
   #guard(check: () => void): void {

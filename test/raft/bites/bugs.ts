@@ -279,6 +279,24 @@ export const BUGS: readonly Bug[] = [
     becomes: 'if (state.log.matches(snapshot.index, snapshot.term) && snapshot.index < 0) {',
   },
   {
+    name: 'a member whose disk is of an earlier moment goes on to vote',
+    file: 'core.ts',
+    was: 'state.damaged = true;',
+    becomes: '',
+  },
+  {
+    name: 'a member whose disk is of an earlier moment votes a second time in a term',
+    file: 'core.ts',
+    was: 'state.vote ??= state.id;',
+    becomes: 'state.damaged = false;',
+  },
+  {
+    name: 'a member whose disk is of an earlier moment stays behind in its term',
+    file: 'core.ts',
+    was: 'becomeFollower(state, Math.max(term, state.term), null);',
+    becomes: 'becomeFollower(state, state.term, null);',
+  },
+  {
     name: 'entries that a peer lost are never sent again',
     file: 'leader.ts',
     was: 'if ((reply.lost || isAgainstItsWord) && reply.hintIndex < peer.match) {',
