@@ -80,6 +80,7 @@ import { RollbackCheck } from './rollback-check.ts';
 import { RootComparison } from './roots.ts';
 import { Sender } from './sender.ts';
 import { isShadowCluster, strangerProblem } from './shadow.ts';
+import { LOG_TIME_LIMIT } from './wire.ts';
 
 /** The configuration file of this process. */
 export interface NodeConfiguration {
@@ -559,7 +560,9 @@ export class Node implements NodeHandle, PeerReceiver {
     for (const { type, index, data } of message.entries) {
       if (type !== 'command') continue;
       try {
-        this.#batches.set(data, decodeBatch(data));
+        const batch = decodeBatch(data);
+        if (batch.at >= LOG_TIME_LIMIT) return `entry ${index} is of a time that no log reaches`;
+        this.#batches.set(data, batch);
       } catch (error) {
         if (!(error instanceof MalformedCommand)) throw error;
         return `entry ${index} cannot be read: ${error.message}`;

@@ -74,6 +74,7 @@ export class Peers {
     const { clock, isKnown } = this.#modules;
     try {
       const { sender, sentAt, frame } = decodeFrame(this.#self, data);
+      if (from === this.#self.nodeId) throw new MalformedCommand('frame', 'is of this node itself');
       if (sender.nodeId !== from) throw new MalformedCommand('frame', `is not from ${from}`);
       if (sender.incarnation !== incarnation) {
         throw new MalformedCommand('frame', `is not of incarnation ${incarnation} of ${from}`);

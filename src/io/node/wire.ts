@@ -43,6 +43,12 @@ const number = whole(0, Number.MAX_SAFE_INTEGER);
 /** Of an entry. */
 const place = whole(0, INDEX_LIMIT - 1);
 const incarnation = whole(0, INCARNATION_LIMIT - 1);
+/**
+ * Log time that a member may name: half of what entries can carry, so that whoever believes a wrong one can
+ * still count on from there. In milliseconds of the epoch, it is the year 6429.
+ */
+export const LOG_TIME_LIMIT = 0x8000_0000_0000;
+const logTime = whole(0, LOG_TIME_LIMIT - 1);
 const heldTerm = whole(0, TERM_LIMIT - 1);
 const id = text(64);
 
@@ -235,7 +241,7 @@ const FRAMES = {
   have: [9, record({ index: place })],
   gone: [10, record({ index: place })],
   root: [11, record({ index: place, root: hexHash })],
-  time: [12, record({ at: time, offsetMs: offset })],
+  time: [12, record({ at: logTime, offsetMs: offset })],
   held: [13, record({ term: heldTerm, index: place })],
   recall: [14, record({})],
   recalled: [15, record({ life: incarnation, term: heldTerm, index: place })],
