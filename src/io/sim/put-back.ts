@@ -86,9 +86,10 @@ export class PutBack {
       return;
     }
     const parts = this.#partsOf(how);
-    const name = parts === FOLDER_PARTS ? 'the whole folder' : parts.join(' and ');
-    situations.count(`put back: ${name}`);
-    note(`put back on ${host.name}: ${name}`);
+    situations.count(
+      parts === FOLDER_PARTS ? 'put back: the whole folder' : 'put back: a part of a folder',
+    );
+    note(`put back on ${host.name}: ${parts.join(' ')}`);
     cluster.putBack(host, copy, parts);
     const downMs = ((how * 7_919) % 1) * DOWN_MS_MAX;
     this.#modules.stayDown(host, downMs);

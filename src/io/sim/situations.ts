@@ -37,7 +37,7 @@ const EXPECTED = [
   'older folder found out',
   'page marked as a possible duplicate',
   'page sent',
-  'put back: log and ballot',
+  'put back: a part of a folder',
   'put back: the whole folder',
   'readReady',
   'rotten snapshot set aside',
