@@ -66,19 +66,59 @@ test('parts of a member of a cluster', { timeout: TIMEOUT_MS }, async () => {
     if (part === '.') {
       // The others know this start under another process: they say so, and take nothing from it.
       await until(() => said(founder, 'two processes have the identity of node n2'));
+      await until(() => said(member, 'data folder is older than what this node has acknowledged'));
       expect(await member.kill('SIGKILL')).toBeNull();
       // The next start is a number that nobody has seen: the leader brings back what is missing.
       member = await start(options);
     }
     await until(async () => (await isReady(member)) && (await hasAll(member, acknowledged)));
-    if (part === 'log') {
-      expect(said(member, 'log damaged: set aside')).toBe(true);
+    if (part === 'log') expect(said(member, 'log damaged: set aside')).toBe(true);
+    if (part === 'log' || part === '.') {
       await until(() => said(member, 'healed: this node votes again'));
     }
     if (part === 'node.json') expect(said(member, 'node.json written anew')).toBe(true);
     expect(await hasAll(founder, acknowledged)).toBe(true);
   }
 });
+
+test(
+  'the whole folder of a member, from the present start of it',
+  { timeout: TIMEOUT_MS },
+  async () => {
+    const folder = await scratch();
+    const config = await configFile(folder, CONFIG);
+    const founder = await start({ config, dataDir: path.join(folder, 'n1'), name: 'n1' });
+    const flags = ['--join', founder.addresses.peer];
+    const third = await start({ config, dataDir: path.join(folder, 'n3'), name: 'n3', flags });
+    const options = { config, dataDir: path.join(folder, 'n2'), name: 'n2', flags };
+    let member = await start(options);
+    await together([founder, third, member]);
+    expect(await pushed(founder, 'before')).toBe(200);
+    await until(() => hasAll(member, ['before']));
+    // As a snapshot of its file system is made: nothing in it contradicts anything else.
+    await member.kill('SIGKILL');
+    await cp(options.dataDir, path.join(folder, 'copy'), { recursive: true });
+    member = await start(options);
+    await member.kill('SIGKILL');
+    member = await start(options);
+    await until(() => isReady(member));
+    expect(await pushed(founder, 'after')).toBe(200);
+    await until(() => hasAll(member, ['after']));
+    await member.kill('SIGKILL');
+
+    // All but the number of its starts, which makes the process one that nobody has seen.
+    for (const part of ['log', 'snapshots', 'acknowledged']) {
+      await rm(path.join(options.dataDir, part), { recursive: true, force: true });
+      await cp(path.join(folder, 'copy', part), path.join(options.dataDir, part), {
+        recursive: true,
+      });
+    }
+    member = await start(options);
+    await until(() => said(member, 'data folder is older than what this node has acknowledged'));
+    await until(() => said(member, 'healed: this node votes again'));
+    await until(() => hasAll(member, ['before', 'after']));
+  },
+);
 
 test('parts of a node alone', { timeout: TIMEOUT_MS }, async () => {
   const folder = await scratch();
