@@ -9,15 +9,14 @@
  */
 
 import type { Attempt, Outcome } from '../../commands/delivery.ts';
-import { integrationKey, type Integration } from '../../commands/config.ts';
 import { LIMITS } from '../../commands/limits.ts';
 import { keyOf } from '../../projections/doubts.ts';
-import { routingOf } from '../../projections/routing.ts';
 import type { Notification, State } from '../../projections/state.ts';
 import { get } from '../../projections/table.ts';
 import { dueTimers, nextTimer } from '../../projections/timers.ts';
 import { dueNotifications, openAttempts } from '../../projections/views.ts';
 import type { Clock, Confirmation, Delivery, DeliveryResult, Logger, Notifier } from '../ports.ts';
+import { integrationAt } from './integrations.ts';
 
 const SENDS_MAX = 64;
 const SENDS_PER_INTEGRATION_MAX = 8;
@@ -145,7 +144,7 @@ export class Sender {
   async #deliver(id: string, notification: Notification): Promise<DeliveryResult> {
     const { clock, confirmLeadership, logger, notifiers, state } = this.#modules;
     const command = state().config?.command;
-    const integration = command === undefined ? undefined : findIntegration(state(), notification);
+    const integration = integrationAt(state(), notification.integration);
     if (command === undefined || integration === undefined) {
       return {
         result: 'rejected',
@@ -198,15 +197,6 @@ export class Sender {
 /** Of one try: another process may have made the next one while this one has no answer yet. */
 function attemptKey(id: string, tries: number): string {
   return `${id}/${tries}`;
-}
-
-function findIntegration(state: State, notification: Notification): Integration | undefined {
-  const { receiver, integration } = notification;
-  const config = state.config?.command.config;
-  if (config === undefined) return undefined;
-  return routingOf(config)
-    .receivers.get(receiver)
-    ?.integrations.find((each) => integrationKey(receiver, each) === integration);
 }
 
 function count(counts: Map<string, number>, key: string): void {
