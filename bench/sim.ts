@@ -238,7 +238,12 @@ async function begin(time: VirtualTime): Promise<Process> {
         witnessDisk: createSimulatedDisk(),
         digest: nodeDigest,
         snapshots: new MemorySnapshots({ digest: nodeDigest }),
-        transport: { attach: () => undefined, send: () => undefined, setPeers: () => undefined },
+        transport: {
+          attach: () => undefined,
+          send: () => undefined,
+          setPeers: () => undefined,
+          framesKnownBy: () => 0,
+        },
         notifiers: [receivers.notifier('webhook', { clock })],
         localTimeIn: () => {
           throw new Error('nothing here depends on a time zone');

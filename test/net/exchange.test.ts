@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import type { Clock } from '../../src/io/ports.ts';
+import { framesKnownIn, nonceOf } from '../../src/io/net/hello.ts';
 import { StandingClock } from '../monitors/world.ts';
 import { ONE, TWO } from './certificates.ts';
 import {
@@ -43,6 +44,23 @@ describe('members of a cluster', () => {
       const others = members.map(({ nodeId }) => nodeId).filter((id) => id !== each.nodeId);
       expect(each.receiver.frames.map(([from]) => from).toSorted()).toEqual(others);
     }
+  });
+
+  it('two of different builds: each knows which frames the other one reads, or that it does not say', async () => {
+    const one = await member('one', { framesKnown: 14 });
+    const two = await member('two');
+    await connectAll(one, two);
+    await until(() => two.transport.framesKnownBy('node-1') === 14);
+    expect(one.transport.framesKnownBy('node-2')).toBe(0);
+    expect(one.transport.framesKnownBy('node-3')).toBe(0);
+  });
+
+  it('a hello says so where a build that does not know it looks for nothing', async () => {
+    const old = await member('two');
+    const hello = helloOf({ nonce: nonceOf('5f0c4b0e-55e7-4b39-a9f7-2a8f3f1c7d10', 9_999) });
+    await greet(old.port, { ...hello, to: 'node-2' });
+    expect(framesKnownIn(hello.nonce)).toBe(9_999);
+    for (const nonce of ['', 'a', '5f0c~', 'x~12y', '~99999']) expect(framesKnownIn(nonce)).toBe(0);
   });
 
   it('a frame of 16 MiB arrives whole, and heartbeats pass it', async () => {

@@ -4,11 +4,9 @@
  */
 
 import { expect, test } from 'vitest';
-import { localTimeIn } from '../../src/io/daemon/local-time.ts';
-import { nodeDigest } from '../../src/io/disk/digest.ts';
-import { SimulatedCluster, type Host, type Witness } from '../../src/io/sim/cluster.ts';
+import type { Host, SimulatedCluster, Witness } from '../../src/io/sim/cluster.ts';
 import { CommittedConflict } from '../../src/raft/follower.ts';
-import { alert, witness } from './cluster-by-hand.ts';
+import { alert, threeMembers } from './cluster-by-hand.ts';
 import { CONFIG } from './lives.ts';
 
 const ALERTS = 30;
@@ -67,25 +65,9 @@ test('without what lies beside the log the loss is not silent: who holds the oth
 async function told(seed: number): Promise<Story> {
   const failures: Error[] = [];
   const failed: Witness['failed'] = (_, error) => failures.push(error);
-  const cluster = new SimulatedCluster(
-    { seed, config: CONFIG, snapshotEntries: 1_000, segmentBytesMax: 1 << 14 },
-    { digest: nodeDigest, localTimeIn, witness: witness({ failed }) },
-  );
+  const { cluster, hosts } = await threeMembers({ seed, config: CONFIG }, { failed });
+  const [leader, absent, restored] = hosts;
   const { time } = cluster;
-  const founder = cluster.addHost('n1', true);
-  await time.until(cluster.boot(founder));
-  await time.run(1_000);
-  for (const name of ['n2', 'n3']) {
-    const host = cluster.addHost(name);
-    await time.until(cluster.admit(host, founder));
-    await time.until(cluster.boot(host));
-    await time.run(5_000);
-  }
-  const [leader, absent, restored] = [...cluster.hosts.values()].toSorted((a, b) => {
-    return Number(b.process?.node.leads()) - Number(a.process?.node.leads());
-  });
-  if (leader === undefined || absent === undefined || restored === undefined)
-    throw new Error('three');
   cluster.kill(absent);
   await time.run(1_000);
   const copy = restored.disk.files();

@@ -101,6 +101,7 @@ export class InstantNode implements NodeHandle {
       lag: null,
       silentMs: null,
       clockOffsetMs: 0,
+      fitness: null,
     } as const;
     const address = { peerAddress: '127.0.0.1:9094', httpAddress: '127.0.0.1:9093' };
     return {

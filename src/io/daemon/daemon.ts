@@ -30,6 +30,7 @@ import { createTransport, type TcpTransport } from '../net/transport.ts';
 import { Node, StateDiffers } from '../node/node.ts';
 import { segmentBytesMaxFor } from '../node/retention.ts';
 import { isShadowCluster, noClusterYet } from '../node/shadow.ts';
+import { FRAMES_KNOWN } from '../node/wire.ts';
 import { createNotifiers, type Notifiers } from '../notify/registry.ts';
 import { NewerFold } from '../../projections/reducers.ts';
 import { CommittedConflict } from '../../raft/follower.ts';
@@ -43,6 +44,7 @@ import {
   readConfiguration,
   type ConfigurationOptions,
 } from './configuration.ts';
+import { Descriptors } from './descriptors.ts';
 import { Entrance } from './entrance.ts';
 import { EXIT, type ExitCode } from './exit.ts';
 import { localTimeIn } from './local-time.ts';
@@ -155,6 +157,7 @@ class Daemon {
   readonly #notifiers: Notifiers;
   readonly #ledger: IntakeLedger;
   readonly #metrics: Metrics;
+  readonly #descriptors = new Descriptors(realClock);
   /** What the file said when it was last applied by a reload. */
   #fileCommand: ApplyConfig | null = null;
   #secretFile: SecretFile | null = null;
@@ -187,6 +190,7 @@ class Daemon {
       limits: REFUSING_LIMITS,
     });
     cleanups.add('metrics', () => this.#metrics.close());
+    cleanups.add('descriptors', () => this.#descriptors.stop());
   }
 
   async run({ stop, reload }: DaemonSignals): Promise<ExitCode> {
@@ -321,6 +325,7 @@ class Daemon {
         tls: peerTls === null ? null : await readTlsFiles(peerTls),
         secrets,
         acceptsPlain: peerInsecure,
+        framesKnown: FRAMES_KNOWN,
       },
       { ...WORLD, logger: this.#logger },
     ).catch(refusalFor('--peer', peer));
@@ -427,7 +432,12 @@ class Daemon {
         transport,
         notifiers: this.#notifiers.byType,
         localTimeIn,
+        vitals: {
+          syncMs: () => storage.syncTimes.recentMs(),
+          descriptorsFree: () => this.#descriptors.free(),
+        },
         observer: {
+          handingOver: (reason) => this.#metrics.handingOver(reason),
           appended: (seconds) => this.#metrics.appended(seconds),
           snapshotTaken: (written) => this.#metrics.snapshotTaken(written),
           applied: (entry) => {

@@ -125,6 +125,7 @@ function newcomerStatus({ addresses, name, nodeId, shadow, startedAt }: Newcomer
         lag: null,
         silentMs: null,
         clockOffsetMs: 0,
+        fitness: null,
       },
     ],
   };

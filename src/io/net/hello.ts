@@ -47,7 +47,10 @@ const peerHello = record({
   nodeId: mintedId,
   name,
   incarnation,
-  /** Made at random by each process, so that two with the same data can be told apart. */
+  /**
+   * Made at random by each process, so that two with the same data can be told apart; behind a `~`, the
+   * highest number of a kind of frame that it reads. Builds that do not say so take any text.
+   */
   nonce: text(64),
   to: mintedId,
   channel: oneOf(['control', 'bulk']),
@@ -257,6 +260,15 @@ function preambleOf(version: number): Uint8Array {
   tag.write(MAGIC, 'latin1');
   tag.writeUInt16BE(version, MAGIC.length);
   return tag;
+}
+
+export function nonceOf(unique: string, framesKnown: number): string {
+  return `${unique}~${framesKnown}`;
+}
+
+/** What a nonce says of the frames that its process reads; 0 where it says nothing. */
+export function framesKnownIn(nonce: string): number {
+  return Number(/~(\d{1,4})$/.exec(nonce)?.[1] ?? 0);
 }
 
 /** The version that the tag of a hello or an answer names; null when it is no such tag. */

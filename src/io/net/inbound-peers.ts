@@ -9,7 +9,7 @@ import type { Channel, FrameProblem } from '../ports.ts';
 import { reachableAt } from './addresses.ts';
 import type { Seen } from './admission.ts';
 import { HEADER_BYTES, plainSeals, type BlockProblem, type Seals } from './blocks.ts';
-import { frameTag, type PeerHello } from './hello.ts';
+import { frameTag, framesKnownIn, type PeerHello } from './hello.ts';
 import type { Inbound } from './inbound.ts';
 import type { Session } from './listener.ts';
 import type { QuietLines } from './quiet-lines.ts';
@@ -75,6 +75,11 @@ export class InboundPeers {
 
   isConnected(nodeId: string): boolean {
     return this.#processes.has(nodeId);
+  }
+
+  /** As its present process has said. */
+  framesKnownBy(nodeId: string): number {
+    return framesKnownIn(this.#processes.get(nodeId)?.nonce ?? '');
   }
 
   addressOf(nodeId: string): string | null {

@@ -25,7 +25,7 @@ import { addressText, parseAddress } from './addresses.ts';
 import { refusalOf } from './admission.ts';
 import { createTlsSide, type TlsOptions, type TlsSide } from './certificates.ts';
 import { dial, type DialModules } from './dial.ts';
-import { encodeAnswer, refused, type PeerHello } from './hello.ts';
+import { encodeAnswer, nonceOf, refused, type PeerHello } from './hello.ts';
 import { InboundPeers } from './inbound-peers.ts';
 import { askToJoin, JOIN_LIMIT_MS, reachableApplicant } from './join.ts';
 import {
@@ -57,6 +57,8 @@ export interface TransportOptions {
   readonly secrets?: readonly string[] | null;
   /** With secrets: whether members without one are let in, too. */
   readonly acceptsPlain?: boolean;
+  /** The highest number of a kind of frame that this node reads; said to the others. */
+  readonly framesKnown?: number;
   /** More than the largest frame of any member. */
   readonly frameBytesMax?: number;
 }
@@ -143,7 +145,7 @@ class Tcp implements TcpTransport {
     const { secrets = null, acceptsPlain = false } = options;
     this.#trust = { keyring: secrets === null ? null : new Keyring(secrets), acceptsPlain };
     this.#lines = new QuietLines(modules);
-    this.#nonce = modules.random.uuid();
+    this.#nonce = nonceOf(modules.random.uuid(), options.framesKnown ?? 0);
     this.#clusterId = options.clusterId;
     this.#frameBytesMax = options.frameBytesMax ?? FRAME_BYTES_MAX;
     this.#inbound = new InboundPeers(
@@ -209,6 +211,10 @@ class Tcp implements TcpTransport {
     }
     this.#connect();
     this.#removeRefused();
+  }
+
+  framesKnownBy(nodeId: string): number {
+    return this.#inbound.framesKnownBy(nodeId);
   }
 
   askToJoin(address: string, applicant: Applicant): Promise<JoinAnswer> {

@@ -57,12 +57,15 @@ import type {
   SnapshotStore,
   Transport,
   View,
+  Vitals,
 } from '../ports.ts';
 import { Attendance } from './attendance.ts';
 import { CatchUp } from './catch-up.ts';
 import { ClockCheck } from './clock-check.ts';
 import { Decider } from './decider.ts';
 import { fromLogEntry, toLogEntry } from './entries.ts';
+import { Reach } from './fitness-reach.ts';
+import { FitnessWatch } from './fitness-watch.ts';
 import { Housekeeping, type HousekeepingOptions } from './housekeeping.ts';
 import { LogClock, middleOf, type Middle } from './log-clock.ts';
 import { memberStatuses, roleIn } from './member-status.ts';
@@ -111,6 +114,7 @@ export interface NodeModules {
   readonly notifiers: ReadonlyMap<string, Notifier>;
   readonly localTimeIn: LocalTimeIn;
   readonly observer: NodeObserver;
+  readonly vitals: Vitals;
   /** Called once when the node can go on no more; the process must end. */
   readonly onFailure: (error: Error) => void;
 }
@@ -146,6 +150,7 @@ export class Node implements NodeHandle, PeerReceiver {
   readonly #catchUp: CatchUp;
   readonly #membership: Membership;
   readonly #clockCheck: ClockCheck;
+  readonly #fitness: FitnessWatch;
   readonly #roots = new RootComparison();
   /** Members of the configuration in force and of the one before. */
   #known: ReadonlySet<NodeId> = new Set();
@@ -256,6 +261,7 @@ export class Node implements NodeHandle, PeerReceiver {
     });
     this.#clockCheck = new ClockCheck({ ...modules, step: (input) => this.#step(input) });
     const state = (): State => this.#projection.state;
+    const reach = new Reach({ ...modules, state });
     this.#sender = new Sender(
       {
         node: options.name,
@@ -267,6 +273,7 @@ export class Node implements NodeHandle, PeerReceiver {
         state,
         confirmLeadership: () => this.#confirmLeadership(),
         report: (outcome) => void this.#report(outcome),
+        reached: (integration, isReached) => reach.note(integration, isReached),
       },
     );
     this.#decider = new Decider(
@@ -322,6 +329,17 @@ export class Node implements NodeHandle, PeerReceiver {
         onOthers: () => this.#tellMembers(),
       },
     );
+    this.#fitness = new FitnessWatch(options, {
+      ...modules,
+      reach,
+      raft: () => this.#raft.status(),
+      leads: () => this.leads(),
+      others: () => this.#others(),
+      nameOf: (node) => this.#nameOf(node),
+      framesKnownBy: (node) => modules.transport.framesKnownBy(node),
+      send: (to, frame) => this.#peers.send(to, frame, 'control'),
+      transfer: (to) => this.#transfer(to),
+    });
     this.#noteConfiguration();
     for (const { nodeId, address } of start.hints) this.#membership.hint(nodeId, address);
     modules.transport.attach(this);
@@ -426,6 +444,8 @@ export class Node implements NodeHandle, PeerReceiver {
         ...this.#options.addresses(),
         tickMs: this.#options.tickMs,
         clockOffsetMs: (node) => this.#peers.clockOffsetMs(node),
+        fitness: { ...this.#fitness.own(), ageMs: 0 },
+        fitnessOf: (node) => this.#fitness.reportOf(node),
       }),
     };
   }
@@ -487,7 +507,8 @@ export class Node implements NodeHandle, PeerReceiver {
         if (from === this.#leader) this.#logClock.follow(frame.at, frame.offsetMs ?? 0);
         return null;
       default:
-        if (!this.#catchUp.onFrame(from, frame)) this.#membership.onFrame(from, frame);
+        if (this.#fitness.onFrame(from, frame) || this.#catchUp.onFrame(from, frame)) return null;
+        this.#membership.onFrame(from, frame);
         return null;
     }
   }
@@ -653,6 +674,7 @@ export class Node implements NodeHandle, PeerReceiver {
     this.#proposer.tick();
     this.#catchUp.tick();
     this.#membership.tick();
+    this.#fitness.tick();
     if (this.#isLeading()) this.#decider.tick();
     this.#checkClock();
     this.#introduce();

@@ -20,6 +20,7 @@ import {
   type Schema,
   type TypeOf,
 } from '../../commands/schema.ts';
+import { LIMITS } from '../../commands/limits.ts';
 import { decodeCanonical, encodeWire } from '../../log/codec.ts';
 import { ENTRY_BYTES_MAX } from '../../log/entry.ts';
 import { INCARNATION_LIMIT } from '../../log/epoch.ts';
@@ -167,6 +168,10 @@ const membershipRequest: Schema<MembershipRequest> = {
   },
 };
 
+/** More receivers than a hand-over of leadership depends on; each of them is connected to. */
+export const PROBES_MAX = 16;
+const integrations = list(text(LIMITS.integrationKey), PROBES_MAX);
+
 /** `retry`: not now or not here. `refused`: never like this. `unknown`: it may have happened. */
 const answerCode = oneOf(['ok', 'retry', 'refused', 'unknown']);
 
@@ -176,7 +181,9 @@ const answerCode = oneOf(['ok', 'retry', 'refused', 'unknown']);
  * `forward` carries commands to the leader, under the number of their request; `forwarded` is what
  * became of them. `ask` and `answer` do the same for the membership. `offer` to `have` move a
  * snapshot: the receiver asks for the chunks that it lacks. `root` compares states. `time` is what a leader
- * says of log time, to members that fold by version 2 or later: earlier builds do not know it.
+ * says of log time, to members that fold by version 2 or later: earlier builds do not know it. `examine` asks
+ * whether somebody else would lead better, and `fitness` answers it, or is said unasked. From 13 on, a kind
+ * is sent only to a member whose hello says that it reads it.
  */
 const FRAMES = {
   forward: [2, record({ sequence: number, settledBelow: number, batch: bytes(ENTRY_BYTES_MAX) })],
@@ -207,11 +214,38 @@ const FRAMES = {
   gone: [10, record({ index: place })],
   root: [11, record({ index: place, root: hexHash })],
   time: [12, record({ at: time, offsetMs: offset })],
+  examine: [13, record({ round: number, integrations })],
+  fitness: [
+    14,
+    record({
+      /** Of the question that this answers; 0 when nobody asked. */
+      round: number,
+      syncMs: optional(number),
+      lagMs: number,
+      descriptorsFree: optional(number),
+      unreachable: integrations,
+      /** The last time that leadership was handed over because of fitness: where, and how long ago. */
+      handOver: optional(record({ term: number, tries: number, agoMs: number })),
+    }),
+  ],
 } as const satisfies Readonly<Record<string, readonly [number, Schema<unknown>]>>;
 
 type FrameKind = keyof typeof FRAMES;
+
+/** The number by which a frame of this kind begins. */
+export function numberOf(kind: FrameKind): number {
+  return FRAMES[kind][0];
+}
+
+/** The highest number of a kind that this build reads. */
+export const FRAMES_KNOWN = Math.max(...Object.values(FRAMES).map(([kind]) => kind));
 const RAFT = 1;
 const MESSAGES_MAX = 1_024;
+
+/** The number of the kind of a frame that {@link encodeFrame} has made. */
+export function numberIn(frame: Uint8Array): unknown {
+  return (decodeCanonical(frame) as readonly unknown[])[6];
+}
 
 type PlainFrame = {
   readonly [K in FrameKind]: { readonly kind: K } & TypeOf<(typeof FRAMES)[K][1]>;

@@ -12,12 +12,12 @@ import { encodeBatch } from '../../log/codec.ts';
 import type { Digest } from '../../log/disk.ts';
 import type { LocalTimeIn } from '../../projections/muting.ts';
 import type { Effect } from '../../raft/types.ts';
-import type { AppliedEntry, Applicant, Logger } from '../ports.ts';
+import type { AppliedEntry, Applicant, HandOverReason, Logger } from '../ports.ts';
 import { buildAt, mayRun, NEWEST_BUILD } from './builds.ts';
 import { MemorySnapshots } from './memory-snapshots.ts';
 import { SimulatedNetwork } from './network.ts';
 import { startProcess, type Process } from './process.ts';
-import { Receivers, type Answer } from './receivers.ts';
+import { Receivers, type Answer, type ReceiversOptions, type Way } from './receivers.ts';
 import { SeededRandom } from './seeded-random.ts';
 import {
   createSimulatedDisk,
@@ -33,6 +33,8 @@ import { VirtualTime } from './virtual-time.ts';
 export const EPOCH_MS = Date.parse('2026-01-05T00:00:00Z');
 
 const CLUSTER_ID = 'cluster-1';
+/** What a system usually lets a process open. */
+export const DESCRIPTORS = 1_024;
 const TICK_MS = 100;
 
 /** What a disk does to its process, beside storing. */
@@ -47,6 +49,8 @@ export interface Witness {
   started(host: Host): void;
   effect(host: Host, effect: Effect): void;
   applied(host: Host, entry: AppliedEntry): void;
+  /** A leader finds another member fitter. */
+  handingOver(host: Host, reason: HandOverReason): void;
   logged(host: Host, level: 'info' | 'warn' | 'error', message: string): void;
   /** A process gave up. */
   failed(host: Host, error: Error): void;
@@ -63,6 +67,8 @@ export interface ClusterOptions {
   readonly retentionBytes?: number;
   /** What its first members run, as a place in the list of builds; the first build when left out. */
   readonly founder?: number;
+  /** How receivers behave; some are far, slow or have trouble of their own when left out. */
+  readonly receivers?: ReceiversOptions;
 }
 
 export interface ClusterModules {
@@ -84,6 +90,10 @@ export interface Host {
   process: Process | null;
   isStarting: boolean;
   trouble: DiskTrouble;
+  /** How its connections to receivers fare. */
+  way: Way;
+  /** File descriptors that its process may still open. */
+  descriptorsFree: number;
   /** What is installed on it, as a place in the list of builds. */
   build: number;
   /** Starts so far; incarnations count them. */
@@ -122,10 +132,8 @@ export class SimulatedCluster {
     this.network = new SimulatedNetwork({ random: this.random });
     const people = new SeededRandom(options.seed ^ 0x9e0);
     const ways = new SeededRandom(options.seed ^ 0x3a7);
-    this.receivers = new Receivers(
-      { answer: () => answerOf(people), connectMs: () => connectMsOf(ways) },
-      { time: this.time },
-    );
+    const usual = { answer: () => answerOf(people), connectMs: () => connectMsOf(ways) };
+    this.receivers = new Receivers(options.receivers ?? usual, { time: this.time });
     const bytes = encodeBatch({ at: 0, commands: [this.#configCommand()] });
     this.#configHash = hex(modules.digest.sha256(bytes));
   }
@@ -177,6 +185,8 @@ export class SimulatedCluster {
       process: null,
       isStarting: false,
       trouble: {},
+      way: 'open',
+      descriptorsFree: DESCRIPTORS,
       build: this.#buildOfNewcomer(),
       starts: 0,
       hasOthers: false,
@@ -212,7 +222,7 @@ export class SimulatedCluster {
     const { config, retentionBytes = 1e12, segmentBytesMax, snapshotEntries } = this.#options;
     const { digest, localTimeIn, witness } = this.#modules;
     const { clock, hasOthers, isFounder, name, nodeId } = host;
-    const { version, ...build } = buildAt(host.build);
+    const { framesKnown, version, ...build } = buildAt(host.build);
     const command = this.#configCommand();
     // As large as those of real nodes, which begin to count at the wall clock.
     const incarnation = EPOCH_MS + ++host.starts;
@@ -248,12 +258,14 @@ export class SimulatedCluster {
           build,
           pace: (write) => this.#paceSnapshot(host, clock, write),
         }),
-        transport: this.network.join(nodeId, incarnation, clock),
-        notifiers: [this.receivers.notifier('webhook', { clock })],
+        transport: this.network.join(nodeId, incarnation, clock, framesKnown),
+        notifiers: [this.receivers.notifier('webhook', { clock, way: () => host.way })],
+        descriptorsFree: () => host.descriptorsFree,
         localTimeIn,
         logger: loggerOf(host, witness),
         observer: {
           appended: () => undefined,
+          handingOver: (reason) => witness.handingOver(host, reason),
           snapshotTaken: () => undefined,
           applied: (entry) => witness.applied(host, entry),
           carriedOut: (effect) => witness.effect(host, effect),

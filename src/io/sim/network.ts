@@ -6,6 +6,7 @@
  * give the same arrivals. A frame that is under way when its receiver dies is lost with it.
  */
 
+import { FRAMES_KNOWN, numberIn } from '../node/wire.ts';
 import type { Channel, PeerAddress, PeerReceiver, Transport } from '../ports.ts';
 import type { SeededRandom } from './seeded-random.ts';
 import type { VirtualClock } from './virtual-clock.ts';
@@ -27,6 +28,9 @@ export const FAIR_WEATHER: Weather = {
   doubledShare: 0,
 };
 
+/** What every build reads, also one that says nothing of it. */
+const FRAMES_TAKEN_UNSAID = 12;
+
 /** What has happened to frames so far. */
 export interface NetworkCounts {
   sent: number;
@@ -43,6 +47,8 @@ interface Sender {
 
 interface Endpoint {
   readonly clock: VirtualClock;
+  /** What its process says in its hello. */
+  readonly framesKnown: number;
   receiver: PeerReceiver | null;
 }
 
@@ -53,14 +59,21 @@ export class SimulatedNetwork {
   /** `from>to` for each direction that is cut. */
   readonly #cuts = new Set<string>();
   weather: Weather = FAIR_WEATHER;
+  /** Frames that a story wants lost. */
+  dropIf: ((frame: Uint8Array) => boolean) | null = null;
 
   constructor({ random }: { readonly random: SeededRandom }) {
     this.#random = random;
   }
 
   /** The transport of a process of node `nodeId`; it takes the place of the one before. */
-  join(nodeId: string, incarnation: number, clock: VirtualClock): Transport {
-    const endpoint: Endpoint = { clock, receiver: null };
+  join(
+    nodeId: string,
+    incarnation: number,
+    clock: VirtualClock,
+    framesKnown = FRAMES_KNOWN,
+  ): Transport {
+    const endpoint: Endpoint = { clock, framesKnown, receiver: null };
     this.#endpoints.set(nodeId, endpoint);
     return {
       attach: (receiver) => {
@@ -69,6 +82,7 @@ export class SimulatedNetwork {
       send: (to, frame, channel) => this.#send({ nodeId, incarnation }, to, frame, channel),
       // Every node can reach every other by its id; who talks to whom is the node's affair.
       setPeers: (_peers: readonly PeerAddress[]) => undefined,
+      framesKnownBy: (other) => this.#endpoints.get(other)?.framesKnown ?? 0,
     };
   }
 
@@ -94,7 +108,7 @@ export class SimulatedNetwork {
   #send(sender: Sender, to: string, frame: Uint8Array, _channel: Channel): void {
     const from = sender.nodeId;
     this.counts.sent++;
-    if (this.#cuts.has(`${from}>${to}`)) {
+    if (this.#cuts.has(`${from}>${to}`) || this.dropIf?.(frame) === true) {
       this.counts.cut++;
       return;
     }
@@ -112,6 +126,10 @@ export class SimulatedNetwork {
   #deliver({ nodeId, incarnation }: Sender, to: string, frame: Uint8Array): void {
     const endpoint = this.#endpoints.get(to);
     if (endpoint === undefined) return;
+    // A real one would end the connection.
+    if (endpoint.framesKnown < FRAMES_KNOWN && Number(numberIn(frame)) > FRAMES_TAKEN_UNSAID) {
+      throw new Error(`${nodeId} sends ${to} a kind of frame that its build does not read`);
+    }
     const { delayMsMin, delayMsMax } = this.weather;
     const delayMs = delayMsMin + this.#random.next() * (delayMsMax - delayMsMin);
     // The receiver owns what it is given; a doubled frame is another one.

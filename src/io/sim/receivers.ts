@@ -32,6 +32,17 @@ export interface Page {
   readonly resolved: readonly string[];
 }
 
+/** Connections are made, are refused at once, or get no answer at all. */
+export type Way = 'open' | 'refused' | 'lost';
+
+export interface NotifierModules {
+  readonly clock: Clock;
+  readonly way?: () => Way;
+}
+
+/** As long as the real client waits for a connection. */
+const CONNECT_MS_MAX = 4_000;
+
 export interface ReceiversOptions {
   /** What is answered when nothing else was said; asked for each page if it is a function. */
   readonly answer: Answer | (() => Answer);
@@ -64,9 +75,13 @@ export class Receivers {
     this.#usually.set(integration, answer);
   }
 
-  /** The Notifier port of one process. */
-  notifier(type: string, { clock }: { readonly clock: Clock }): Notifier {
-    return { type, send: (delivery, signal) => this.#receive(delivery, signal, clock) };
+  /** The Notifier port of one process. `way` is how its connections fare now; good when left out. */
+  notifier(type: string, { clock, way = () => 'open' }: NotifierModules): Notifier {
+    return {
+      type,
+      send: (delivery, signal) => this.#receive(delivery, signal, { clock, way }),
+      reach: async (_settings, signal) => (await connected(clock, way(), signal)) === null,
+    };
   }
 
   /** Forgets who was being answered: the process that waited is gone. */
@@ -74,15 +89,21 @@ export class Receivers {
     this.#busy.clear();
   }
 
-  async #receive(delivery: Delivery, signal: AbortSignal, clock: Clock): Promise<DeliveryResult> {
+  async #receive(
+    delivery: Delivery,
+    signal: AbortSignal,
+    { clock, way }: Required<NotifierModules>,
+  ): Promise<DeliveryResult> {
     const { integration } = delivery.notification;
     if (signal.aborted) return { result: 'retry', status: 0, detail: 'given up before sending' };
+    const problem = await connected(clock, way(), signal);
+    if (problem !== null) return { result: 'retry', status: 0, detail: problem, reached: false };
     // As the real client: connect, have leadership confirmed, and write while that is fresh.
     const connectMs = this.#options.connectMs?.() ?? 0;
     if (connectMs > 0) await new Promise<void>((resolve) => clock.after(connectMs, resolve));
     const confirmation = await delivery.confirm();
     if (!confirmation.isFresh()) {
-      return { result: 'retry', status: 0, detail: 'leadership was not confirmed' };
+      return { result: 'retry', status: 0, detail: 'leadership was not confirmed', reached: true };
     }
     const answer =
       this.#script.get(integration)?.shift() ?? this.#usually.get(integration) ?? this.#ordinary();
@@ -90,7 +111,7 @@ export class Receivers {
     this.#count(integration, 1);
     const result = await answered(answer, signal, clock);
     this.#count(integration, -1);
-    return result;
+    return { ...result, reached: true };
   }
 
   #ordinary(): Answer {
@@ -105,6 +126,21 @@ export class Receivers {
       this.busiest.set(key, Math.max(busy, this.busiest.get(key) ?? 0));
     }
   }
+}
+
+/** Why no connection is made, or null. */
+async function connected(clock: Clock, way: Way, signal: AbortSignal): Promise<string | null> {
+  if (way === 'open') return null;
+  if (way === 'refused') return 'ECONNREFUSED';
+  await new Promise<void>((resolve) => {
+    const cancel = clock.after(CONNECT_MS_MAX, resolve);
+    const onAbort = (): void => {
+      cancel();
+      resolve();
+    };
+    signal.addEventListener('abort', onAbort, { once: true });
+  });
+  return `no connection within ${CONNECT_MS_MAX} ms`;
 }
 
 function answered(answer: Answer, signal: AbortSignal, clock: Clock): Promise<DeliveryResult> {

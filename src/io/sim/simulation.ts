@@ -19,7 +19,7 @@ import { pagesOf } from '../../projections/snapshot-pages.ts';
 import type { State } from '../../projections/state.ts';
 import { isJoint } from '../../raft/confchange.ts';
 import type { Effect } from '../../raft/types.ts';
-import type { AppliedEntry, Proposed } from '../ports.ts';
+import type { AppliedEntry, HandOverReason, Proposed } from '../ports.ts';
 import { buildAt } from './builds.ts';
 import { Checker, LawBroken } from './checker.ts';
 import { SimulatedCluster, type Host, type Witness } from './cluster.ts';
@@ -459,6 +459,11 @@ class Simulation implements Witness {
       this.#listening.applied(entry, this.#cluster.wallMs());
     }
     this.#watchFold(host);
+  }
+
+  handingOver(host: Host, reason: HandOverReason): void {
+    this.#situations.count(`leader found unfit: ${reason}`);
+    this.#note(`${host.name} hands leadership over: ${reason}`);
   }
 
   #watchFold(host: Host): void {

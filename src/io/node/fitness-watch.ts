@@ -1,0 +1,323 @@
+/**
+ * Has a leader that cannot work hand leadership to a member that can.
+ *
+ * Every few seconds members say how fit they are. A leader with a trouble of its own has the others
+ * examine themselves at once, and judges by their answers alone: figures that are older than its trouble
+ * do not show whether everybody has it.
+ *
+ * Promise: one hand-over a minute at most in the whole cluster, whoever leads, since members say when the
+ * last one was; none while all are alike; a try that moved nothing is not repeated for a quarter of a
+ * minute. A member whose build does not know these frames is sent none, and is chosen for nothing.
+ */
+
+import type { NodeId, RaftStatus } from '../../raft/types.ts';
+import type {
+  Clock,
+  Fitness,
+  FitnessReport,
+  HandOverReason,
+  Logger,
+  NodeObserver,
+  Vitals,
+} from '../ports.ts';
+import {
+  isSettled,
+  mayHandOver,
+  successor,
+  troublesOf,
+  type Pauses,
+  type Verdict,
+} from './fitness.ts';
+import { PROBE_MS_MAX, type Reach } from './fitness-reach.ts';
+import { numberOf, type Frame } from './wire.ts';
+
+export interface FitnessModules {
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly vitals: Vitals;
+  readonly observer: NodeObserver;
+  readonly reach: Reach;
+  readonly raft: () => RaftStatus;
+  readonly leads: () => boolean;
+  readonly others: () => readonly NodeId[];
+  readonly nameOf: (node: NodeId) => string;
+  readonly framesKnownBy: (node: NodeId) => number;
+  readonly send: (to: NodeId, frame: Frame) => void;
+  /** Resolves to whether leadership moved. */
+  readonly transfer: (to: NodeId) => Promise<boolean>;
+}
+
+export interface FitnessOptions {
+  readonly incarnation: number;
+  readonly tickMs: number;
+}
+
+/** How often members say how they are, unasked. */
+const TELL_TICKS = 50;
+/** A median of so many is not moved by one stall. */
+const LAG_SAMPLES = 5;
+/** A voter that was not heard of for so long is not asked: it could not take the leadership. */
+const SILENT_TICKS = 10;
+/** A member answers as soon as its connections are made, or have failed. */
+const ROUND_MS_MAX = PROBE_MS_MAX + 500;
+/** From the beginning of a round to that of the next one, while a verdict waits to be confirmed. */
+const ROUND_EVERY_MS = 1_000;
+/** After a round that found nobody, doubled each time: what fails for everybody is not asked for all day. */
+const PAUSE_MS = { min: 1_000, max: 30_000 };
+/** An incarnation counts from a time in milliseconds, and their product must stay a whole number. */
+const ROUNDS_PER_LIFE = 2 ** 10;
+
+type FitnessFrame = Extract<Frame, { kind: 'fitness' }>;
+
+interface Heard {
+  readonly fitness: Fitness;
+  readonly atMs: number;
+}
+
+/** A hand-over, or a try at one: the leader of a term counts its tries. */
+interface HandOver {
+  readonly term: number;
+  readonly tries: number;
+  readonly atMs: number;
+}
+
+interface Round {
+  readonly number: number;
+  readonly startedAtMs: number;
+  readonly asked: readonly NodeId[];
+  readonly answers: Map<NodeId, Fitness>;
+  /** What this node cannot reach itself; null while it tries. */
+  unreachable: readonly string[] | null;
+}
+
+export class FitnessWatch {
+  readonly #options: FitnessOptions;
+  readonly #modules: FitnessModules;
+  readonly #heard = new Map<NodeId, Heard>();
+  readonly #lagsMs: number[] = [];
+  #tickedAtMs: number;
+  #ticks = 0;
+  #handOver: HandOver | null = null;
+  #isHandingOver = false;
+  #round: Round | null = null;
+  #rounds = 0;
+  #nextRoundAtMs = -Infinity;
+  #pauseMs = PAUSE_MS.min;
+  #verdicts: readonly (Verdict | null)[] = [];
+  /** The troubles for which others were asked last. */
+  #concern = '';
+
+  constructor(options: FitnessOptions, modules: FitnessModules) {
+    this.#options = options;
+    this.#modules = modules;
+    this.#tickedAtMs = modules.clock.monotonicMs();
+  }
+
+  /** This node by its own figures. */
+  own(): Fitness {
+    const { reach, vitals } = this.#modules;
+    const lags = this.#lagsMs.toSorted((a, b) => a - b);
+    return {
+      syncMs: vitals.syncMs(),
+      lagMs: lags[Math.floor(lags.length / 2)] ?? 0,
+      descriptorsFree: vitals.descriptorsFree(),
+      unreachable: reach.failing(),
+    };
+  }
+
+  /** What a member said last; null when it is not known to have said anything. */
+  reportOf(node: NodeId): FitnessReport | null {
+    const heard = this.#heard.get(node);
+    if (heard === undefined) return null;
+    return { ...heard.fitness, ageMs: Math.round(this.#nowMs() - heard.atMs) };
+  }
+
+  tick(): void {
+    this.#measureLag();
+    this.#ticks++;
+    if (this.#ticks % TELL_TICKS === 0) this.#tellAll();
+    if (!this.#modules.leads()) {
+      this.#round = null;
+      this.#calm();
+    } else if (this.#isHandingOver) {
+      return;
+    } else if (this.#round === null) {
+      this.#considerRound();
+    } else if (this.#isOver(this.#round)) {
+      this.#judge(this.#round);
+    }
+  }
+
+  /** Takes a frame of this business; answers whether it was one. */
+  onFrame(from: NodeId, frame: Frame): boolean {
+    if (frame.kind === 'examine') {
+      void this.#examine(from, frame.round, frame.integrations);
+      return true;
+    }
+    if (frame.kind !== 'fitness') return false;
+    this.#hear(from, frame);
+    return true;
+  }
+
+  // -------------------------------------------------------------------------------------------
+  // What members say
+
+  #measureLag(): void {
+    const nowMs = this.#nowMs();
+    const lateMs = nowMs - this.#tickedAtMs - this.#options.tickMs;
+    this.#tickedAtMs = nowMs;
+    this.#lagsMs.push(Math.max(0, Math.round(lateMs)));
+    if (this.#lagsMs.length > LAG_SAMPLES) this.#lagsMs.shift();
+  }
+
+  #tellAll(): void {
+    const others = this.#modules.others();
+    for (const node of this.#heard.keys()) if (!others.includes(node)) this.#heard.delete(node);
+    for (const to of others) this.#tell(to, 0, this.own());
+  }
+
+  #tell(to: NodeId, round: number, fitness: Fitness): void {
+    if (!this.#understands(to)) return;
+    const { handOver, ...own } = { ...fitness, handOver: this.#handOver };
+    const agoMs = handOver === null ? 0 : Math.round(this.#nowMs() - handOver.atMs);
+    this.#modules.send(to, {
+      kind: 'fitness',
+      round,
+      ...own,
+      handOver: handOver === null ? null : { term: handOver.term, tries: handOver.tries, agoMs },
+    });
+  }
+
+  #understands(node: NodeId): boolean {
+    return this.#modules.framesKnownBy(node) >= numberOf('fitness');
+  }
+
+  #hear(
+    from: NodeId,
+    { descriptorsFree, handOver, lagMs, round, syncMs, unreachable }: FitnessFrame,
+  ) {
+    const fitness = { syncMs, lagMs, descriptorsFree, unreachable };
+    const nowMs = this.#nowMs();
+    this.#heard.set(from, { fitness, atMs: nowMs });
+    if (handOver !== null && isLater(handOver, this.#handOver)) {
+      this.#handOver = { ...handOver, atMs: nowMs - handOver.agoMs };
+    }
+    const asked = this.#round;
+    if (asked?.number === round && asked.asked.includes(from)) asked.answers.set(from, fitness);
+  }
+
+  /** A leader wants to know whether this member would do better. */
+  async #examine(from: NodeId, round: number, integrations: readonly string[]): Promise<void> {
+    if (from !== this.#modules.raft().leader) return;
+    const unreachable = await this.#modules.reach.probe(integrations);
+    if (unreachable !== null) this.#tell(from, round, { ...this.own(), unreachable });
+  }
+
+  // -------------------------------------------------------------------------------------------
+  // What a leader does about itself
+
+  #calm(): void {
+    this.#pauseMs = PAUSE_MS.min;
+    this.#verdicts = [];
+    this.#concern = '';
+    this.#nextRoundAtMs = -Infinity;
+  }
+
+  #considerRound(): void {
+    const own = this.own();
+    const troubles = troublesOf(own);
+    if (troubles.length === 0) {
+      this.#calm();
+      return;
+    }
+    const concern = JSON.stringify([troubles, own.unreachable]);
+    if (concern !== this.#concern) {
+      this.#concern = concern;
+      this.#pauseMs = PAUSE_MS.min;
+      this.#nextRoundAtMs = Math.min(this.#nextRoundAtMs, this.#nowMs() + PAUSE_MS.min);
+    }
+    if (this.#nowMs() >= this.#nextRoundAtMs && mayHandOver(this.#pauses())) this.#askOthers();
+  }
+
+  #pauses(): Pauses {
+    if (this.#handOver === null) return { sinceHandOverMs: Infinity, sinceFailureMs: Infinity };
+    const sinceMs = this.#nowMs() - this.#handOver.atMs;
+    // Who still leads in the term of its own try has moved nothing by it.
+    return this.#handOver.term === this.#modules.raft().term
+      ? { sinceHandOverMs: Infinity, sinceFailureMs: sinceMs }
+      : { sinceHandOverMs: sinceMs, sinceFailureMs: Infinity };
+  }
+
+  #askOthers(): void {
+    const { raft, reach, send } = this.#modules;
+    const { config, peers } = raft();
+    const asked = config.confState.voters.filter((node) => {
+      return (peers[node]?.ticksSinceContact ?? Infinity) < SILENT_TICKS && this.#understands(node);
+    });
+    if (asked.length === 0) return;
+    const round: Round = {
+      number: this.#options.incarnation * ROUNDS_PER_LIFE + (this.#rounds++ % ROUNDS_PER_LIFE),
+      startedAtMs: this.#nowMs(),
+      asked,
+      answers: new Map(),
+      unreachable: null,
+    };
+    this.#round = round;
+    const integrations = reach.toProbe();
+    for (const to of asked) send(to, { kind: 'examine', round: round.number, integrations });
+    void reach.probe(integrations).then((unreachable) => {
+      round.unreachable = unreachable;
+    });
+  }
+
+  #isOver({ answers, asked, startedAtMs, unreachable }: Round): boolean {
+    const isLate = this.#nowMs() - startedAtMs >= ROUND_MS_MAX;
+    return isLate || (unreachable !== null && answers.size === asked.length);
+  }
+
+  #judge({ answers, startedAtMs, unreachable }: Round): void {
+    this.#round = null;
+    const own = { ...this.own(), ...(unreachable === null ? {} : { unreachable }) };
+    const others = [...answers].map(([node, fitness]) => ({ node, fitness }));
+    const verdict = successor(own, others);
+    if (verdict === null) {
+      this.#nextRoundAtMs = this.#nowMs() + this.#pauseMs;
+      this.#pauseMs = Math.min(2 * this.#pauseMs, PAUSE_MS.max);
+      this.#verdicts = [];
+    } else if (isSettled(verdict, this.#verdicts)) {
+      this.#calm();
+      void this.#giveTo(verdict.to, verdict.because, own);
+    } else {
+      this.#nextRoundAtMs = startedAtMs + ROUND_EVERY_MS;
+      this.#verdicts = [verdict];
+    }
+  }
+
+  async #giveTo(to: NodeId, because: HandOverReason, own: Fitness): Promise<void> {
+    const { logger, nameOf, observer, raft, transfer } = this.#modules;
+    const { term } = raft();
+    const tries = this.#handOver?.term === term ? this.#handOver.tries + 1 : 1;
+    this.#handOver = { term, tries, atMs: this.#nowMs() };
+    this.#isHandingOver = true;
+    logger.warn('handing leadership over: another member is fitter to lead', {
+      to: nameOf(to),
+      because,
+      ...own,
+    });
+    observer.handingOver?.(because);
+    // Before the successor leads: it must know that it is not to hand over again for a minute.
+    this.#tellAll();
+    const moved = await transfer(to);
+    this.#isHandingOver = false;
+    if (!moved)
+      logger.warn('leadership was not handed over: this node goes on', { to: nameOf(to) });
+  }
+
+  #nowMs(): number {
+    return this.#modules.clock.monotonicMs();
+  }
+}
+
+function isLater(a: Omit<HandOver, 'atMs'>, b: Omit<HandOver, 'atMs'> | null): boolean {
+  return b === null || a.term > b.term || (a.term === b.term && a.tries > b.tries);
+}
