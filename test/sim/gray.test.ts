@@ -3,11 +3,15 @@
  * takes over; where nobody can do it better, nobody does.
  */
 
-import { describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { FAILED_HAND_OVER_PAUSE_MS, HAND_OVER_PAUSE_MS } from '../../src/io/node/fitness.ts';
 import type { Host, SimulatedCluster } from '../../src/io/sim/cluster.ts';
+import { GRAY_ACTIONS } from '../../src/io/sim/schedule.ts';
+import { Situations } from '../../src/io/sim/situations.ts';
+import { freezeStates } from '../../src/projections/transaction.ts';
 import { config, route } from '../support/scenario-config.ts';
 import { alert, threeMembers } from './cluster-by-hand.ts';
+import { live } from './lives.ts';
 
 const CONFIG = config({
   route: route({ by: ['alertname'], wait: '0s', interval: '5s', repeat: '1h' }),
@@ -257,3 +261,28 @@ test('a successor that cannot be reached is tried again, and not in a tight loop
 async function handTo(from: Host, to: Host): Promise<void> {
   await from.process?.node.changeMembership({ op: 'transfer', node: to.nodeId });
 }
+
+describe('lives in which members are unfit again and again, and nothing else is wrong', () => {
+  beforeAll(() => freezeStates(false));
+  afterAll(() => freezeStates(true));
+
+  const situations = new Situations();
+
+  test.for([10, 16, 25, 34])('keep the law: seed %i', { timeout: 120_000 }, async (seed) => {
+    const life = await live({
+      seed,
+      faultyMs: 240_000,
+      kinds: GRAY_ACTIONS,
+      clientPauseMsMax: 1_500,
+    });
+    situations.add(life.situations);
+    expect(life.problem, life.trace.slice(-60).join('\n')).toBeNull();
+  });
+
+  test('and find leaders unfit for each of the reasons', () => {
+    const found = new Map(situations.entries());
+    for (const reason of ['receivers', 'disk', 'descriptors']) {
+      expect(found.get(`leader found unfit: ${reason}`), reason).toBeGreaterThan(0);
+    }
+  });
+});

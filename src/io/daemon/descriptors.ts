@@ -12,7 +12,6 @@ const LOOK_EVERY_MS = 2_000;
 
 export class Descriptors {
   readonly #clock: Clock;
-  #limit: number | null = null;
   #free: number | null = null;
   #cancel: () => void = () => undefined;
   #isStopped = false;
@@ -35,9 +34,10 @@ export class Descriptors {
 
   async #look(): Promise<void> {
     try {
-      this.#limit ??= limitIn(await readFile('/proc/self/limits', 'utf8'));
+      // Others may change the limit of a running process.
+      const limit = limitIn(await readFile('/proc/self/limits', 'utf8'));
       const open = (await readdir('/proc/self/fd')).length;
-      this.#free = this.#limit === null ? null : Math.max(0, this.#limit - open);
+      this.#free = limit === null ? null : Math.max(0, limit - open);
     } catch (error) {
       this.#free = isExhausted(error) ? 0 : null;
     }

@@ -63,7 +63,7 @@ const ROUND_MS_MAX = PROBE_MS_MAX + 500;
 /** From the beginning of a round to that of the next one, while a verdict waits to be confirmed. */
 const ROUND_EVERY_MS = 1_000;
 /** After a round that found nobody, doubled each time: what fails for everybody is not asked for all day. */
-const PAUSE_MS = { min: 1_000, max: 30_000 };
+const PAUSE_MS = { min: 1_000, max: 15_000 };
 /** An incarnation counts from a time in milliseconds, and their product must stay a whole number. */
 const ROUNDS_PER_LIFE = 2 ** 10;
 
@@ -199,7 +199,9 @@ export class FitnessWatch {
     const fitness = { syncMs, lagMs, descriptorsFree, unreachable };
     const nowMs = this.#nowMs();
     this.#heard.set(from, { fitness, atMs: nowMs });
-    if (handOver !== null && isLater(handOver, this.#handOver)) {
+    // A term that has not come yet would hide every real hand-over.
+    const isPast = handOver !== null && handOver.term <= this.#modules.raft().term;
+    if (isPast && isLater(handOver, this.#handOver)) {
       this.#handOver = { ...handOver, atMs: nowMs - handOver.agoMs };
     }
     const asked = this.#round;

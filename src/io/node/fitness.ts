@@ -37,14 +37,14 @@ export interface Verdict {
   readonly because: HandOverReason;
 }
 
-/** What keeps a member from leading well, the gravest first. */
+/** What keeps a member from leading well; last what takes a second look, and may follow from the others. */
 export function troublesOf(fitness: Fitness): readonly HandOverReason[] {
   const { descriptorsFree, lagMs, syncMs, unreachable } = fitness;
   const troubles: HandOverReason[] = [];
-  if (unreachable.length > 0) troubles.push('receivers');
   if (descriptorsFree !== null && descriptorsFree < DESCRIPTORS_MIN) troubles.push('descriptors');
   if (syncMs !== null && syncMs > SYNC_MS_MAX) troubles.push('disk');
   if (lagMs > LAG_MS_MAX) troubles.push('event loop');
+  if (unreachable.length > 0) troubles.push('receivers');
   return troubles;
 }
 

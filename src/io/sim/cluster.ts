@@ -14,6 +14,7 @@ import type { LocalTimeIn } from '../../projections/muting.ts';
 import type { Effect } from '../../raft/types.ts';
 import type { AppliedEntry, Applicant, HandOverReason, Logger } from '../ports.ts';
 import { buildAt, mayRun, NEWEST_BUILD } from './builds.ts';
+import { SYNC_MS_MAX } from '../node/fitness.ts';
 import { MemorySnapshots } from './memory-snapshots.ts';
 import { SimulatedNetwork } from './network.ts';
 import { startProcess, type Process } from './process.ts';
@@ -94,6 +95,8 @@ export interface Host {
   way: Way;
   /** File descriptors that its process may still open. */
   descriptorsFree: number;
+  /** Syncs that were slow, and notifications that could not be sent, so far. */
+  troubles: number;
   /** What is installed on it, as a place in the list of builds. */
   build: number;
   /** Starts so far; incarnations count them. */
@@ -187,6 +190,7 @@ export class SimulatedCluster {
       trouble: {},
       way: 'open',
       descriptorsFree: DESCRIPTORS,
+      troubles: 0,
       build: this.#buildOfNewcomer(),
       starts: 0,
       hasOthers: false,
@@ -259,7 +263,13 @@ export class SimulatedCluster {
           pace: (write) => this.#paceSnapshot(host, clock, write),
         }),
         transport: this.network.join(nodeId, incarnation, clock, framesKnown),
-        notifiers: [this.receivers.notifier('webhook', { clock, way: () => host.way })],
+        notifiers: [
+          this.receivers.notifier('webhook', {
+            clock,
+            way: () => host.way,
+            onFailing: () => host.troubles++,
+          }),
+        ],
         descriptorsFree: () => host.descriptorsFree,
         localTimeIn,
         logger: loggerOf(host, witness),
@@ -384,6 +394,7 @@ export class SimulatedCluster {
     return {
       pace: (operation) => {
         const ms = host.trouble.takesMs?.(operation) ?? syncMs(operation);
+        if (operation.kind === 'sync' && ms > SYNC_MS_MAX) host.troubles++;
         return ms === 0 ? undefined : clock.pause(ms);
       },
       fault: (operation) => host.trouble.fault?.(operation),

@@ -101,6 +101,11 @@ export class SimulatedNetwork {
     }
   }
 
+  /** Whether any direction is cut. */
+  get isCut(): boolean {
+    return this.#cuts.size > 0;
+  }
+
   heal(): void {
     this.#cuts.clear();
   }

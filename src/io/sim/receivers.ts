@@ -38,6 +38,8 @@ export type Way = 'open' | 'refused' | 'lost';
 export interface NotifierModules {
   readonly clock: Clock;
   readonly way?: () => Way;
+  /** Somebody is to be notified, and the connection will not be made. */
+  readonly onFailing?: () => void;
 }
 
 /** As long as the real client waits for a connection. */
@@ -76,10 +78,16 @@ export class Receivers {
   }
 
   /** The Notifier port of one process. `way` is how its connections fare now; good when left out. */
-  notifier(type: string, { clock, way = () => 'open' }: NotifierModules): Notifier {
+  notifier(
+    type: string,
+    { clock, onFailing = () => undefined, way = () => 'open' }: NotifierModules,
+  ): Notifier {
     return {
       type,
-      send: (delivery, signal) => this.#receive(delivery, signal, { clock, way }),
+      send: (delivery, signal) => {
+        if (way() !== 'open') onFailing();
+        return this.#receive(delivery, signal, { clock, way });
+      },
       reach: async (_settings, signal) => (await connected(clock, way(), signal)) === null,
     };
   }
@@ -92,7 +100,7 @@ export class Receivers {
   async #receive(
     delivery: Delivery,
     signal: AbortSignal,
-    { clock, way }: Required<NotifierModules>,
+    { clock, way }: Required<Pick<NotifierModules, 'clock' | 'way'>>,
   ): Promise<DeliveryResult> {
     const { integration } = delivery.notification;
     if (signal.aborted) return { result: 'retry', status: 0, detail: 'given up before sending' };

@@ -24,6 +24,7 @@ import { buildAt } from './builds.ts';
 import { Checker, LawBroken } from './checker.ts';
 import { SimulatedCluster, type Host, type Witness } from './cluster.ts';
 import { Faults } from './faults.ts';
+import { Gray } from './gray.ts';
 import { Listening } from './listening.ts';
 import { scheduleOf, type Action, type ActionKind } from './schedule.ts';
 import { SeededRandom } from './seeded-random.ts';
@@ -107,6 +108,7 @@ class Simulation implements Witness {
   readonly #situations = new Situations();
   readonly #faults: Faults;
   readonly #listening: Listening;
+  readonly #gray: Gray;
   /** The newest entry that any node has folded. */
   #foldedIndex = 0;
   readonly #actions: readonly Action[];
@@ -135,6 +137,7 @@ class Simulation implements Witness {
       { seed, config, snapshotEntries: 60, founder, ...historyOf(seed) },
       { ...modules, witness: this },
     );
+    this.#gray = new Gray(this.#cluster);
     const drawn = scheduleOf({
       seed,
       lengthMs: options.faultyMs,
@@ -207,7 +210,8 @@ class Simulation implements Witness {
       if (this.#problem !== null) return true;
       if (time.nowMs < lookAtMs) return false;
       lookAtMs = time.nowMs + LOOK_EVERY_MS;
-      return isOver();
+      this.#guard(() => this.#gray.look());
+      return this.#problem !== null || isOver();
     });
     return isDone && this.#problem === null;
   }
@@ -464,6 +468,7 @@ class Simulation implements Witness {
   handingOver(host: Host, reason: HandOverReason): void {
     this.#situations.count(`leader found unfit: ${reason}`);
     this.#note(`${host.name} hands leadership over: ${reason}`);
+    this.#guard(() => this.#gray.handingOver(host));
   }
 
   #watchFold(host: Host): void {
