@@ -262,6 +262,25 @@ async function handTo(from: Host, to: Host): Promise<void> {
   await from.process?.node.changeMembership({ op: 'transfer', node: to.nodeId });
 }
 
+test('members show the fitness of all, and no more of one that has gone', async () => {
+  const { cluster, leader, others } = await story();
+  const { time } = cluster;
+  const shown = (): readonly (readonly [name: string, isShown: boolean])[] =>
+    (leader.process?.node.status().members ?? []).map(({ fitness, name }) => [
+      name,
+      fitness !== null,
+    ]);
+  await time.run(6_000);
+  expect(shown()).toEqual([
+    ['n1', true],
+    ['n2', true],
+    ['n3', true],
+  ]);
+  cluster.kill(others[1]);
+  await time.run(30_000);
+  expect(shown().filter(([, isShown]) => !isShown)).toEqual([[others[1].name, false]]);
+});
+
 describe('lives in which members are unfit again and again, and nothing else is wrong', () => {
   beforeAll(() => freezeStates(false));
   afterAll(() => freezeStates(true));

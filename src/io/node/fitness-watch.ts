@@ -54,6 +54,8 @@ export interface FitnessOptions {
 
 /** How often members say how they are, unasked. */
 const TELL_TICKS = 50;
+/** What is older is not shown: the member is gone, or runs an earlier build by now. */
+const HEARD_MS_MAX = 20_000;
 /** A median of so many is not moved by one stall. */
 const LAG_SAMPLES = 5;
 /** A voter that was not heard of for so long is not asked: it could not take the leadership. */
@@ -125,11 +127,11 @@ export class FitnessWatch {
     };
   }
 
-  /** What a member said last; null when it is not known to have said anything. */
+  /** What a member said last; null when it has said nothing for a while. */
   reportOf(node: NodeId): FitnessReport | null {
     const heard = this.#heard.get(node);
-    if (heard === undefined) return null;
-    return { ...heard.fitness, ageMs: Math.round(this.#nowMs() - heard.atMs) };
+    const ageMs = Math.round(this.#nowMs() - (heard?.atMs ?? -Infinity));
+    return heard === undefined || ageMs > HEARD_MS_MAX ? null : { ...heard.fitness, ageMs };
   }
 
   tick(): void {

@@ -285,4 +285,18 @@ export const BUGS: readonly Bug[] = [
       },
     ],
   },
+  {
+    name: 'a leader that cannot work asks nobody',
+    edits: [{ file: NODE, was: 'this.#fitness.tick();', becomes: '' }],
+  },
+  {
+    name: 'a frame is sent to a member whose build does not read it',
+    edits: [
+      {
+        file: 'src/io/node/fitness-watch.ts',
+        was: "return this.#modules.framesKnownBy(node) >= numberOf('fitness');",
+        becomes: "return this.#modules.framesKnownBy(node) >= 0 && numberOf('fitness') > 0;",
+      },
+    ],
+  },
 ];
