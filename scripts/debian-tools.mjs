@@ -34,7 +34,7 @@ const tools = [
   {
     program: 'strace',
     packages: ['strace'],
-    shows: 'a leader whose disk is slow hands leadership over',
+    shows: 'a leader whose disk is slow transfers leadership',
   },
   {
     program: 'carbon-cache',

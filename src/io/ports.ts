@@ -147,7 +147,7 @@ export interface FitnessReport extends Fitness {
 }
 
 /** What keeps a leader from its work, so that another member takes its place. */
-export type HandOverReason = 'receivers' | 'descriptors' | 'disk' | 'event loop';
+export type TransferReason = 'receivers' | 'descriptors' | 'disk' | 'event loop';
 
 /** What a process can say of its machine. Asked with every tick: it answers from memory. */
 export interface Vitals {
@@ -222,8 +222,8 @@ export interface NodeObserver {
   snapshotTaken(written: SnapshotWritten): void;
   /** What consensus has asked for, before the node does it. */
   carriedOut?(effect: Effect): void;
-  /** This node led, could not do its work, and has begun to hand leadership over. */
-  handingOver?(reason: HandOverReason): void;
+  /** This node led, could not do its work, and has begun to transfer leadership. */
+  transferring?(reason: TransferReason): void;
   /**
    * Who else belongs to the cluster, and where, as far as this node knows: told when it starts, and
    * again when that changes; an address that is not known is empty. Not told while the node knows of no configuration, or may have lost the newest.
@@ -265,7 +265,7 @@ export interface DeliveryResult {
   readonly status: number;
   readonly detail: string;
   /** Whether a connection to the receiver was made; left out where this try does not show it. */
-  readonly reached?: boolean;
+  readonly connected?: boolean;
 }
 
 /** A sender of one integration type. Never rejects: a fault is a result. */
@@ -276,7 +276,7 @@ export interface Notifier {
    * Whether this process can connect to the receiver of these settings: as for a notification, with TLS
    * where that is due, but nothing is asked or sent. Never rejects.
    */
-  reach(settings: string, signal: AbortSignal): Promise<boolean>;
+  probe(settings: string, signal: AbortSignal): Promise<boolean>;
 }
 
 /** What the list of a snapshot says of it. */

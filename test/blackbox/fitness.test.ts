@@ -115,7 +115,7 @@ test(
     const successor = await leaderOf(seats);
     expect(successor?.name).not.toBe(leader.name);
     expect(successor?.receiver.pages.length).toBeGreaterThan(0);
-    expect(await metric(leader, 'tocsin_hand_overs_total{reason="receivers"}')).toBe(1);
+    expect(await metric(leader, 'tocsin_leadership_transfers_total{reason="receivers"}')).toBe(1);
     console.log(`way out cut: notifications flow again after ${Math.round(flowingMs)} ms`);
 
     // Everybody hears of it, and sees it: in a moment, since members say it every five seconds.
@@ -147,7 +147,7 @@ test(
     );
 
     expect((await leaderOf(seats))?.name).toBe(leader.name);
-    expect(await metric(leader, 'tocsin_hand_overs_total{reason="receivers"}')).toBe(0);
+    expect(await metric(leader, 'tocsin_leadership_transfers_total{reason="receivers"}')).toBe(0);
   },
   PATIENCE_MS,
 );
@@ -188,7 +188,7 @@ test.skipIf(strace !== '')(
     await until(() => others.some(({ receiver }) => receiver.pages.length > 3));
 
     const reasons = ['disk', 'event loop'].map((reason) =>
-      metric(leader, `tocsin_hand_overs_total{reason="${reason}"}`),
+      metric(leader, `tocsin_leadership_transfers_total{reason="${reason}"}`),
     );
     // A traced process is also late.
     expect((await Promise.all(reasons)).reduce((a, b) => a + b)).toBe(1);

@@ -3,14 +3,14 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import {
-  FAILED_HAND_OVER_PAUSE_MS,
-  HAND_OVER_PAUSE_MS,
+  FAILED_TRANSFER_PAUSE_MS,
+  TRANSFER_PAUSE_MS,
   isSettled,
-  mayHandOver,
+  mayTransfer,
   successor,
   troublesOf,
   type Candidate,
-  type Verdict,
+  type TransferDecision,
 } from '../../src/io/node/fitness.ts';
 import type { Fitness } from '../../src/io/ports.ts';
 
@@ -59,7 +59,7 @@ describe('a member takes the place of the leader', () => {
     );
   });
 
-  test('never round in a circle: a chain of hand-overs ends before a member leads twice', () => {
+  test('never round in a circle: a chain of transfers ends before a member leads twice', () => {
     fc.assert(
       fc.property(fc.array(fitness, { minLength: 2, maxLength: 7 }), (all) => {
         let leader = 0;
@@ -68,9 +68,9 @@ describe('a member takes the place of the leader', () => {
           expect(led.has(leader)).toBe(false);
           led.add(leader);
           const others = candidates(all).filter(({ node }) => node !== `n${leader}`);
-          const verdict = successor(all[leader] ?? FIT, others);
-          if (verdict === null) return;
-          leader = Number(verdict.to.slice(1));
+          const decision = successor(all[leader] ?? FIT, others);
+          if (decision === null) return;
+          leader = Number(decision.to.slice(1));
         }
       }),
       { numRuns: 1_000 },
@@ -80,12 +80,12 @@ describe('a member takes the place of the leader', () => {
   test('only with no more receivers out of reach, and with no trouble that the leader has not', () => {
     fc.assert(
       fc.property(fitness, fc.array(fitness, { minLength: 1 }), (own, others) => {
-        const verdict = successor(own, candidates(others));
-        if (verdict === null) return;
-        const heir = others[Number(verdict.to.slice(1))] ?? FIT;
-        expect(heir.unreachable.length).toBeLessThanOrEqual(own.unreachable.length);
-        expect(troublesOf(own)).toEqual(expect.arrayContaining([...troublesOf(heir)]));
-        expect(troublesOf(own)).toContain(verdict.because);
+        const decision = successor(own, candidates(others));
+        if (decision === null) return;
+        const chosen = others[Number(decision.to.slice(1))] ?? FIT;
+        expect(chosen.unreachable.length).toBeLessThanOrEqual(own.unreachable.length);
+        expect(troublesOf(own)).toEqual(expect.arrayContaining([...troublesOf(chosen)]));
+        expect(troublesOf(own)).toContain(decision.because);
       }),
     );
   });
@@ -99,7 +99,11 @@ describe('a member takes the place of the leader', () => {
     );
   });
 
-  const TROUBLES: readonly (readonly [trouble: string, Partial<Fitness>, Verdict['because']])[] = [
+  const TROUBLES: readonly (readonly [
+    trouble: string,
+    Partial<Fitness>,
+    TransferDecision['because'],
+  ])[] = [
     ['cannot reach a receiver', { unreachable: KEYS.slice(0, 1) }, 'receivers'],
     ['syncs in half a second', { syncMs: 500 }, 'disk'],
     ['has no descriptors left', { descriptorsFree: 0 }, 'descriptors'],
@@ -113,7 +117,7 @@ describe('a member takes the place of the leader', () => {
 
   test('for none of what it does not know of itself', () => {
     const unknown = { ...FIT, syncMs: null, descriptorsFree: null };
-    const of = (own: Partial<Fitness>): Verdict | null =>
+    const of = (own: Partial<Fitness>): TransferDecision | null =>
       successor({ ...FIT, ...own }, [{ node: 'b', fitness: unknown }]);
     expect(of({ syncMs: 5_000 })).toBeNull();
     expect(of({ descriptorsFree: 0 })).toBeNull();
@@ -121,7 +125,7 @@ describe('a member takes the place of the leader', () => {
   });
 
   test('when both miss something, only where it reaches twice as many', () => {
-    const missing = (own: number, other: number): Verdict | null =>
+    const missing = (own: number, other: number): TransferDecision | null =>
       successor({ ...FIT, unreachable: KEYS.slice(0, own) }, [
         { node: 'b', fitness: { ...FIT, unreachable: KEYS.slice(0, other) } },
       ]);
@@ -132,37 +136,40 @@ describe('a member takes the place of the leader', () => {
 
   test('the one with the fewest troubles of its own', () => {
     const own = { ...FIT, unreachable: KEYS };
-    const verdict = successor(own, [
+    const decision = successor(own, [
       { node: 'a', fitness: { ...FIT, unreachable: KEYS.slice(0, 1) } },
       { node: 'b', fitness: { ...FIT, syncMs: 200 } },
       { node: 'c', fitness: FIT },
     ]);
-    expect(verdict?.to).toBe('c');
+    expect(decision?.to).toBe('c');
   });
 });
 
-describe('a hand-over waits', () => {
+describe('a transfer waits', () => {
   test('for a minute after the last one, and for a quarter of it after a try that moved nothing', () => {
     fc.assert(
-      fc.property(fc.nat(120_000), fc.nat(120_000), (sinceHandOverMs, sinceFailureMs) => {
-        const may = mayHandOver({ sinceHandOverMs, sinceFailureMs });
-        if (sinceHandOverMs < HAND_OVER_PAUSE_MS) expect(may).toBe(false);
-        if (sinceFailureMs < FAILED_HAND_OVER_PAUSE_MS) expect(may).toBe(false);
-        const isLong = Math.min(sinceHandOverMs, sinceFailureMs) >= HAND_OVER_PAUSE_MS;
+      fc.property(fc.nat(120_000), fc.nat(120_000), (sinceTransferMs, sinceFailureMs) => {
+        const may = mayTransfer({ sinceTransferMs, sinceFailureMs });
+        if (sinceTransferMs < TRANSFER_PAUSE_MS) expect(may).toBe(false);
+        if (sinceFailureMs < FAILED_TRANSFER_PAUSE_MS) expect(may).toBe(false);
+        const isLong = Math.min(sinceTransferMs, sinceFailureMs) >= TRANSFER_PAUSE_MS;
         if (isLong) expect(may).toBe(true);
       }),
     );
-    expect(HAND_OVER_PAUSE_MS).toBe(60_000);
+    expect(TRANSFER_PAUSE_MS).toBe(60_000);
   });
 
   test('for a second look where a connection failed; figures of disks are medians already', () => {
-    const verdict = (because: Verdict['because']): Verdict => ({ to: 'b', because });
-    expect(isSettled(verdict('receivers'), [])).toBe(false);
-    expect(isSettled(verdict('receivers'), [null])).toBe(false);
-    expect(isSettled(verdict('receivers'), [verdict('disk')])).toBe(false);
-    expect(isSettled(verdict('receivers'), [{ to: 'c', because: 'receivers' }])).toBe(true);
+    const decision = (because: TransferDecision['because']): TransferDecision => ({
+      to: 'b',
+      because,
+    });
+    expect(isSettled(decision('receivers'), [])).toBe(false);
+    expect(isSettled(decision('receivers'), [null])).toBe(false);
+    expect(isSettled(decision('receivers'), [decision('disk')])).toBe(false);
+    expect(isSettled(decision('receivers'), [{ to: 'c', because: 'receivers' }])).toBe(true);
     for (const because of ['disk', 'descriptors', 'event loop'] as const) {
-      expect(isSettled(verdict(because), [])).toBe(true);
+      expect(isSettled(decision(because), [])).toBe(true);
     }
   });
 });

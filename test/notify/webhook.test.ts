@@ -117,7 +117,7 @@ describe('a webhook', () => {
       result: 'delivered',
       status: 200,
       detail: 'ok',
-      reached: true,
+      connected: true,
     });
     expect(heard).toHaveLength(1);
     expect(heard[0]).toMatchObject({
@@ -164,7 +164,7 @@ describe('a webhook', () => {
       result: 'retry',
       status: 0,
       detail: `cannot reach 127.0.0.1:${port}: ECONNREFUSED`,
-      reached: false,
+      connected: false,
     });
   });
 
@@ -181,7 +181,7 @@ describe('a webhook', () => {
       result: 'unknown',
       status: 0,
       detail: `127.0.0.1:${port} may have taken it: ECONNRESET`,
-      reached: true,
+      connected: true,
     });
     expect(heard).toHaveLength(1);
   });
@@ -192,7 +192,7 @@ describe('a webhook', () => {
       result: 'unknown',
       status: 0,
       detail: `127.0.0.1:${port} may have taken it: no answer within 50 ms`,
-      reached: true,
+      connected: true,
     });
   });
 
@@ -243,7 +243,7 @@ describe('a webhook', () => {
       result: 'unknown',
       status: UNREADABLE_STATUS,
       detail: `${new URL(url).host} may have taken it: it answered what is no HTTP: 220 mail.example.com ESMTP`,
-      reached: true,
+      connected: true,
     });
   });
 
@@ -257,7 +257,7 @@ describe('whether a receiver can be reached', () => {
   const reach = async (settings: Record<string, unknown>, isShadow = false): Promise<boolean> => {
     const { byType } = createNotifiers({ version: '0.1.0', isShadow }, { clock });
     const text = JSON.stringify({ timeout_ms: 0, http_config: {}, ...settings });
-    return (await byType.get('webhook')?.reach(text, AbortSignal.timeout(5_000))) ?? false;
+    return (await byType.get('webhook')?.probe(text, AbortSignal.timeout(5_000))) ?? false;
   };
 
   it('is found out by a connection without a byte of a request', async () => {
@@ -305,7 +305,7 @@ describe('whether a receiver can be reached', () => {
     const ends = new AbortController();
     const asked = byType
       .get('webhook')
-      ?.reach(JSON.stringify({ url, timeout_ms: 0, http_config: {} }), ends.signal);
+      ?.probe(JSON.stringify({ url, timeout_ms: 0, http_config: {} }), ends.signal);
     ends.abort();
     expect(await asked).toBe(false);
   });
@@ -323,7 +323,7 @@ describe('whether a receiver can be reached', () => {
 
   it('is not known of a try that the end of the node has cut off', async () => {
     const { url } = await receiver();
-    expect(await send({ url }, {}, AbortSignal.abort())).not.toHaveProperty('reached');
+    expect(await send({ url }, {}, AbortSignal.abort())).not.toHaveProperty('connected');
   });
 
   it('is yes for a receiver that was connected to, and nothing was sent for want of leadership', async () => {
@@ -331,7 +331,7 @@ describe('whether a receiver can be reached', () => {
     const stale = async () => ({ isFresh: () => false });
     expect(await send({ url }, { confirm: stale })).toMatchObject({
       result: 'retry',
-      reached: true,
+      connected: true,
     });
   });
 
@@ -339,7 +339,7 @@ describe('whether a receiver can be reached', () => {
     const { url } = await receiver((_, response) =>
       response.writeHead(307, { location: 'http://127.0.0.1:1/' }).end(),
     );
-    expect(await send({ url })).toMatchObject({ result: 'retry', reached: true });
+    expect(await send({ url })).toMatchObject({ result: 'retry', connected: true });
   });
 });
 
@@ -386,7 +386,7 @@ describe('a redirect', () => {
         result: 'rejected',
         status: 308,
         detail: `redirects to 127.0.0.1:${target.port}, which is not followed with credentials: use its URL`,
-        reached: true,
+        connected: true,
       });
       expect(first.heard).toHaveLength(1);
       expect(target.heard).toHaveLength(0);
@@ -507,7 +507,7 @@ describe('credentials', () => {
       result: 'retry',
       status: 0,
       detail: `cannot be sent: authorization.credentials_file: cannot read ${file} (ENOENT)`,
-      reached: false,
+      connected: false,
     });
     expect(heard).toHaveLength(0);
   });
@@ -539,7 +539,7 @@ describe('a URL in a file', () => {
       result: 'retry',
       status: 0,
       detail: 'cannot be sent: url_file: not an http or https URL',
-      reached: false,
+      connected: false,
     });
   });
 });

@@ -20,7 +20,7 @@ export function witness(told: Partial<Witness> = {}): Witness {
     started: () => undefined,
     effect: () => undefined,
     applied: () => undefined,
-    handingOver: () => undefined,
+    transferring: () => undefined,
     logged: () => undefined,
     failed: fail,
     refused: fail,

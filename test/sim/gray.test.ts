@@ -4,18 +4,16 @@
  */
 
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { FAILED_HAND_OVER_PAUSE_MS, HAND_OVER_PAUSE_MS } from '../../src/io/node/fitness.ts';
+import { FAILED_TRANSFER_PAUSE_MS, TRANSFER_PAUSE_MS } from '../../src/io/node/fitness.ts';
 import type { Host, SimulatedCluster } from '../../src/io/sim/cluster.ts';
 import { GRAY_ACTIONS } from '../../src/io/sim/schedule.ts';
 import { Situations } from '../../src/io/sim/situations.ts';
 import { freezeStates } from '../../src/projections/transaction.ts';
-import { config, route } from '../support/scenario-config.ts';
+import { config, receiver, route } from '../support/scenario-config.ts';
 import { alert, threeMembers } from './cluster-by-hand.ts';
 import { live } from './lives.ts';
 
-const CONFIG = config({
-  route: route({ by: ['alertname'], wait: '0s', interval: '5s', repeat: '1h' }),
-});
+const ROUTE = route({ by: ['alertname'], wait: '0s', interval: '5s', repeat: '1h' });
 /** The second build of the simulator, which knows of fitness. */
 const FOUNDER = 1;
 const PUSH_EVERY_MS = 250;
@@ -27,18 +25,24 @@ interface Story {
   readonly leader: Host;
   readonly others: readonly [Host, Host];
   /** When leaders gave their place to others, in milliseconds of the world, and why. */
-  readonly handOvers: { readonly atMs: number; readonly from: string; readonly reason: string }[];
+  readonly transfers: { readonly atMs: number; readonly from: string; readonly reason: string }[];
   readonly warnings: string[];
 }
 
-async function story(seed = 1, founder = FOUNDER): Promise<Story> {
-  const handOvers: Story['handOvers'] = [];
+async function story(seed = 1, founder = FOUNDER, webhooks = [true]): Promise<Story> {
+  const receivers = [receiver('team', ...webhooks)];
+  const transfers: Story['transfers'] = [];
   const warnings: string[] = [];
   const { cluster, hosts } = await threeMembers(
-    { seed, config: CONFIG, founder, receivers: { answer: { status: 200, afterMs: 5 } } },
     {
-      handingOver: (host, reason) => {
-        handOvers.push({ atMs: cluster.time.nowMs, from: host.name, reason });
+      seed,
+      founder,
+      config: config({ route: ROUTE, receivers }),
+      receivers: { answer: { status: 200, afterMs: 5 } },
+    },
+    {
+      transferring: (host, reason) => {
+        transfers.push({ atMs: cluster.time.nowMs, from: host.name, reason });
       },
       logged: (_, level, message) => {
         if (level === 'warn') warnings.push(message);
@@ -46,7 +50,7 @@ async function story(seed = 1, founder = FOUNDER): Promise<Story> {
     },
   );
   const [leader, ...others] = hosts;
-  return { cluster, leader, others, handOvers, warnings };
+  return { cluster, leader, others, transfers, warnings };
 }
 
 function leaderOf(cluster: SimulatedCluster): Host | undefined {
@@ -83,13 +87,13 @@ describe('the way of the leader to its receivers is cut', () => {
   test.for(['lost', 'refused'] as const)(
     'when connections are %s, notifications flow again within 12 seconds, from another member',
     async (way) => {
-      const { cluster, handOvers, leader, others } = await story();
+      const { cluster, transfers, leader, others } = await story();
       leader.way = way;
 
       const delays = await notify(cluster, others[0], 20_000);
 
       expect(Math.max(...delays)).toBeLessThan(12_000);
-      expect(handOvers).toEqual([
+      expect(transfers).toEqual([
         { atMs: expect.any(Number) as number, from: leader.name, reason: 'receivers' },
       ]);
       expect(leaderOf(cluster)?.name).not.toBe(leader.name);
@@ -97,7 +101,7 @@ describe('the way of the leader to its receivers is cut', () => {
   );
 
   test('a successor is chosen that can reach them, not the first that is there', async () => {
-    const { cluster, handOvers, leader, others } = await story();
+    const { cluster, transfers, leader, others } = await story();
     leader.way = 'lost';
     others[0].way = 'refused';
 
@@ -105,21 +109,33 @@ describe('the way of the leader to its receivers is cut', () => {
 
     expect(leaderOf(cluster)?.name).toBe(others[1].name);
     expect(Math.max(...delays)).toBeLessThan(12_000);
-    expect(handOvers).toHaveLength(1);
+    expect(transfers).toHaveLength(1);
   });
 
   test('for everybody, and nobody takes over: the receiver is down', async () => {
-    const { cluster, handOvers, leader } = await story();
+    const { cluster, transfers, leader } = await story();
     for (const host of cluster.hosts.values()) host.way = 'refused';
 
     await notify(cluster, leader, 120_000, 5_000);
 
-    expect(handOvers).toEqual([]);
+    expect(transfers).toEqual([]);
     expect(leaderOf(cluster)?.name).toBe(leader.name);
   });
 
+  test('of two receivers for everybody, and members try them less and less often', async () => {
+    const { cluster, leader } = await story(1, FOUNDER, [true, false]);
+    for (const host of cluster.hosts.values()) host.way = 'refused';
+
+    await notify(cluster, leader, 120_000, 5_000);
+
+    const rounds = cluster.receivers.probes / (2 * cluster.hosts.size);
+    // Pauses of 1, 2, 4, 8 and then always 15 seconds, twice: the second receiver fails a moment later.
+    expect(rounds).toBeGreaterThan(4);
+    expect(rounds).toBeLessThanOrEqual(2 * 4 + (120_000 + AFTER_MS) / 15_000);
+  });
+
   test('for a moment, while a receiver starts again: one look is not enough', async () => {
-    const { cluster, handOvers, leader } = await story();
+    const { cluster, transfers, leader } = await story();
     const { time } = cluster;
     leader.way = 'refused';
     void leader.process?.node.propose([alert('A')]);
@@ -128,21 +144,21 @@ describe('the way of the leader to its receivers is cut', () => {
 
     await notify(cluster, leader, 20_000);
 
-    expect(handOvers).toEqual([]);
+    expect(transfers).toEqual([]);
   });
 
   test('and the members whose builds do not know of fitness are sent nothing, and chosen for nothing', async () => {
-    const { cluster, handOvers, leader } = await story(1, 0);
+    const { cluster, transfers, leader } = await story(1, 0);
     leader.way = 'refused';
 
     await notify(cluster, leader, 30_000);
 
-    expect(handOvers).toEqual([]);
+    expect(transfers).toEqual([]);
     expect(leaderOf(cluster)?.name).toBe(leader.name);
   });
 
   test('in a cluster that is being upgraded: the member that answers takes over', async () => {
-    const { cluster, handOvers, leader, others } = await story(1, 0);
+    const { cluster, transfers, leader, others } = await story(1, 0);
     const { time } = cluster;
     const [old, upgraded] = others;
     for (const host of [upgraded, leader]) {
@@ -161,7 +177,7 @@ describe('the way of the leader to its receivers is cut', () => {
 
     await notify(cluster, old, 20_000);
 
-    expect(handOvers).toMatchObject([{ from: unfit.name, reason: 'receivers' }]);
+    expect(transfers).toMatchObject([{ from: unfit.name, reason: 'receivers' }]);
     expect([leader, upgraded].filter((host) => host !== unfit)).toContain(leaderOf(cluster));
   });
 });
@@ -170,50 +186,50 @@ describe('the disk of the leader is slow', () => {
   test.for([500, 1_500])(
     'syncs take %i ms, and 99 of 100 notifications are there within 2.5 seconds',
     async (syncMs) => {
-      const { cluster, handOvers, leader, others } = await story();
+      const { cluster, transfers, leader, others } = await story();
       leader.trouble = { takesMs: ({ kind }) => (kind === 'sync' ? syncMs : 0) };
 
       const delays = await notify(cluster, others[0], 60_000);
 
       expect(share(delays, 0.99)).toBeLessThan(2_500);
-      expect(handOvers).toMatchObject([{ from: leader.name, reason: 'disk' }]);
+      expect(transfers).toMatchObject([{ from: leader.name, reason: 'disk' }]);
     },
   );
 
   test('one that hangs for good is left within seconds', async () => {
-    const { cluster, handOvers, leader, others } = await story();
+    const { cluster, transfers, leader, others } = await story();
     leader.trouble = { takesMs: ({ kind }) => (kind === 'sync' ? 1e8 : 0) };
 
     const delays = await notify(cluster, others[0], 20_000);
 
     expect(Math.max(...delays)).toBeLessThan(12_000);
-    expect(handOvers).toMatchObject([{ from: leader.name, reason: 'disk' }]);
+    expect(transfers).toMatchObject([{ from: leader.name, reason: 'disk' }]);
   });
 
   test('that of a follower is its own affair', async () => {
-    const { cluster, handOvers, leader, others } = await story();
+    const { cluster, transfers, leader, others } = await story();
     others[0].trouble = { takesMs: ({ kind }) => (kind === 'sync' ? 1_500 : 0) };
 
     const delays = await notify(cluster, leader, 30_000);
 
-    expect(handOvers).toEqual([]);
+    expect(transfers).toEqual([]);
     expect(share(delays, 0.99)).toBeLessThan(1_000);
   });
 
   test('those of all members are: nobody is clearly fitter, and leadership stays where it is', async () => {
-    const { cluster, handOvers, leader } = await story();
+    const { cluster, transfers, leader } = await story();
     for (const host of cluster.hosts.values()) {
       host.trouble = { takesMs: ({ kind }) => (kind === 'sync' ? 500 : 0) };
     }
 
     await notify(cluster, leader, 60_000);
 
-    expect(handOvers).toEqual([]);
+    expect(transfers).toEqual([]);
   });
 
   test('and that of its successor, too, as soon as it leads: once a minute is enough', async () => {
-    const { cluster, handOvers, leader, others } = await story();
-    // Whoever leads has the slow disk: the worst that can befall a rule for hand-overs.
+    const { cluster, transfers, leader, others } = await story();
+    // Whoever leads has the slow disk: the worst that can befall a rule for transfers.
     for (const host of cluster.hosts.values()) {
       host.trouble = {
         takesMs: ({ kind }) => (kind === 'sync' && host.process?.node.leads() === true ? 600 : 0),
@@ -222,35 +238,35 @@ describe('the disk of the leader is slow', () => {
 
     await notify(cluster, others[0], 300_000, 2_000);
 
-    expect(handOvers.length).toBeGreaterThan(2);
-    const pauses = handOvers.slice(1).map(({ atMs }, i) => atMs - (handOvers[i]?.atMs ?? 0));
-    for (const pauseMs of pauses) expect(pauseMs).toBeGreaterThanOrEqual(HAND_OVER_PAUSE_MS - 100);
+    expect(transfers.length).toBeGreaterThan(2);
+    const pauses = transfers.slice(1).map(({ atMs }, i) => atMs - (transfers[i]?.atMs ?? 0));
+    for (const pauseMs of pauses) expect(pauseMs).toBeGreaterThanOrEqual(TRANSFER_PAUSE_MS - 100);
     expect(leader.process?.failures).toEqual([]);
   });
 });
 
 test('a leader without file descriptors gives its place to one that has some', async () => {
-  const { cluster, handOvers, leader } = await story();
+  const { cluster, transfers, leader } = await story();
   leader.descriptorsFree = 3;
 
   await cluster.time.run(3_000);
 
-  expect(handOvers).toMatchObject([{ from: leader.name, reason: 'descriptors' }]);
+  expect(transfers).toMatchObject([{ from: leader.name, reason: 'descriptors' }]);
   expect(leaderOf(cluster)?.name).not.toBe(leader.name);
 });
 
 test('a successor that cannot be reached is tried again, and not in a tight loop', async () => {
-  const { cluster, handOvers, leader, others, warnings } = await story();
+  const { cluster, transfers, leader, others, warnings } = await story();
   // What would make a successor stand is lost on its way, and nothing else is.
   const { network } = cluster;
   leader.descriptorsFree = 3;
   network.dropIf = (frame) => Buffer.from(frame).includes('timeoutNow');
 
   await notify(cluster, leader, 60_000);
-  const tries = handOvers.length;
+  const tries = transfers.length;
   expect(tries).toBeGreaterThan(1);
-  expect(tries).toBeLessThanOrEqual((60_000 + AFTER_MS) / FAILED_HAND_OVER_PAUSE_MS);
-  expect(warnings.filter((line) => line.includes('was not handed over'))).toHaveLength(tries);
+  expect(tries).toBeLessThanOrEqual((60_000 + AFTER_MS) / FAILED_TRANSFER_PAUSE_MS);
+  expect(warnings.filter((line) => line.includes('was not transferred'))).toHaveLength(tries);
   expect(leaderOf(cluster)?.name).toBe(leader.name);
 
   network.dropIf = null;

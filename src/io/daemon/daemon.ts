@@ -437,7 +437,7 @@ class Daemon {
           descriptorsFree: () => this.#descriptors.free(),
         },
         observer: {
-          handingOver: (reason) => this.#metrics.handingOver(reason),
+          transferring: (reason) => this.#metrics.transferring(reason),
           appended: (seconds) => this.#metrics.appended(seconds),
           snapshotTaken: (written) => this.#metrics.snapshotTaken(written),
           applied: (entry) => {

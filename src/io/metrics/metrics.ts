@@ -10,7 +10,7 @@ import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import { UNREADABLE_STATUS, type Outcome } from '../../commands/delivery.ts';
 import type {
   AppliedEntry,
-  HandOverReason,
+  TransferReason,
   MonitorReport,
   NodeHandle,
   NodeObserver,
@@ -32,7 +32,7 @@ export interface MetricsOptions {
 }
 
 export interface Metrics extends NodeObserver {
-  handingOver(reason: HandOverReason): void;
+  transferring(reason: TransferReason): void;
   readonly contentType: string;
   /** Everything as of now. */
   text(): Promise<string>;
@@ -83,7 +83,7 @@ export function createMetrics(options: MetricsOptions): Metrics {
     },
     appended: (seconds) => counts.append.observe(seconds),
     applied: (entry) => countEntry(entry, counts),
-    handingOver: (reason) => counts.handOvers.inc({ reason }),
+    transferring: (reason) => counts.transfers.inc({ reason }),
     snapshotTaken: ({ tookMs }: SnapshotWritten) => counts.snapshot.observe(tookMs / 1000),
     close: () => loop.disable(),
   };
@@ -108,7 +108,7 @@ function buildInfo({ version, revision }: MetricsOptions, registers: Registers):
 
 const RESULTS: readonly Outcome['result'][] = ['delivered', 'retry', 'rejected', 'unknown'];
 
-const HAND_OVER_REASONS: readonly HandOverReason[] = [
+const TRANSFER_REASONS: readonly TransferReason[] = [
   'receivers',
   'descriptors',
   'disk',
@@ -141,17 +141,17 @@ function counters({ integrations, limits }: MetricsOptions, registers: Registers
     registers,
   });
   for (const limit of limits) overLimit.inc({ limit }, 0);
-  const handOvers = new Counter({
-    name: 'tocsin_hand_overs_total',
-    help: 'Times that this node led, could not do its work, and began to hand leadership over, by reason.',
+  const transfers = new Counter({
+    name: 'tocsin_leadership_transfers_total',
+    help: 'Times that this node led, could not do its work, and began to transfer leadership, by reason.',
     labelNames: ['reason'],
     registers,
   });
-  for (const reason of HAND_OVER_REASONS) handOvers.inc({ reason }, 0);
+  for (const reason of TRANSFER_REASONS) transfers.inc({ reason }, 0);
   return {
     notifications,
     unreadable,
-    handOvers,
+    transfers,
     dropped: new Map<string, number>(),
     observations: new Counter({
       name: 'tocsin_observations_applied_total',

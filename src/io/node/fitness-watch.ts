@@ -1,11 +1,11 @@
 /**
- * Has a leader that cannot work hand leadership to a member that can.
+ * Has a leader that cannot work transfer leadership to a member that can.
  *
  * Every few seconds members say how fit they are. A leader with a trouble of its own has the others
  * examine themselves at once, and judges by their answers alone: figures that are older than its trouble
  * do not show whether everybody has it.
  *
- * Promise: one hand-over a minute at most in the whole cluster, whoever leads, since members say when the
+ * Promise: one transfer a minute at most in the whole cluster, whoever leads, since members say when the
  * last one was; none while all are alike; a try that moved nothing is not repeated for a quarter of a
  * minute. A member whose build does not know these frames is sent none, and is chosen for nothing.
  */
@@ -15,20 +15,20 @@ import type {
   Clock,
   Fitness,
   FitnessReport,
-  HandOverReason,
+  TransferReason,
   Logger,
   NodeObserver,
   Vitals,
 } from '../ports.ts';
 import {
   isSettled,
-  mayHandOver,
+  mayTransfer,
   successor,
   troublesOf,
   type Pauses,
-  type Verdict,
+  type TransferDecision,
 } from './fitness.ts';
-import { PROBE_MS_MAX, type Reach } from './fitness-reach.ts';
+import { PROBE_MS_MAX, type ReceiverProbes } from './receiver-probes.ts';
 import { numberOf, type Frame } from './wire.ts';
 
 export interface FitnessModules {
@@ -36,7 +36,7 @@ export interface FitnessModules {
   readonly logger: Logger;
   readonly vitals: Vitals;
   readonly observer: NodeObserver;
-  readonly reach: Reach;
+  readonly probes: ReceiverProbes;
   readonly raft: () => RaftStatus;
   readonly leads: () => boolean;
   readonly others: () => readonly NodeId[];
@@ -53,31 +53,31 @@ export interface FitnessOptions {
 }
 
 /** How often members say how they are, unasked. */
-const TELL_TICKS = 50;
+const REPORT_TICKS = 50;
 /** What is older is not shown: the member is gone, or runs an earlier build by now. */
-const HEARD_MS_MAX = 20_000;
+const REPORT_AGE_MS_MAX = 20_000;
 /** A median of so many is not moved by one stall. */
 const LAG_SAMPLES = 5;
 /** A voter that was not heard of for so long is not asked: it could not take the leadership. */
 const SILENT_TICKS = 10;
 /** A member answers as soon as its connections are made, or have failed. */
 const ROUND_MS_MAX = PROBE_MS_MAX + 500;
-/** From the beginning of a round to that of the next one, while a verdict waits to be confirmed. */
+/** From the beginning of a round to that of the next one, while a decision waits to be confirmed. */
 const ROUND_EVERY_MS = 1_000;
 /** After a round that found nobody, doubled each time: what fails for everybody is not asked for all day. */
 const PAUSE_MS = { min: 1_000, max: 15_000 };
 /** An incarnation counts from a time in milliseconds, and their product must stay a whole number. */
 const ROUNDS_PER_LIFE = 2 ** 10;
 
-type FitnessFrame = Extract<Frame, { kind: 'fitness' }>;
+type FitnessFrame = Extract<Frame, { kind: 'fitnessReport' }>;
 
-interface Heard {
+interface Report {
   readonly fitness: Fitness;
   readonly atMs: number;
 }
 
-/** A hand-over, or a try at one: the leader of a term counts its tries. */
-interface HandOver {
+/** A transfer because of fitness, or a try at one: the leader of a term counts its tries. */
+interface LastTransfer {
   readonly term: number;
   readonly tries: number;
   readonly atMs: number;
@@ -95,17 +95,17 @@ interface Round {
 export class FitnessWatch {
   readonly #options: FitnessOptions;
   readonly #modules: FitnessModules;
-  readonly #heard = new Map<NodeId, Heard>();
+  readonly #reports = new Map<NodeId, Report>();
   readonly #lagsMs: number[] = [];
   #tickedAtMs: number;
   #ticks = 0;
-  #handOver: HandOver | null = null;
-  #isHandingOver = false;
+  #lastTransfer: LastTransfer | null = null;
+  #isTransferring = false;
   #round: Round | null = null;
   #rounds = 0;
   #nextRoundAtMs = -Infinity;
   #pauseMs = PAUSE_MS.min;
-  #verdicts: readonly (Verdict | null)[] = [];
+  #decisions: readonly (TransferDecision | null)[] = [];
   /** The troubles for which others were asked last. */
   #concern = '';
 
@@ -117,31 +117,31 @@ export class FitnessWatch {
 
   /** This node by its own figures. */
   own(): Fitness {
-    const { reach, vitals } = this.#modules;
+    const { probes, vitals } = this.#modules;
     const lags = this.#lagsMs.toSorted((a, b) => a - b);
     return {
       syncMs: vitals.syncMs(),
       lagMs: lags[Math.floor(lags.length / 2)] ?? 0,
       descriptorsFree: vitals.descriptorsFree(),
-      unreachable: reach.failing(),
+      unreachable: probes.failing(),
     };
   }
 
   /** What a member said last; null when it has said nothing for a while. */
   reportOf(node: NodeId): FitnessReport | null {
-    const heard = this.#heard.get(node);
-    const ageMs = Math.round(this.#nowMs() - (heard?.atMs ?? -Infinity));
-    return heard === undefined || ageMs > HEARD_MS_MAX ? null : { ...heard.fitness, ageMs };
+    const report = this.#reports.get(node);
+    const ageMs = Math.round(this.#nowMs() - (report?.atMs ?? -Infinity));
+    return report === undefined || ageMs > REPORT_AGE_MS_MAX ? null : { ...report.fitness, ageMs };
   }
 
   tick(): void {
     this.#measureLag();
     this.#ticks++;
-    if (this.#ticks % TELL_TICKS === 0) this.#tellAll();
+    if (this.#ticks % REPORT_TICKS === 0) this.#reportToAll();
     if (!this.#modules.leads()) {
       this.#round = null;
-      this.#calm();
-    } else if (this.#isHandingOver) {
+      this.#resetRounds();
+    } else if (this.#isTransferring) {
       return;
     } else if (this.#round === null) {
       this.#considerRound();
@@ -152,12 +152,12 @@ export class FitnessWatch {
 
   /** Takes a frame of this business; answers whether it was one. */
   onFrame(from: NodeId, frame: Frame): boolean {
-    if (frame.kind === 'examine') {
-      void this.#examine(from, frame.round, frame.integrations);
+    if (frame.kind === 'fitnessRequest') {
+      void this.#answerRequest(from, frame.round, frame.integrations);
       return true;
     }
-    if (frame.kind !== 'fitness') return false;
-    this.#hear(from, frame);
+    if (frame.kind !== 'fitnessReport') return false;
+    this.#receiveReport(from, frame);
     return true;
   }
 
@@ -172,57 +172,64 @@ export class FitnessWatch {
     if (this.#lagsMs.length > LAG_SAMPLES) this.#lagsMs.shift();
   }
 
-  #tellAll(): void {
+  #reportToAll(): void {
     const others = this.#modules.others();
-    for (const node of this.#heard.keys()) if (!others.includes(node)) this.#heard.delete(node);
-    for (const to of others) this.#tell(to, 0, this.own());
+    for (const node of this.#reports.keys()) if (!others.includes(node)) this.#reports.delete(node);
+    for (const to of others) this.#report(to, 0, this.own());
   }
 
-  #tell(to: NodeId, round: number, fitness: Fitness): void {
+  #report(to: NodeId, round: number, fitness: Fitness): void {
     if (!this.#understands(to)) return;
-    const { handOver, ...own } = { ...fitness, handOver: this.#handOver };
-    const agoMs = handOver === null ? 0 : Math.round(this.#nowMs() - handOver.atMs);
+    const { lastTransfer, ...own } = { ...fitness, lastTransfer: this.#lastTransfer };
+    const agoMs = lastTransfer === null ? 0 : Math.round(this.#nowMs() - lastTransfer.atMs);
     this.#modules.send(to, {
-      kind: 'fitness',
+      kind: 'fitnessReport',
       round,
       ...own,
-      handOver: handOver === null ? null : { term: handOver.term, tries: handOver.tries, agoMs },
+      lastTransfer:
+        lastTransfer === null
+          ? null
+          : { term: lastTransfer.term, tries: lastTransfer.tries, agoMs },
     });
   }
 
   #understands(node: NodeId): boolean {
-    return this.#modules.framesKnownBy(node) >= numberOf('fitness');
+    return this.#modules.framesKnownBy(node) >= numberOf('fitnessReport');
   }
 
-  #hear(
+  #receiveReport(
     from: NodeId,
-    { descriptorsFree, handOver, lagMs, round, syncMs, unreachable }: FitnessFrame,
+    { descriptorsFree, lastTransfer, lagMs, round, syncMs, unreachable }: FitnessFrame,
   ) {
     const fitness = { syncMs, lagMs, descriptorsFree, unreachable };
     const nowMs = this.#nowMs();
-    this.#heard.set(from, { fitness, atMs: nowMs });
-    // A term that has not come yet would hide every real hand-over.
-    const isPast = handOver !== null && handOver.term <= this.#modules.raft().term;
-    if (isPast && isLater(handOver, this.#handOver)) {
-      this.#handOver = { ...handOver, atMs: nowMs - handOver.agoMs };
+    this.#reports.set(from, { fitness, atMs: nowMs });
+    // A term that has not come yet would hide every real transfer.
+    const isPast = lastTransfer !== null && lastTransfer.term <= this.#modules.raft().term;
+    if (isPast && isLater(lastTransfer, this.#lastTransfer)) {
+      this.#lastTransfer = { ...lastTransfer, atMs: nowMs - lastTransfer.agoMs };
     }
     const asked = this.#round;
     if (asked?.number === round && asked.asked.includes(from)) asked.answers.set(from, fitness);
   }
 
   /** A leader wants to know whether this member would do better. */
-  async #examine(from: NodeId, round: number, integrations: readonly string[]): Promise<void> {
+  async #answerRequest(
+    from: NodeId,
+    round: number,
+    integrations: readonly string[],
+  ): Promise<void> {
     if (from !== this.#modules.raft().leader) return;
-    const unreachable = await this.#modules.reach.probe(integrations);
-    if (unreachable !== null) this.#tell(from, round, { ...this.own(), unreachable });
+    const unreachable = await this.#modules.probes.probe(integrations);
+    if (unreachable !== null) this.#report(from, round, { ...this.own(), unreachable });
   }
 
   // -------------------------------------------------------------------------------------------
   // What a leader does about itself
 
-  #calm(): void {
+  #resetRounds(): void {
     this.#pauseMs = PAUSE_MS.min;
-    this.#verdicts = [];
+    this.#decisions = [];
     this.#concern = '';
     this.#nextRoundAtMs = -Infinity;
   }
@@ -231,29 +238,30 @@ export class FitnessWatch {
     const own = this.own();
     const troubles = troublesOf(own);
     if (troubles.length === 0) {
-      this.#calm();
+      this.#resetRounds();
       return;
     }
-    const concern = JSON.stringify([troubles, own.unreachable]);
+    // Tries come in any order; what fails for everybody stays the same.
+    const concern = JSON.stringify([troubles, own.unreachable.toSorted()]);
     if (concern !== this.#concern) {
       this.#concern = concern;
       this.#pauseMs = PAUSE_MS.min;
       this.#nextRoundAtMs = Math.min(this.#nextRoundAtMs, this.#nowMs() + PAUSE_MS.min);
     }
-    if (this.#nowMs() >= this.#nextRoundAtMs && mayHandOver(this.#pauses())) this.#askOthers();
+    if (this.#nowMs() >= this.#nextRoundAtMs && mayTransfer(this.#pauses())) this.#askOthers();
   }
 
   #pauses(): Pauses {
-    if (this.#handOver === null) return { sinceHandOverMs: Infinity, sinceFailureMs: Infinity };
-    const sinceMs = this.#nowMs() - this.#handOver.atMs;
+    if (this.#lastTransfer === null) return { sinceTransferMs: Infinity, sinceFailureMs: Infinity };
+    const sinceMs = this.#nowMs() - this.#lastTransfer.atMs;
     // Who still leads in the term of its own try has moved nothing by it.
-    return this.#handOver.term === this.#modules.raft().term
-      ? { sinceHandOverMs: Infinity, sinceFailureMs: sinceMs }
-      : { sinceHandOverMs: sinceMs, sinceFailureMs: Infinity };
+    return this.#lastTransfer.term === this.#modules.raft().term
+      ? { sinceTransferMs: Infinity, sinceFailureMs: sinceMs }
+      : { sinceTransferMs: sinceMs, sinceFailureMs: Infinity };
   }
 
   #askOthers(): void {
-    const { raft, reach, send } = this.#modules;
+    const { probes, raft, send } = this.#modules;
     const { config, peers } = raft();
     const asked = config.confState.voters.filter((node) => {
       return (peers[node]?.ticksSinceContact ?? Infinity) < SILENT_TICKS && this.#understands(node);
@@ -267,9 +275,9 @@ export class FitnessWatch {
       unreachable: null,
     };
     this.#round = round;
-    const integrations = reach.toProbe();
-    for (const to of asked) send(to, { kind: 'examine', round: round.number, integrations });
-    void reach.probe(integrations).then((unreachable) => {
+    const integrations = probes.toProbe();
+    for (const to of asked) send(to, { kind: 'fitnessRequest', round: round.number, integrations });
+    void probes.probe(integrations).then((unreachable) => {
       round.unreachable = unreachable;
     });
   }
@@ -283,38 +291,38 @@ export class FitnessWatch {
     this.#round = null;
     const own = { ...this.own(), ...(unreachable === null ? {} : { unreachable }) };
     const others = [...answers].map(([node, fitness]) => ({ node, fitness }));
-    const verdict = successor(own, others);
-    if (verdict === null) {
+    const decision = successor(own, others);
+    if (decision === null) {
       this.#nextRoundAtMs = this.#nowMs() + this.#pauseMs;
       this.#pauseMs = Math.min(2 * this.#pauseMs, PAUSE_MS.max);
-      this.#verdicts = [];
-    } else if (isSettled(verdict, this.#verdicts)) {
-      this.#calm();
-      void this.#giveTo(verdict.to, verdict.because, own);
+      this.#decisions = [];
+    } else if (isSettled(decision, this.#decisions)) {
+      this.#resetRounds();
+      void this.#transferTo(decision.to, decision.because, own);
     } else {
       this.#nextRoundAtMs = startedAtMs + ROUND_EVERY_MS;
-      this.#verdicts = [verdict];
+      this.#decisions = [decision];
     }
   }
 
-  async #giveTo(to: NodeId, because: HandOverReason, own: Fitness): Promise<void> {
+  async #transferTo(to: NodeId, because: TransferReason, own: Fitness): Promise<void> {
     const { logger, nameOf, observer, raft, transfer } = this.#modules;
     const { term } = raft();
-    const tries = this.#handOver?.term === term ? this.#handOver.tries + 1 : 1;
-    this.#handOver = { term, tries, atMs: this.#nowMs() };
-    this.#isHandingOver = true;
-    logger.warn('handing leadership over: another member is fitter to lead', {
+    const tries = this.#lastTransfer?.term === term ? this.#lastTransfer.tries + 1 : 1;
+    this.#lastTransfer = { term, tries, atMs: this.#nowMs() };
+    this.#isTransferring = true;
+    logger.warn('transferring leadership: another member is fitter to lead', {
       to: nameOf(to),
       because,
       ...own,
     });
-    observer.handingOver?.(because);
-    // Before the successor leads: it must know that it is not to hand over again for a minute.
-    this.#tellAll();
+    observer.transferring?.(because);
+    // Before the successor leads: it must know that it is not to transfer leadership again for a minute.
+    this.#reportToAll();
     const moved = await transfer(to);
-    this.#isHandingOver = false;
+    this.#isTransferring = false;
     if (!moved)
-      logger.warn('leadership was not handed over: this node goes on', { to: nameOf(to) });
+      logger.warn('leadership was not transferred: this node goes on', { to: nameOf(to) });
   }
 
   #nowMs(): number {
@@ -322,6 +330,6 @@ export class FitnessWatch {
   }
 }
 
-function isLater(a: Omit<HandOver, 'atMs'>, b: Omit<HandOver, 'atMs'> | null): boolean {
+function isLater(a: Omit<LastTransfer, 'atMs'>, b: Omit<LastTransfer, 'atMs'> | null): boolean {
   return b === null || a.term > b.term || (a.term === b.term && a.tries > b.tries);
 }

@@ -3,11 +3,11 @@
  *
  * Promise: pure. A member takes the place of the leader only if it is clearly better in something that
  * keeps the leader from its work, and in nothing worse; so members that are all alike, a receiver that
- * is down for everybody included, hand nothing over, and no sequence of hand-overs between members whose
+ * is down for everybody included, transfer nothing, and no sequence of transfers between members whose
  * figures stay as they are comes back to where it began.
  */
 
-import type { Fitness, HandOverReason } from '../ports.ts';
+import type { Fitness, TransferReason } from '../ports.ts';
 
 /** A leader commits several entries, one after the other, for each notification. */
 export const SYNC_MS_MAX = 250;
@@ -20,10 +20,10 @@ const CLEARLY = 4;
 /** Of the integrations that the leader cannot reach, one in so many at most may fail a successor, too. */
 const CLEARLY_MORE_REACHED = 2;
 
-/** Hand-overs between members come at most so often, whoever leads. */
-export const HAND_OVER_PAUSE_MS = 60_000;
+/** Transfers because of fitness come at most so often, whoever leads. */
+export const TRANSFER_PAUSE_MS = 60_000;
 /** A try that moved nothing is repeated sooner: the leader cannot work, and nobody noticed the try. */
-export const FAILED_HAND_OVER_PAUSE_MS = 15_000;
+export const FAILED_TRANSFER_PAUSE_MS = 15_000;
 /** A receiver that starts again refuses some and takes the next: one look at it is not enough. */
 const SAME_VERDICTS = 2;
 
@@ -32,15 +32,15 @@ export interface Candidate {
   readonly fitness: Fitness;
 }
 
-export interface Verdict {
+export interface TransferDecision {
   readonly to: string;
-  readonly because: HandOverReason;
+  readonly because: TransferReason;
 }
 
 /** What keeps a member from leading well; last what takes a second look, and may follow from the others. */
-export function troublesOf(fitness: Fitness): readonly HandOverReason[] {
+export function troublesOf(fitness: Fitness): readonly TransferReason[] {
   const { descriptorsFree, lagMs, syncMs, unreachable } = fitness;
-  const troubles: HandOverReason[] = [];
+  const troubles: TransferReason[] = [];
   if (descriptorsFree !== null && descriptorsFree < DESCRIPTORS_MIN) troubles.push('descriptors');
   if (syncMs !== null && syncMs > SYNC_MS_MAX) troubles.push('disk');
   if (lagMs > LAG_MS_MAX) troubles.push('event loop');
@@ -49,7 +49,7 @@ export function troublesOf(fitness: Fitness): readonly HandOverReason[] {
 }
 
 /** Who should lead in the place of a member with the figures `own`, and why; null for nobody. */
-export function successor(own: Fitness, others: readonly Candidate[]): Verdict | null {
+export function successor(own: Fitness, others: readonly Candidate[]): TransferDecision | null {
   const reasons = troublesOf(own);
   const fitter = others
     .map(({ node, fitness }) => ({ node, fitness, because: reasonFor(fitness, own, reasons) }))
@@ -64,8 +64,8 @@ export function successor(own: Fitness, others: readonly Candidate[]): Verdict |
 function reasonFor(
   fitness: Fitness,
   own: Fitness,
-  reasons: readonly HandOverReason[],
-): HandOverReason | null {
+  reasons: readonly TransferReason[],
+): TransferReason | null {
   if (isWorse(fitness, own)) return null;
   return reasons.find((reason) => isClearlyBetter(reason, fitness, own)) ?? null;
 }
@@ -82,7 +82,7 @@ function isWorse(fitness: Fitness, own: Fitness): boolean {
   );
 }
 
-function isClearlyBetter(reason: HandOverReason, fitness: Fitness, own: Fitness): boolean {
+function isClearlyBetter(reason: TransferReason, fitness: Fitness, own: Fitness): boolean {
   switch (reason) {
     case 'receivers':
       return CLEARLY_MORE_REACHED * fitness.unreachable.length <= own.unreachable.length;
@@ -105,26 +105,29 @@ function byFitness(a: Fitness, b: Fitness): number {
   );
 }
 
-/** How long ago leadership was handed over, and since when a try that moved nothing is over. */
+/** How long ago leadership was transferred, and since when a try that moved nothing is over. */
 export interface Pauses {
-  /** Since the last hand-over in the cluster, as far as this member knows; Infinity for none. */
-  readonly sinceHandOverMs: number;
+  /** Since the last transfer because of fitness in the cluster, as far as this member knows; Infinity for none. */
+  readonly sinceTransferMs: number;
   /** Since the last try of this leader that moved nothing, in its present term; Infinity for none. */
   readonly sinceFailureMs: number;
 }
 
-export function mayHandOver({ sinceHandOverMs, sinceFailureMs }: Pauses): boolean {
-  return sinceHandOverMs >= HAND_OVER_PAUSE_MS && sinceFailureMs >= FAILED_HAND_OVER_PAUSE_MS;
+export function mayTransfer({ sinceTransferMs, sinceFailureMs }: Pauses): boolean {
+  return sinceTransferMs >= TRANSFER_PAUSE_MS && sinceFailureMs >= FAILED_TRANSFER_PAUSE_MS;
 }
 
 /**
- * Whether it is time to act on a verdict, given those of the rounds before it, the newest last. Figures
+ * Whether it is time to act on a decision, given those of the rounds before it, the newest last. Figures
  * of disks and event loops are medians already; a connection is made or not, so it is tried twice.
  */
-export function isSettled(verdict: Verdict, before: readonly (Verdict | null)[]): boolean {
-  if (verdict.because !== 'receivers') return true;
+export function isSettled(
+  decision: TransferDecision,
+  before: readonly (TransferDecision | null)[],
+): boolean {
+  if (decision.because !== 'receivers') return true;
   const last = before.slice(1 - SAME_VERDICTS);
   return (
-    last.length === SAME_VERDICTS - 1 && last.every((each) => each?.because === verdict.because)
+    last.length === SAME_VERDICTS - 1 && last.every((each) => each?.because === decision.because)
   );
 }

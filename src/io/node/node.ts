@@ -64,7 +64,7 @@ import { CatchUp } from './catch-up.ts';
 import { ClockCheck } from './clock-check.ts';
 import { Decider } from './decider.ts';
 import { fromLogEntry, toLogEntry } from './entries.ts';
-import { Reach } from './fitness-reach.ts';
+import { ReceiverProbes } from './receiver-probes.ts';
 import { FitnessWatch } from './fitness-watch.ts';
 import { Housekeeping, type HousekeepingOptions } from './housekeeping.ts';
 import { LogClock, middleOf, type Middle } from './log-clock.ts';
@@ -261,7 +261,7 @@ export class Node implements NodeHandle, PeerReceiver {
     });
     this.#clockCheck = new ClockCheck({ ...modules, step: (input) => this.#step(input) });
     const state = (): State => this.#projection.state;
-    const reach = new Reach({ ...modules, state });
+    const probes = new ReceiverProbes({ ...modules, state });
     this.#sender = new Sender(
       {
         node: options.name,
@@ -273,7 +273,7 @@ export class Node implements NodeHandle, PeerReceiver {
         state,
         confirmLeadership: () => this.#confirmLeadership(),
         report: (outcome) => void this.#report(outcome),
-        reached: (integration, isReached) => reach.note(integration, isReached),
+        onConnect: (integration, isConnected) => probes.note(integration, isConnected),
       },
     );
     this.#decider = new Decider(
@@ -331,7 +331,7 @@ export class Node implements NodeHandle, PeerReceiver {
     );
     this.#fitness = new FitnessWatch(options, {
       ...modules,
-      reach,
+      probes,
       raft: () => this.#raft.status(),
       leads: () => this.leads(),
       others: () => this.#others(),

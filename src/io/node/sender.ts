@@ -39,7 +39,7 @@ export interface SenderModules {
   readonly confirmLeadership: () => Promise<Confirmation>;
   readonly report: (outcome: Outcome) => void;
   /** A try has shown whether this process can connect to the receiver of an integration. */
-  readonly reached: (integration: string, isReached: boolean) => void;
+  readonly onConnect: (integration: string, isConnected: boolean) => void;
 }
 
 export class Sender {
@@ -128,11 +128,11 @@ export class Sender {
   }
 
   async #send(id: string, notification: Notification): Promise<void> {
-    const { clock, reached, report } = this.#modules;
+    const { clock, onConnect, report } = this.#modules;
     const startedAt = clock.monotonicMs();
     const result = await this.#deliver(id, notification);
     this.#underWay.delete(attemptKey(id, notification.tries));
-    if (result.reached !== undefined) reached(notification.integration, result.reached);
+    if (result.connected !== undefined) onConnect(notification.integration, result.connected);
     report({
       kind: 'outcome',
       notification: id,

@@ -168,7 +168,7 @@ const membershipRequest: Schema<MembershipRequest> = {
   },
 };
 
-/** More receivers than a hand-over of leadership depends on; each of them is connected to. */
+/** More receivers than a transfer of leadership depends on; each of them is connected to. */
 export const PROBES_MAX = 16;
 const integrations = list(text(LIMITS.integrationKey), PROBES_MAX);
 
@@ -181,8 +181,8 @@ const answerCode = oneOf(['ok', 'retry', 'refused', 'unknown']);
  * `forward` carries commands to the leader, under the number of their request; `forwarded` is what
  * became of them. `ask` and `answer` do the same for the membership. `offer` to `have` move a
  * snapshot: the receiver asks for the chunks that it lacks. `root` compares states. `time` is what a leader
- * says of log time, to members that fold by version 2 or later: earlier builds do not know it. `examine` asks
- * whether somebody else would lead better, and `fitness` answers it, or is said unasked. From 13 on, a kind
+ * says of log time, to members that fold by version 2 or later: earlier builds do not know it. `fitnessRequest` asks
+ * whether somebody else would lead better, and `fitnessReport` answers it, or is said unasked. From 13 on, a kind
  * is sent only to a member whose hello says that it reads it.
  */
 const FRAMES = {
@@ -214,8 +214,8 @@ const FRAMES = {
   gone: [10, record({ index: place })],
   root: [11, record({ index: place, root: hexHash })],
   time: [12, record({ at: time, offsetMs: offset })],
-  examine: [13, record({ round: number, integrations })],
-  fitness: [
+  fitnessRequest: [13, record({ round: number, integrations })],
+  fitnessReport: [
     14,
     record({
       /** Of the question that this answers; 0 when nobody asked. */
@@ -224,8 +224,8 @@ const FRAMES = {
       lagMs: number,
       descriptorsFree: optional(number),
       unreachable: integrations,
-      /** The last time that leadership was handed over because of fitness: where, and how long ago. */
-      handOver: optional(record({ term: number, tries: number, agoMs: number })),
+      /** The last transfer of leadership because of fitness: in which term, and how long ago. */
+      lastTransfer: optional(record({ term: number, tries: number, agoMs: number })),
     }),
   ],
 } as const satisfies Readonly<Record<string, readonly [number, Schema<unknown>]>>;

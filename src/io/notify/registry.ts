@@ -47,7 +47,7 @@ export function createNotifiers(options: NotifiersOptions, modules: NotifiersMod
         {
           type: notifier.type,
           send: (delivery, signal) => tracked((ends) => notifier.send(delivery, ends), signal),
-          reach: (settings, signal) => tracked((ends) => notifier.reach(settings, ends), signal),
+          probe: (settings, signal) => tracked((ends) => notifier.probe(settings, ends), signal),
         },
       ]),
     ),
@@ -75,7 +75,7 @@ const NOT_CONFIRMED: DeliveryResult = {
 function withholding({ type }: Notifier): Notifier {
   return {
     type,
-    reach: () => Promise.resolve(true),
+    probe: () => Promise.resolve(true),
     // What a node says that does not lead any more is no decision of the shadow either.
     send: async ({ confirm }) => ((await confirm()).isFresh() ? WITHHELD : NOT_CONFIRMED),
   };

@@ -53,16 +53,16 @@ export function webhookNotifier(options: WebhookOptions, modules: WebhookModules
         const posted = await post(wanted, transport, modules, ends);
         // Who is told to stop while it connects has not found out whether it could.
         const isKnown = posted.kind !== 'unanswered' || posted.connected || !signal.aborted;
-        return { ...resultOf(posted, url), ...(isKnown ? { reached: isReached(posted) } : {}) };
+        return { ...resultOf(posted, url), ...(isKnown ? { connected: isConnected(posted) } : {}) };
       } catch (error) {
         // Nothing has left: sending itself answers with a value, whatever happens.
         const why = error instanceof UnusableSetting ? error.message : problemOf(error);
-        return { ...result('retry', 0, `cannot be sent: ${why}`), reached: false };
+        return { ...result('retry', 0, `cannot be sent: ${why}`), connected: false };
       } finally {
         cancel();
       }
     },
-    reach: async (text, signal) => {
+    probe: async (text, signal) => {
       const parsed = settingsSchema.safeParse(parsedJson(text));
       if (!parsed.success) return false;
       try {
@@ -153,7 +153,7 @@ function resultOf(posted: Posted, { host }: URL): DeliveryResult {
   }
 }
 
-function isReached(posted: Posted): boolean {
+function isConnected(posted: Posted): boolean {
   return posted.kind !== 'unanswered' || posted.connected;
 }
 

@@ -12,7 +12,7 @@ import { encodeBatch } from '../../log/codec.ts';
 import type { Digest } from '../../log/disk.ts';
 import type { LocalTimeIn } from '../../projections/muting.ts';
 import type { Effect } from '../../raft/types.ts';
-import type { AppliedEntry, Applicant, HandOverReason, Logger } from '../ports.ts';
+import type { AppliedEntry, Applicant, TransferReason, Logger } from '../ports.ts';
 import { buildAt, mayRun, NEWEST_BUILD } from './builds.ts';
 import { SYNC_MS_MAX } from '../node/fitness.ts';
 import { MemorySnapshots } from './memory-snapshots.ts';
@@ -51,7 +51,7 @@ export interface Witness {
   effect(host: Host, effect: Effect): void;
   applied(host: Host, entry: AppliedEntry): void;
   /** A leader finds another member fitter. */
-  handingOver(host: Host, reason: HandOverReason): void;
+  transferring(host: Host, reason: TransferReason): void;
   logged(host: Host, level: 'info' | 'warn' | 'error', message: string): void;
   /** A process gave up. */
   failed(host: Host, error: Error): void;
@@ -275,7 +275,7 @@ export class SimulatedCluster {
         logger: loggerOf(host, witness),
         observer: {
           appended: () => undefined,
-          handingOver: (reason) => witness.handingOver(host, reason),
+          transferring: (reason) => witness.transferring(host, reason),
           snapshotTaken: () => undefined,
           applied: (entry) => witness.applied(host, entry),
           carriedOut: (effect) => witness.effect(host, effect),

@@ -10,7 +10,7 @@
 import { buildAt } from './builds.ts';
 import { LawBroken } from './checker.ts';
 import type { Host, SimulatedCluster } from './cluster.ts';
-import { DESCRIPTORS_MIN, HAND_OVER_PAUSE_MS } from '../node/fitness.ts';
+import { DESCRIPTORS_MIN, TRANSFER_PAUSE_MS } from '../node/fitness.ts';
 import { FRAMES_KNOWN } from '../node/wire.ts';
 import { FAIR_WEATHER } from './network.ts';
 
@@ -21,18 +21,18 @@ const TROUBLES_MIN = 3;
 /** Waves of a fair network, and ages that are told in whole milliseconds. */
 const TOLERANCE_MS = 500;
 
-interface Calm {
+interface QuietPeriod {
   readonly leader: Host;
   readonly process: Host['process'];
-  readonly heir: Host;
-  readonly heirProcess: Host['process'];
+  readonly successor: Host;
+  readonly successorProcess: Host['process'];
   /** What the leader had gone through when it was last fine. */
   troubles: number;
   /** When the trouble showed that lasts. */
   troubledAtMs: number | null;
 }
 
-interface HandOver {
+interface LastTransfer {
   readonly atMs: number;
   readonly term: number;
   /** Everybody who was there is there, and nothing was lost on the way. */
@@ -41,8 +41,8 @@ interface HandOver {
 
 export class Gray {
   readonly #cluster: SimulatedCluster;
-  #calm: Calm | null = null;
-  #handOver: HandOver | null = null;
+  #quiet: QuietPeriod | null = null;
+  #lastTransfer: LastTransfer | null = null;
   /** Which processes there are. */
   #processes = '';
 
@@ -51,39 +51,39 @@ export class Gray {
   }
 
   /** A leader gives its place away. */
-  handingOver({ name, process }: Host): void {
+  transferring({ name, process }: Host): void {
     const { nowMs } = this.#cluster.time;
     const term = process?.node.raftStatus().term ?? 0;
-    const before = this.#handOver;
-    this.#handOver = { atMs: nowMs, term, isHeardOf: true };
-    this.#calm = null;
+    const before = this.#lastTransfer;
+    this.#lastTransfer = { atMs: nowMs, term, isHeardOf: true };
+    this.#quiet = null;
     // The same leader tries again: its first try moved nothing.
     if (before === null || before.term === term || !before.isHeardOf) return;
     const agoMs = nowMs - before.atMs;
-    if (agoMs >= HAND_OVER_PAUSE_MS - TOLERANCE_MS) return;
+    if (agoMs >= TRANSFER_PAUSE_MS - TOLERANCE_MS) return;
     throw new LawBroken(
-      'leadership is handed over once a minute at most',
+      'leadership is transferred once a minute at most',
       `${name} gives it away ${Math.round(agoMs)} ms after the last time`,
     );
   }
 
   look(): void {
     const { nowMs } = this.#cluster.time;
-    if (this.#handOver !== null && !this.#isUndisturbed()) this.#handOver.isHeardOf = false;
-    const calm = this.#mayHandOver() ? this.#calmNow() : null;
-    this.#calm = calm;
-    if (calm === null) return;
-    const { heir, leader } = calm;
-    if (isFine(leader)) calm.troubles = leader.troubles;
-    if (leader.troubles - calm.troubles < TROUBLES_MIN) {
-      calm.troubledAtMs = null;
+    if (this.#lastTransfer !== null && !this.#isUndisturbed()) this.#lastTransfer.isHeardOf = false;
+    const quiet = this.#mayTransfer() ? this.#quietNow() : null;
+    this.#quiet = quiet;
+    if (quiet === null) return;
+    const { successor, leader } = quiet;
+    if (isFine(leader)) quiet.troubles = leader.troubles;
+    if (leader.troubles - quiet.troubles < TROUBLES_MIN) {
+      quiet.troubledAtMs = null;
       return;
     }
-    calm.troubledAtMs ??= nowMs;
-    if (nowMs - calm.troubledAtMs <= WITHIN_MS) return;
+    quiet.troubledAtMs ??= nowMs;
+    if (nowMs - quiet.troubledAtMs <= WITHIN_MS) return;
     throw new LawBroken(
       'a leader that cannot work does not stay leader',
-      `${leader.name} leads, and ${heir.name} could`,
+      `${leader.name} leads, and ${successor.name} could`,
     );
   }
 
@@ -101,29 +101,42 @@ export class Gray {
     return network.weather === FAIR_WEATHER && !network.isCut;
   }
 
-  #mayHandOver(): boolean {
-    const sinceMs = this.#cluster.time.nowMs - (this.#handOver?.atMs ?? -Infinity);
-    return this.#isFair() && sinceMs > HAND_OVER_PAUSE_MS;
+  #mayTransfer(): boolean {
+    const sinceMs = this.#cluster.time.nowMs - (this.#lastTransfer?.atMs ?? -Infinity);
+    return this.#isFair() && sinceMs > TRANSFER_PAUSE_MS;
   }
 
-  /** The calm that lasts, or one that begins now; null while there is none. */
-  #calmNow(): Calm | null {
-    const before = this.#calm;
+  /** The quiet that lasts, or one that begins now; null while there is none. */
+  #quietNow(): QuietPeriod | null {
+    const before = this.#quiet;
     const leaders = this.#cluster.living().filter(({ process }) => process?.node.leads());
     const [leader] = leaders;
     if (leader === undefined || leaders.length > 1 || !isAwake(leader)) return null;
-    if (before?.leader === leader && before.process === leader.process && isHeir(before, leader)) {
+    if (
+      before?.leader === leader &&
+      before.process === leader.process &&
+      isSameSuccessor(before, leader)
+    ) {
       return before;
     }
-    const heir = this.#cluster.living().find((host) => host !== leader && isWell(host, leader));
-    if (heir === undefined || !isFine(leader)) return null;
+    const successor = this.#cluster
+      .living()
+      .find((host) => host !== leader && isWell(host, leader));
+    if (successor === undefined || !isFine(leader)) return null;
     const { process, troubles } = leader;
-    return { leader, process, heir, heirProcess: heir.process, troubles, troubledAtMs: null };
+    return {
+      leader,
+      process,
+      successor,
+      successorProcess: successor.process,
+      troubles,
+      troubledAtMs: null,
+    };
   }
 }
 
-function isHeir({ heir, heirProcess }: Calm, leader: Host): boolean {
-  return heir.process === heirProcess && isWell(heir, leader);
+function isSameSuccessor({ successor, successorProcess }: QuietPeriod, leader: Host): boolean {
+  return successor.process === successorProcess && isWell(successor, leader);
 }
 
 function isAwake({ build, clock }: Host): boolean {

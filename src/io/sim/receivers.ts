@@ -54,6 +54,8 @@ export interface ReceiversOptions {
 
 export class Receivers {
   readonly pages: Page[] = [];
+  /** Connections that were made, or tried, only to see whether they can be made. */
+  probes = 0;
   /** The most pages that were being answered at once, by integration; `all` for all of them. */
   readonly busiest = new Map<string, number>();
   readonly #options: ReceiversOptions;
@@ -88,7 +90,10 @@ export class Receivers {
         if (way() !== 'open') onFailing();
         return this.#receive(delivery, signal, { clock, way });
       },
-      reach: async (_settings, signal) => (await connected(clock, way(), signal)) === null,
+      probe: async (_settings, signal) => {
+        this.probes++;
+        return (await connected(clock, way(), signal)) === null;
+      },
     };
   }
 
@@ -105,13 +110,18 @@ export class Receivers {
     const { integration } = delivery.notification;
     if (signal.aborted) return { result: 'retry', status: 0, detail: 'given up before sending' };
     const problem = await connected(clock, way(), signal);
-    if (problem !== null) return { result: 'retry', status: 0, detail: problem, reached: false };
+    if (problem !== null) return { result: 'retry', status: 0, detail: problem, connected: false };
     // As the real client: connect, have leadership confirmed, and write while that is fresh.
     const connectMs = this.#options.connectMs?.() ?? 0;
     if (connectMs > 0) await new Promise<void>((resolve) => clock.after(connectMs, resolve));
     const confirmation = await delivery.confirm();
     if (!confirmation.isFresh()) {
-      return { result: 'retry', status: 0, detail: 'leadership was not confirmed', reached: true };
+      return {
+        result: 'retry',
+        status: 0,
+        detail: 'leadership was not confirmed',
+        connected: true,
+      };
     }
     const answer =
       this.#script.get(integration)?.shift() ?? this.#usually.get(integration) ?? this.#ordinary();
@@ -119,7 +129,7 @@ export class Receivers {
     this.#count(integration, 1);
     const result = await answered(answer, signal, clock);
     this.#count(integration, -1);
-    return { ...result, reached: true };
+    return { ...result, connected: true };
   }
 
   #ordinary(): Answer {

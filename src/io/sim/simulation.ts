@@ -19,7 +19,7 @@ import { pagesOf } from '../../projections/snapshot-pages.ts';
 import type { State } from '../../projections/state.ts';
 import { isJoint } from '../../raft/confchange.ts';
 import type { Effect } from '../../raft/types.ts';
-import type { AppliedEntry, HandOverReason, Proposed } from '../ports.ts';
+import type { AppliedEntry, TransferReason, Proposed } from '../ports.ts';
 import { buildAt } from './builds.ts';
 import { Checker, LawBroken } from './checker.ts';
 import { SimulatedCluster, type Host, type Witness } from './cluster.ts';
@@ -465,10 +465,10 @@ class Simulation implements Witness {
     this.#watchFold(host);
   }
 
-  handingOver(host: Host, reason: HandOverReason): void {
+  transferring(host: Host, reason: TransferReason): void {
     this.#situations.count(`leader found unfit: ${reason}`);
-    this.#note(`${host.name} hands leadership over: ${reason}`);
-    this.#guard(() => this.#gray.handingOver(host));
+    this.#note(`${host.name} transfers leadership: ${reason}`);
+    this.#guard(() => this.#gray.transferring(host));
   }
 
   #watchFold(host: Host): void {

@@ -294,8 +294,8 @@ export const BUGS: readonly Bug[] = [
     edits: [
       {
         file: 'src/io/node/fitness-watch.ts',
-        was: "return this.#modules.framesKnownBy(node) >= numberOf('fitness');",
-        becomes: "return this.#modules.framesKnownBy(node) >= 0 && numberOf('fitness') > 0;",
+        was: "return this.#modules.framesKnownBy(node) >= numberOf('fitnessReport');",
+        becomes: "return this.#modules.framesKnownBy(node) >= 0 && numberOf('fitnessReport') > 0;",
       },
     ],
   },

@@ -12,7 +12,7 @@ import type { Clock, Notifier } from '../ports.ts';
 import { integrationAt } from './integrations.ts';
 import { PROBES_MAX } from './wire.ts';
 
-export interface ReachModules {
+export interface ReceiverProbesModules {
   readonly clock: Clock;
   readonly notifiers: ReadonlyMap<string, Notifier>;
   readonly state: () => State;
@@ -27,14 +27,14 @@ export const PROBE_MS_MAX = 2_000;
 /** A leader asks once a second at most. */
 const PROBE_PAUSE_MS = 500;
 
-export class Reach {
-  readonly #modules: ReachModules;
+export class ReceiverProbes {
+  readonly #modules: ReceiverProbesModules;
   /** When a connection failed last; null where the last one was made. Those used last come last. */
   readonly #failedAtMs = new Map<string, number | null>();
   #probing: AbortController | null = null;
   #probedAtMs = -Infinity;
 
-  constructor(modules: ReachModules) {
+  constructor(modules: ReceiverProbesModules) {
     this.#modules = modules;
   }
 
@@ -96,7 +96,7 @@ export class Reach {
     const notifier = integration === undefined ? undefined : notifiers.get(integration.type);
     if (integration === undefined || notifier === undefined) return false;
     try {
-      return await notifier.reach(integration.settings, signal);
+      return await notifier.probe(integration.settings, signal);
     } catch {
       return false;
     }
