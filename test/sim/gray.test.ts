@@ -268,6 +268,32 @@ test('a leader without file descriptors gives its place to one that has some', a
   expect(leaderOf(cluster)?.name).not.toBe(leader.name);
 });
 
+test('a leader whose event loop is late again and again gives its place to one that is in time', async () => {
+  const { cluster, leader, transfers } = await story();
+  const { time } = cluster;
+  // Half a second, of which it works for 50 ms: its heartbeats still come in time.
+  const stutter = (): void => {
+    leader.clock.freeze(450);
+    time.after(500, stutter);
+  };
+  stutter();
+
+  await time.run(10_000);
+
+  expect(transfers).toMatchObject([{ from: leader.name, reason: 'event loop' }]);
+  expect(leaderOf(cluster)?.name).not.toBe(leader.name);
+});
+
+test('a leader that stands still for a moment keeps its place', async () => {
+  const { cluster, leader, transfers } = await story();
+  leader.clock.freeze(600);
+
+  await cluster.time.run(10_000);
+
+  expect(transfers).toEqual([]);
+  expect(leaderOf(cluster)?.name).toBe(leader.name);
+});
+
 test('a successor that cannot be reached is tried again, and not in a tight loop', async () => {
   const { cluster, transfers, leader, others, warnings } = await story();
   // What would make a successor stand is lost on its way, and nothing else is.
