@@ -350,13 +350,19 @@ describe('lives in which members are unfit again and again, and nothing else is 
       clientPauseMsMax: 1_500,
     });
     situations.add(life.situations);
-    expect(life.problem, life.trace.slice(-60).join('\n')).toBeNull();
+    if (life.problem !== null) {
+      expect.fail(`${life.problem}\n${life.trace.slice(-60).join('\n')}`);
+    }
   });
 
   test('and find leaders unfit for each of the reasons', () => {
-    const found = new Map(situations.entries());
-    for (const reason of ['receivers', 'disk', 'descriptors']) {
-      expect(found.get(`leader found unfit: ${reason}`), reason).toBeGreaterThan(0);
-    }
+    const found = situations
+      .entries()
+      .filter(([name, count]) => name.startsWith('leader found unfit') && count > 0);
+    expect(found.map(([name]) => name)).toEqual([
+      'leader found unfit: descriptors',
+      'leader found unfit: disk',
+      'leader found unfit: receivers',
+    ]);
   });
 });
