@@ -286,10 +286,6 @@ export const BUGS: readonly Bug[] = [
     ],
   },
   {
-    name: 'a leader that cannot work asks nobody',
-    edits: [{ file: NODE, was: 'this.#fitness.tick();', becomes: '' }],
-  },
-  {
     name: 'a frame is sent to a member whose build does not read it',
     edits: [
       {
