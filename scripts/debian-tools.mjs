@@ -32,6 +32,11 @@ const tools = [
     shows: 'leaps of the clock of a real process change nothing',
   },
   {
+    program: 'strace',
+    packages: ['strace'],
+    shows: 'a leader whose disk is slow transfers leadership',
+  },
+  {
     program: 'carbon-cache',
     // What it imports is not in the package, and nothing here resolves dependencies.
     packages: [

@@ -152,8 +152,8 @@ export function list<T>(item: Schema<T>, countMax: number): Schema<readonly T[]>
     return all;
   };
   return {
-    encode: (value, where) => each(value, where, item.encode),
-    decode: (wire, where) => each(wire, where, item.decode),
+    encode: (value, where) => each(value, where, (one: T, place) => item.encode(one, place)),
+    decode: (wire, where) => each(wire, where, (one, place) => item.decode(one, place)),
   };
 }
 

@@ -127,6 +127,36 @@ export interface MemberStatus {
   readonly silentMs: number | null;
   /** How far its clock is ahead of this node's; null when it was not heard of lately. */
   readonly clockOffsetMs: number | null;
+  /** What it said last of its fitness to lead; null where that is not known. */
+  readonly fitness: FitnessReport | null;
+}
+
+/** How well a member could do the work of a leader, by its own figures. */
+export interface Fitness {
+  /** What syncs of its disk take, in milliseconds; null without one in the last 30 seconds. */
+  readonly syncMs: number | null;
+  /** How late its event loop is, in milliseconds. */
+  readonly lagMs: number;
+  /** File descriptors that it may still open; null where the system does not say. */
+  readonly descriptorsFree: number | null;
+  /** Keys of integrations to which it could not connect, of those that it tried lately. */
+  readonly unreachable: readonly string[];
+}
+
+export interface FitnessReport extends Fitness {
+  /** Milliseconds since the member said so. */
+  readonly ageMs: number;
+}
+
+/** What keeps a leader from its work, so that another member takes its place. */
+export type TransferReason = 'receivers' | 'descriptors' | 'disk' | 'event loop';
+
+/** What a process can say of its machine. Asked with every tick: it answers from memory. */
+export interface Vitals {
+  /** What syncs of the log's disk take, in milliseconds; null without one in the last 30 seconds. */
+  syncMs(): number | null;
+  /** File descriptors that may still be opened; null where the system does not say. */
+  descriptorsFree(): number | null;
 }
 
 /** A monitor that this node runs, at a glance. */
@@ -199,6 +229,8 @@ export interface NodeObserver {
   snapshotTaken(written: SnapshotWritten): void;
   /** What consensus has asked for, before the node does it. */
   carriedOut?(effect: Effect): void;
+  /** This node led, could not do its work, and has begun to transfer leadership. */
+  transferring?(reason: TransferReason): void;
   /**
    * Who else belongs to the cluster, and where, as far as this node knows: told when it starts, and
    * again when that changes; an address that is not known is empty. Not told while the node knows of no configuration, or may have lost the newest.
@@ -239,12 +271,19 @@ export interface DeliveryResult {
   /** HTTP status or the like; 0 without an answer. */
   readonly status: number;
   readonly detail: string;
+  /** Whether a connection to the receiver was made; left out where this try does not show it. */
+  readonly connected?: boolean;
 }
 
 /** A sender of one integration type. Never rejects: a fault is a result. */
 export interface Notifier {
   readonly type: string;
   send(delivery: Delivery, signal: AbortSignal): Promise<DeliveryResult>;
+  /**
+   * Whether this process can connect to the receiver of these settings: as for a notification, with TLS
+   * where that is due, but nothing is asked or sent. Never rejects.
+   */
+  probe(settings: string, signal: AbortSignal): Promise<boolean>;
 }
 
 /** What the list of a snapshot says of it. */

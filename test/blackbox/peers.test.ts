@@ -225,6 +225,17 @@ function framesOf(from: string, to: string, status: Status): readonly Frame[] {
     { kind: 'have', index },
     { kind: 'gone', index },
     { kind: 'root', index, root: hash },
+    { kind: 'time', at: 1, offsetMs: 1_000_000 },
+    { kind: 'fitnessRequest', round: 1, integrations: ['team/webhook[0]', 'nobody/webhook[9]'] },
+    {
+      kind: 'fitnessReport',
+      round: 1,
+      syncMs: Number.MAX_SAFE_INTEGER,
+      lagMs: 0,
+      descriptorsFree: 0,
+      unreachable: ['nobody/webhook[9]'],
+      lastTransfer: { term: 2 ** 48, tries: 1, agoMs: 0 },
+    },
   ] as readonly Frame[];
 }
 

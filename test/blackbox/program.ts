@@ -203,7 +203,10 @@ export class Receiver {
   /** What to answer next; 200 when nothing is scripted. */
   readonly answers: number[] = [];
 
+  readonly #server: Server;
+
   private constructor(server: Server) {
+    this.#server = server;
     this.url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
     server.on('request', (request, response) => {
       let body = '';
@@ -224,6 +227,14 @@ export class Receiver {
       server.close();
     });
     return new Receiver(server);
+  }
+
+  /** Nobody listens there any more. */
+  async close(): Promise<void> {
+    const closed = once(this.#server, 'close');
+    this.#server.close();
+    this.#server.closeAllConnections();
+    await closed;
   }
 }
 

@@ -156,7 +156,11 @@ describe('a connection', () => {
     const mute = net.createServer((socket) => closers.push(() => socket.destroy()));
     const url = await urlOf(mute, 'https');
     const exchanged = await ask(url, { route: { ...ROUTE, connectMsMax: 50 } });
-    expect(exchanged).toEqual({ kind: 'not-sent', problem: 'no connection within 50 ms' });
+    expect(exchanged).toEqual({
+      kind: 'not-sent',
+      connected: false,
+      problem: 'no connection within 50 ms',
+    });
   });
 
   it('that is slow to answer is no slow connection', async () => {
@@ -202,6 +206,7 @@ describe('freshness', () => {
     const { url, heard } = await server((socket) => socket.end(OK));
     expect(await ask(url, { confirm: stale })).toEqual({
       kind: 'not-sent',
+      connected: true,
       problem: 'leadership was not confirmed shortly before it was to be sent',
     });
     expect(heard.join('')).toBe('');
@@ -319,7 +324,11 @@ describe('a proxy', () => {
     const exchanged = await ask(new URL('https://hook.example.com/'), {
       route: { ...ROUTE, proxy },
     });
-    expect(exchanged).toEqual({ kind: 'not-sent', problem: 'the proxy did not answer with HTTP' });
+    expect(exchanged).toEqual({
+      kind: 'not-sent',
+      connected: false,
+      problem: 'the proxy did not answer with HTTP',
+    });
   });
 
   it('is not asked for hosts that are excepted', async () => {
@@ -368,6 +377,7 @@ describe('a proxy', () => {
     const exchanged = await ask(url, { route: { ...ROUTE, proxy } });
     expect(exchanged).toEqual({
       kind: 'not-sent',
+      connected: false,
       problem: 'the proxy URL is not http, https or socks5',
     });
   });

@@ -31,6 +31,10 @@ describe('GET /metrics', () => {
       'tocsin_notifications_total{integration="webhook",outcome="rejected"} 0',
       'tocsin_notifications_total{integration="webhook",outcome="unknown"} 0',
       'tocsin_notifications_unreadable_total{integration="webhook"} 0',
+      'tocsin_leadership_transfers_total{reason="receivers"} 0',
+      'tocsin_leadership_transfers_total{reason="descriptors"} 0',
+      'tocsin_leadership_transfers_total{reason="disk"} 0',
+      'tocsin_leadership_transfers_total{reason="event loop"} 0',
       'tocsin_append_seconds_count 0',
       'tocsin_snapshot_seconds_count 0',
       'tocsin_alerts{state="firing"} 0',
@@ -39,6 +43,25 @@ describe('GET /metrics', () => {
     ]) {
       expect(text).toContain(`\n${line}\n`);
     }
+  });
+
+  it('a member shows how fit it is to lead, as far as it knows', async () => {
+    const desk = await openDesk();
+    expect(await scrape(desk)).not.toContain('tocsin_member_sync_seconds{');
+    const unreachable = ['team/webhook[0]', 'team/webhook[1]'];
+    desk.node.fitness = { syncMs: 250, lagMs: 12, descriptorsFree: 9, unreachable, ageMs: 0 };
+    const text = await scrape(desk);
+    for (const line of [
+      'tocsin_member_sync_seconds{member="n1"} 0.25',
+      'tocsin_member_event_loop_lag_seconds{member="n1"} 0.012',
+      'tocsin_member_free_descriptors{member="n1"} 9',
+      'tocsin_member_unreachable_integrations{member="n1"} 2',
+    ]) {
+      expect(text).toContain(`\n${line}\n`);
+    }
+    const [syncMs, descriptorsFree] = [null, null];
+    desk.node.fitness = { ...desk.node.fitness, syncMs, descriptorsFree };
+    expect(await scrape(desk)).not.toMatch(/tocsin_member_(sync_seconds|free_descriptors)\{/);
   });
 
   it('karma finds a version of Alertmanager that it can talk to', async () => {

@@ -46,6 +46,16 @@ describe('GET /', () => {
     expect((await desk.get('/')).text).toContain('No leader is known: nobody can be told anything');
   });
 
+  it('shows how fit a member is to lead, and whom it cannot reach', async () => {
+    const desk = await openDesk();
+    expect((await desk.get('/')).text).toContain('not known');
+    const unreachable = ['<b>team</b>/webhook[0]'];
+    desk.node.fitness = { syncMs: null, lagMs: 3, descriptorsFree: 7, unreachable, ageMs: 0 };
+    const { text } = await desk.get('/');
+    expect(text).toContain('no recent sync, event loop 3 ms late, 7 descriptors free');
+    expect(text).toContain('✗ cannot reach <bdi>&#60;b&#62;team&#60;/b&#62;/webhook[0]</bdi>');
+  });
+
   it('shows an alert, its group with the next flush, and what was told with the reason', async () => {
     const desk = await openDesk(
       {},

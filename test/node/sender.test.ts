@@ -44,6 +44,7 @@ test('a node that leads again answers for the try of a dead leader, though its o
       // The receiver is slow: the first try has no answer as long as this test lasts.
       confirmLeadership: () => new Promise(() => undefined),
       report: quiet,
+      onConnect: quiet,
     },
   );
   sender.start({ kind: 'attempt', notification: '7.0', try: 1, node: 'n1' });
@@ -72,6 +73,7 @@ test.for(SINCE)(
     let written: boolean | undefined;
     const webhook: Notifier = {
       type: 'webhook',
+      probe: () => Promise.resolve(true),
       send: async ({ confirm }) => {
         await new Promise<void>((resolve) => (connected = resolve));
         const confirmation = await confirm();
@@ -89,6 +91,7 @@ test.for(SINCE)(
         // By now it leads in a later term.
         confirmLeadership: () => Promise.resolve({ isFresh: () => true }),
         report: quiet,
+        onConnect: quiet,
       },
     );
     sender.start({ kind: 'attempt', notification: '7.0', try: 1, node: 'n1' });

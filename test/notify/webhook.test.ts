@@ -117,6 +117,7 @@ describe('a webhook', () => {
       result: 'delivered',
       status: 200,
       detail: 'ok',
+      connected: true,
     });
     expect(heard).toHaveLength(1);
     expect(heard[0]).toMatchObject({
@@ -163,6 +164,7 @@ describe('a webhook', () => {
       result: 'retry',
       status: 0,
       detail: `cannot reach 127.0.0.1:${port}: ECONNREFUSED`,
+      connected: false,
     });
   });
 
@@ -179,6 +181,7 @@ describe('a webhook', () => {
       result: 'unknown',
       status: 0,
       detail: `127.0.0.1:${port} may have taken it: ECONNRESET`,
+      connected: true,
     });
     expect(heard).toHaveLength(1);
   });
@@ -189,6 +192,7 @@ describe('a webhook', () => {
       result: 'unknown',
       status: 0,
       detail: `127.0.0.1:${port} may have taken it: no answer within 50 ms`,
+      connected: true,
     });
   });
 
@@ -239,12 +243,103 @@ describe('a webhook', () => {
       result: 'unknown',
       status: UNREADABLE_STATUS,
       detail: `${new URL(url).host} may have taken it: it answered what is no HTTP: 220 mail.example.com ESMTP`,
+      connected: true,
     });
   });
 
   it('with settings of another kind is rejected, not thrown', async () => {
     expect(await send({}, { settings: '[]' })).toMatchObject({ result: 'rejected' });
     expect(await send({}, { settings: 'no json' })).toMatchObject({ result: 'rejected' });
+  });
+});
+
+describe('whether a receiver can be reached', () => {
+  const reach = async (settings: Record<string, unknown>, isShadow = false): Promise<boolean> => {
+    const { byType } = createNotifiers({ version: '0.1.0', isShadow }, { clock });
+    const text = JSON.stringify({ timeout_ms: 0, http_config: {}, ...settings });
+    return (await byType.get('webhook')?.probe(text, AbortSignal.timeout(5_000))) ?? false;
+  };
+
+  it('is found out by a connection without a byte of a request', async () => {
+    const received: string[] = [];
+    const connections: net.Socket[] = [];
+    const server = net.createServer((socket) => {
+      connections.push(socket);
+      socket.on('error', () => undefined).on('data', (bytes) => received.push(bytes.toString()));
+    });
+    const url = `http://127.0.0.1:${await portOf(server)}/hook`;
+    expect(await reach({ url })).toBe(true);
+    await new Promise<void>((resolve) => {
+      const [socket] = connections;
+      if (socket === undefined || socket.closed) resolve();
+      else socket.on('close', () => resolve()).resume();
+    });
+    expect(received).toEqual([]);
+  });
+
+  it('includes TLS, and the files that a notification would read', async () => {
+    const { heard, url } = await secureReceiver();
+    expect(await reach({ url })).toBe(false);
+    expect(
+      await reach({
+        url,
+        http_config: { tls_config: { ca: CERTIFICATE, server_name: 'hook.example.com' } },
+      }),
+    ).toBe(true);
+    const missing = path.join(folder, 'missing');
+    const tls_config = { ca: CERTIFICATE, server_name: 'hook.example.com' };
+    const http_config = { tls_config, bearer_token_file: missing };
+    expect(await reach({ url, http_config })).toBe(false);
+    expect(heard).toEqual([]);
+  });
+
+  it('is no where nobody listens, and ends as soon as nobody waits for it', async () => {
+    const server = net.createServer();
+    const port = await portOf(server);
+    await new Promise((resolve) => server.close(resolve));
+    expect(await reach({ url: `http://127.0.0.1:${port}/` })).toBe(false);
+    // It takes TCP and never begins with TLS.
+    const mute = net.createServer((socket) => closers.push(() => socket.destroy()));
+    const url = `https://127.0.0.1:${await portOf(mute)}/`;
+    const { byType } = createNotifiers({ version: '0.1.0' }, { clock });
+    const ends = new AbortController();
+    const asked = byType
+      .get('webhook')
+      ?.probe(JSON.stringify({ url, timeout_ms: 0, http_config: {} }), ends.signal);
+    ends.abort();
+    expect(await asked).toBe(false);
+  });
+
+  it('is not tried by a shadow', async () => {
+    let connections = 0;
+    const server = net.createServer((socket) => {
+      connections++;
+      socket.destroy();
+    });
+    const url = `http://127.0.0.1:${await portOf(server)}/hook`;
+    expect(await reach({ url }, true)).toBe(true);
+    expect(connections).toBe(0);
+  });
+
+  it('is not known of a try that the end of the node has cut off', async () => {
+    const { url } = await receiver();
+    expect(await send({ url }, {}, AbortSignal.abort())).not.toHaveProperty('connected');
+  });
+
+  it('is yes for a receiver that was connected to, and nothing was sent for want of leadership', async () => {
+    const { url } = await receiver();
+    const stale = async () => ({ isFresh: () => false });
+    expect(await send({ url }, { confirm: stale })).toMatchObject({
+      result: 'retry',
+      connected: true,
+    });
+  });
+
+  it('is yes for one that redirects to where nobody listens', async () => {
+    const { url } = await receiver((_, response) =>
+      response.writeHead(307, { location: 'http://127.0.0.1:1/' }).end(),
+    );
+    expect(await send({ url })).toMatchObject({ result: 'retry', connected: true });
   });
 });
 
@@ -291,6 +386,7 @@ describe('a redirect', () => {
         result: 'rejected',
         status: 308,
         detail: `redirects to 127.0.0.1:${target.port}, which is not followed with credentials: use its URL`,
+        connected: true,
       });
       expect(first.heard).toHaveLength(1);
       expect(target.heard).toHaveLength(0);
@@ -411,6 +507,7 @@ describe('credentials', () => {
       result: 'retry',
       status: 0,
       detail: `cannot be sent: authorization.credentials_file: cannot read ${file} (ENOENT)`,
+      connected: false,
     });
     expect(heard).toHaveLength(0);
   });
@@ -442,6 +539,7 @@ describe('a URL in a file', () => {
       result: 'retry',
       status: 0,
       detail: 'cannot be sent: url_file: not an http or https URL',
+      connected: false,
     });
   });
 });

@@ -24,7 +24,7 @@ import {
 import { CONFIG } from './lives.ts';
 
 /** By the number of their kind: all that there are. */
-const KINDS = [1, 2, 3, 4, 5, 6, 7, 8, 9, 11, 12, 13, 14, 15];
+const KINDS = [1, 2, 3, 4, 5, 6, 7, 8, 9, 11, 12, 13, 14, 15, 16, 17];
 const FRAMES_OF_A_KIND = 12;
 const PATIENCE_MS = 300_000;
 
@@ -188,7 +188,10 @@ async function expectService({ cluster }: Scene): Promise<void> {
   expect(isCommitted).toBe(true);
 }
 
-/** Three members; one came last and needed a snapshot, one was started again, and all were asked for something. */
+/**
+ * Three members; one came last and needed a snapshot, one was started again, all were asked for something, and
+ * for a while none reached a receiver.
+ */
 async function workingCluster(seed: number): Promise<Scene> {
   const failures: Error[] = [];
   const frames = new Map<number, CapturedFrame[]>();
@@ -233,6 +236,10 @@ async function workingCluster(seed: number): Promise<Scene> {
     }
     void node?.changeMembership({ op: 'remove', node: 'n7' });
   }
+  // A leader that reaches no receiver asks whether another member would.
+  for (const host of cluster.hosts.values()) host.way = 'refused';
+  await time.run(5_000);
+  for (const host of cluster.hosts.values()) host.way = 'open';
   await time.run(3_000);
   return { cluster, frames, failures };
 }

@@ -4,17 +4,15 @@
  */
 
 import { expect, test } from 'vitest';
-import { localTimeIn } from '../../src/io/daemon/local-time.ts';
-import { nodeDigest } from '../../src/io/disk/digest.ts';
-import {
+import type {
+  FolderCopy,
+  FolderPart,
+  Host,
   SimulatedCluster,
-  type FolderCopy,
-  type FolderPart,
-  type Host,
-  type Witness,
+  Witness,
 } from '../../src/io/sim/cluster.ts';
 import { CommittedConflict } from '../../src/raft/follower.ts';
-import { alert, witness } from './cluster-by-hand.ts';
+import { alert, threeMembers } from './cluster-by-hand.ts';
 import { CONFIG } from './lives.ts';
 
 const ALERTS = 30;
@@ -184,25 +182,12 @@ async function told(seed: number, { build = 2 } = {}): Promise<Story> {
   const logged: Witness['logged'] = (_, level, message) => {
     if (level === 'error') errors.push(message);
   };
-  const cluster = new SimulatedCluster(
-    { seed, config: CONFIG, snapshotEntries: 1_000, segmentBytesMax: 1 << 14, founder: build },
-    { digest: nodeDigest, localTimeIn, witness: witness({ failed, logged }) },
+  const { cluster, hosts } = await threeMembers(
+    { seed, config: CONFIG, founder: build },
+    { failed, logged },
   );
+  const [leader, absent, restored] = hosts;
   const { time } = cluster;
-  const founder = cluster.addHost('n1', true);
-  await time.until(cluster.boot(founder));
-  await time.run(1_000);
-  for (const name of ['n2', 'n3']) {
-    const host = cluster.addHost(name);
-    await time.until(cluster.admit(host, founder));
-    await time.until(cluster.boot(host));
-    await time.run(5_000);
-  }
-  const [leader, absent, restored] = [...cluster.hosts.values()].toSorted((a, b) => {
-    return Number(b.process?.node.leads()) - Number(a.process?.node.leads());
-  });
-  if (leader === undefined || absent === undefined || restored === undefined)
-    throw new Error('three');
   cluster.kill(absent);
   await time.run(1_000);
   const copies = new Map([...cluster.hosts.values()].map((host) => [host, cluster.copyOf(host)]));

@@ -11,6 +11,7 @@ import type { Observe } from '../../src/commands/observe.ts';
 import { MalformedCommand } from '../../src/commands/schema.ts';
 import type {
   Clock,
+  FitnessReport,
   LogTime,
   MembershipAnswer,
   MembershipChange,
@@ -41,6 +42,8 @@ export class InstantNode implements NodeHandle {
   readonly changes: MembershipChange[] = [];
   changeAnswer: MembershipAnswer = { code: 'ok', message: '' };
   leader: string | null = 'n1';
+  /** What it says of itself. */
+  fitness: FitnessReport | null = null;
 
   /** The second is the version of the fold, from the beginning. */
   constructor(clock: Clock, reducers = INITIAL_STATE.reducers.version) {
@@ -106,6 +109,7 @@ export class InstantNode implements NodeHandle {
       lag: null,
       silentMs: null,
       clockOffsetMs: 0,
+      fitness: this.fitness,
     } as const;
     const address = { peerAddress: '127.0.0.1:9094', httpAddress: '127.0.0.1:9093' };
     return {

@@ -45,6 +45,7 @@ import {
   readConfiguration,
   type ConfigurationOptions,
 } from './configuration.ts';
+import { Descriptors } from './descriptors.ts';
 import { Entrance } from './entrance.ts';
 import { EXIT, type ExitCode } from './exit.ts';
 import { localTimeIn } from './local-time.ts';
@@ -159,6 +160,7 @@ class Daemon {
   readonly #notifiers: Notifiers;
   readonly #ledger: IntakeLedger;
   readonly #metrics: Metrics;
+  readonly #descriptors = new Descriptors(realClock);
   /** What the file said when it was last applied by a reload. */
   #fileCommand: ApplyConfig | null = null;
   #secretFile: SecretFile | null = null;
@@ -192,6 +194,7 @@ class Daemon {
       connectionReasons: { refused: REFUSAL_REASONS, closed: CLOSING_REASONS },
     });
     cleanups.add('metrics', () => this.#metrics.close());
+    cleanups.add('descriptors', () => this.#descriptors.stop());
   }
 
   async run({ stop, reload }: DaemonSignals): Promise<ExitCode> {
@@ -442,7 +445,12 @@ class Daemon {
         transport,
         notifiers: this.#notifiers.byType,
         localTimeIn,
+        vitals: {
+          syncMs: () => storage.syncTimes.recentMs(),
+          descriptorsFree: () => this.#descriptors.free(),
+        },
         observer: {
+          transferring: (reason) => this.#metrics.transferring(reason),
           appended: (seconds) => this.#metrics.appended(seconds),
           snapshotTaken: (written) => this.#metrics.snapshotTaken(written),
           applied: (entry) => {

@@ -131,6 +131,7 @@ function newcomerStatus({ addresses, name, nodeId, shadow, startedAt }: Newcomer
         lag: null,
         silentMs: null,
         clockOffsetMs: 0,
+        fitness: null,
       },
     ],
   };

@@ -18,6 +18,7 @@ import { nodeDigest } from '../disk/digest.ts';
 import { lockDataDirectory } from '../disk/real-disk-lock.ts';
 import { makePrivate } from '../disk/private-files.ts';
 import { createRealDisk } from '../disk/real-disk.ts';
+import { SyncTimes, timedDisk } from '../node/sync-times.ts';
 import { openSnapshotStore, type OpenedSnapshotStore } from '../disk/snapshot-store.ts';
 import { recoverAlone, type Recovered } from '../node/epoch.ts';
 import { openData, type OpenedData } from '../node/open.ts';
@@ -66,9 +67,10 @@ async function openParts(
 ): Promise<StorageResult> {
   await closeToOthers(directory, logger);
   const witness = path.join(directory, WITNESS_FOLDER);
+  const syncTimes = new SyncTimes(clock);
   const log: LogModules = {
-    disk: await createRealDisk({ directory: path.join(directory, 'log') }),
-    witness: await createRealDisk({ directory: witness }),
+    disk: timedDisk(await createRealDisk({ directory: path.join(directory, 'log') }), syncTimes),
+    witness: timedDisk(await createRealDisk({ directory: witness }), syncTimes),
     digest: nodeDigest,
     compressor: brotliCompressor,
     // Checking a long log must not hold up whatever else the process does.
@@ -95,13 +97,23 @@ async function openParts(
   if (identity !== null && !isRecovering) await file.change({ clusterId: identity.clusterId });
   return {
     ok: true,
-    storage: new Storage(directory, { file, log, snapshots, logger, closers, isRecovering }),
+    storage: new Storage(directory, {
+      file,
+      log,
+      syncTimes,
+      snapshots,
+      logger,
+      closers,
+      isRecovering,
+    }),
   };
 }
 
 interface Parts {
   readonly file: NodeFile;
   readonly log: LogModules;
+  /** Of the disk of the log. */
+  readonly syncTimes: SyncTimes;
   readonly snapshots: SnapshotStore;
   readonly logger: Logger;
   readonly closers: (() => Promise<void>)[];
@@ -129,6 +141,11 @@ export class Storage {
   /** Whether {@link recoverAlone} was begun by a process that ended before it was complete. */
   get isRecovering(): boolean {
     return this.#parts.isRecovering;
+  }
+
+  /** What the syncs of the log take. */
+  get syncTimes(): SyncTimes {
+    return this.#parts.syncTimes;
   }
 
   get snapshots(): SnapshotStore {

@@ -34,8 +34,8 @@ export interface ExchangeOptions {
 
 export type Exchanged =
   | { readonly kind: 'response'; readonly response: HttpResponse }
-  /** No byte of the request has left. */
-  | { readonly kind: 'not-sent'; readonly problem: string }
+  /** No byte of the request has left; `connected` says whether a connection was there. */
+  | { readonly kind: 'not-sent'; readonly connected: boolean; readonly problem: string }
   /** It left, and no status came. */
   | { readonly kind: 'no-response'; readonly problem: string }
   /** It left, and what came is no HTTP; `text` is its start, as it came. */
@@ -63,7 +63,7 @@ export async function exchange(
     const bytes = bytesOf(request, connection);
     return await new Exchange(connection.socket, request, options, modules).run(bytes, signal);
   } catch (error) {
-    return { kind: 'not-sent', problem: problemOf(error) };
+    return { kind: 'not-sent', connected: connection !== null, problem: problemOf(error) };
   } finally {
     connection?.socket.destroy();
   }

@@ -10,6 +10,7 @@ import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import { UNREADABLE_STATUS, type Outcome } from '../../commands/delivery.ts';
 import type {
   AppliedEntry,
+  TransferReason,
   MonitorReport,
   NodeHandle,
   NodeObserver,
@@ -34,6 +35,7 @@ export interface MetricsOptions {
 }
 
 export interface Metrics extends NodeObserver {
+  transferring(reason: TransferReason): void;
   readonly contentType: string;
   /** Everything as of now. */
   text(): Promise<string>;
@@ -91,6 +93,7 @@ export function createMetrics(options: MetricsOptions): Metrics {
     },
     appended: (seconds) => counts.append.observe(seconds),
     applied: (entry) => countEntry(entry, counts),
+    transferring: (reason) => counts.transfers.inc({ reason }),
     snapshotTaken: ({ tookMs }: SnapshotWritten) => counts.snapshot.observe(tookMs / 1000),
     close: () => loop.disable(),
   };
@@ -114,6 +117,13 @@ function buildInfo({ version, revision }: MetricsOptions, registers: Registers):
 }
 
 const RESULTS: readonly Outcome['result'][] = ['delivered', 'retry', 'rejected', 'unknown'];
+
+const TRANSFER_REASONS: readonly TransferReason[] = [
+  'receivers',
+  'descriptors',
+  'disk',
+  'event loop',
+];
 
 type Counters = ReturnType<typeof counters>;
 
@@ -141,9 +151,17 @@ function counters({ integrations, limits }: MetricsOptions, registers: Registers
     registers,
   });
   for (const limit of limits) overLimit.inc({ limit }, 0);
+  const transfers = new Counter({
+    name: 'tocsin_leadership_transfers_total',
+    help: 'Times that this node led, could not do its work, and began to transfer leadership, by reason.',
+    labelNames: ['reason'],
+    registers,
+  });
+  for (const reason of TRANSFER_REASONS) transfers.inc({ reason }, 0);
   return {
     notifications,
     unreadable,
+    transfers,
     dropped: new Map<string, number>(),
     observations: new Counter({
       name: 'tocsin_observations_applied_total',

@@ -4,7 +4,7 @@
  */
 
 import { Gauge, type Registry } from 'prom-client';
-import type { NodeHandle, Role } from '../ports.ts';
+import type { FitnessReport, NodeHandle, Role } from '../ports.ts';
 import { stateCounter } from './state-counts.ts';
 
 const ROLES: readonly Role[] = ['follower', 'candidate', 'leader', 'learner'];
@@ -56,7 +56,47 @@ export function nodeGauges(node: NodeHandle, registers: Registry[]): void {
       for (const each of ROLES) this.set({ role: each }, each === role ? 1 : 0);
     },
   });
+  fitnessGauges(node, registers);
   stateGauges(node, registers);
+}
+
+/** Of each member, as it said last: whoever scrapes one node sees which of them could lead. */
+function fitnessGauges(node: NodeHandle, registers: Registry[]): void {
+  const figures: Readonly<
+    Record<string, readonly [help: string, read: (fitness: FitnessReport) => number | null]>
+  > = {
+    tocsin_member_sync_seconds: [
+      'What recent syncs of the disk of a member take; left out where there were none.',
+      ({ syncMs }) => (syncMs === null ? null : syncMs / 1_000),
+    ],
+    tocsin_member_event_loop_lag_seconds: [
+      'How late the event loop of a member is.',
+      ({ lagMs }) => lagMs / 1_000,
+    ],
+    tocsin_member_free_descriptors: [
+      'File descriptors that a member may still open; left out where the system does not say.',
+      ({ descriptorsFree }) => descriptorsFree,
+    ],
+    tocsin_member_unreachable_integrations: [
+      'Integrations to which a member could not connect, of those that it tried lately.',
+      ({ unreachable }) => unreachable.length,
+    ],
+  };
+  for (const [name, [help, read]] of Object.entries(figures)) {
+    new Gauge({
+      name,
+      help,
+      labelNames: ['member'],
+      registers,
+      collect() {
+        this.reset();
+        for (const { fitness, name: member } of node.status().members) {
+          const value = fitness === null ? null : read(fitness);
+          if (value !== null) this.set({ member }, value);
+        }
+      },
+    });
+  }
 }
 
 function stateGauges(node: NodeHandle, registers: Registry[]): void {

@@ -4,7 +4,7 @@ import type { State } from '../../projections/state.ts';
 import { get } from '../../projections/table.ts';
 import { isVoter, members } from '../../raft/confchange.ts';
 import type { NodeId, RaftStatus } from '../../raft/types.ts';
-import type { MemberStatus, Role } from '../ports.ts';
+import type { FitnessReport, MemberStatus, Role } from '../ports.ts';
 
 /** What a node knows of itself before the log says it. */
 export interface Self {
@@ -14,6 +14,9 @@ export interface Self {
   readonly peer: string;
   readonly tickMs: number;
   readonly clockOffsetMs: (node: NodeId) => number | null;
+  /** Of this node, and what the others said of theirs. */
+  readonly fitness: FitnessReport;
+  readonly fitnessOf: (node: NodeId) => FitnessReport | null;
 }
 
 /** Sorted by name. A node that belongs to no cluster yet shows itself alone. */
@@ -37,6 +40,7 @@ export function memberStatuses(
       lag: peer === undefined || isUnknown(peer) ? null : Math.max(0, raft.lastIndex - peer.match),
       silentMs: peer === undefined ? null : peer.ticksSinceContact * self.tickMs,
       clockOffsetMs: isSelf ? 0 : self.clockOffsetMs(nodeId),
+      fitness: isSelf ? self.fitness : self.fitnessOf(nodeId),
     };
   });
   return statuses.toSorted((a, b) => compare(a.name, b.name) || compare(a.nodeId, b.nodeId));

@@ -61,6 +61,7 @@ import type {
   SnapshotStore,
   Transport,
   View,
+  Vitals,
 } from '../ports.ts';
 import { recordAdmin } from './admin-records.ts';
 import { Attendance } from './attendance.ts';
@@ -68,6 +69,8 @@ import { CatchUp } from './catch-up.ts';
 import { ClockCheck } from './clock-check.ts';
 import { Decider } from './decider.ts';
 import { fromLogEntry, toLogEntry } from './entries.ts';
+import { ReceiverProbes } from './receiver-probes.ts';
+import { FitnessWatch } from './fitness-watch.ts';
 import { Housekeeping, type HousekeepingOptions } from './housekeeping.ts';
 import { LogClock, middleOf, type Middle } from './log-clock.ts';
 import { memberStatuses, roleIn } from './member-status.ts';
@@ -119,6 +122,7 @@ export interface NodeModules {
   readonly notifiers: ReadonlyMap<string, Notifier>;
   readonly localTimeIn: LocalTimeIn;
   readonly observer: NodeObserver;
+  readonly vitals: Vitals;
   /** Called once when the node can go on no more; the process must end. */
   readonly onFailure: (error: Error) => void;
 }
@@ -154,6 +158,7 @@ export class Node implements NodeHandle, PeerReceiver {
   readonly #catchUp: CatchUp;
   readonly #membership: Membership;
   readonly #clockCheck: ClockCheck;
+  readonly #fitness: FitnessWatch;
   readonly #roots = new RootComparison();
   readonly #rollbackCheck: RollbackCheck;
   /** Members of the configuration in force and of the one before. */
@@ -265,6 +270,7 @@ export class Node implements NodeHandle, PeerReceiver {
     });
     this.#clockCheck = new ClockCheck({ ...modules, step: (input) => this.#step(input) });
     const state = (): State => this.#projection.state;
+    const probes = new ReceiverProbes({ ...modules, state });
     this.#sender = new Sender(
       {
         node: options.name,
@@ -276,6 +282,7 @@ export class Node implements NodeHandle, PeerReceiver {
         state,
         confirmLeadership: () => this.#confirmLeadership(),
         report: (outcome) => void this.#report(outcome),
+        onConnect: (integration, isConnected) => probes.note(integration, isConnected),
       },
     );
     this.#decider = new Decider(
@@ -348,6 +355,17 @@ export class Node implements NodeHandle, PeerReceiver {
         onOver: () => this.#step({ type: 'recovered' }),
       },
     );
+    this.#fitness = new FitnessWatch(options, {
+      ...modules,
+      probes,
+      raft: () => this.#raft.status(),
+      leads: () => this.leads(),
+      others: () => this.#others(),
+      nameOf: (node) => this.#nameOf(node),
+      framesLevel: (node) => modules.transport.framesLevel(node),
+      send: (to, frame) => this.#peers.send(to, frame, 'control'),
+      transfer: (to) => this.#transfer(to),
+    });
     this.#noteConfiguration();
     for (const { nodeId, address } of start.hints) this.#membership.hint(nodeId, address);
     modules.transport.attach(this);
@@ -454,6 +472,8 @@ export class Node implements NodeHandle, PeerReceiver {
         ...this.#options.addresses(),
         tickMs: this.#options.tickMs,
         clockOffsetMs: (node) => this.#peers.clockOffsetMs(node),
+        fitness: { ...this.#fitness.own(), ageMs: 0 },
+        fitnessOf: (node) => this.#fitness.reportOf(node),
       }),
     };
   }
@@ -528,7 +548,8 @@ export class Node implements NodeHandle, PeerReceiver {
         if (from === this.#leader) this.#logClock.follow(frame.at, frame.offsetMs ?? 0);
         return null;
       default:
-        if (!this.#catchUp.onFrame(from, frame)) this.#membership.onFrame(from, frame);
+        if (this.#fitness.onFrame(from, frame) || this.#catchUp.onFrame(from, frame)) return null;
+        this.#membership.onFrame(from, frame);
         return null;
     }
   }
@@ -707,6 +728,7 @@ export class Node implements NodeHandle, PeerReceiver {
     this.#proposer.tick();
     this.#catchUp.tick();
     this.#membership.tick();
+    this.#fitness.tick();
     if (this.#isLeading()) this.#decider.tick();
     this.#checkClock();
     this.#introduce();

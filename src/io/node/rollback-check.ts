@@ -113,6 +113,8 @@ export class RollbackCheck {
         this.#places.note(from, incarnation, frame);
         return true;
       case 'recall': {
+        // An earlier build has taken the place of the process that asked.
+        if (!this.#reads(from)) return true;
         const { term, index } = this.#places.before(from, incarnation);
         this.#modules.send(from, { kind: 'recalled', life: incarnation, term, index });
         return true;
@@ -142,6 +144,10 @@ export class RollbackCheck {
     if (this.#isRolledBack || this.#options.isDamaged) return;
     this.#isRolledBack = true;
     this.#modules.onRolledBack(place, by);
+  }
+
+  #reads(node: string): boolean {
+    return (this.#modules.framesLevel(node) ?? 0) >= LEVEL;
   }
 
   #noteAnswer(from: string): void {
@@ -175,8 +181,7 @@ export class RollbackCheck {
     if (!isBefore(this.#said, held)) return;
     this.#said = held;
     for (const node of this.#modules.others()) {
-      const level = this.#modules.framesLevel(node) ?? 0;
-      if (level >= LEVEL) this.#modules.send(node, { kind: 'held', ...held });
+      if (this.#reads(node)) this.#modules.send(node, { kind: 'held', ...held });
     }
   }
 }

@@ -38,6 +38,8 @@ export interface SenderModules {
   /** Resolves once a quorum has said whether this node leads. */
   readonly confirmLeadership: () => Promise<Confirmation>;
   readonly report: (outcome: Outcome) => void;
+  /** A try has shown whether this process can connect to the receiver of an integration. */
+  readonly onConnect: (integration: string, isConnected: boolean) => void;
 }
 
 export class Sender {
@@ -126,10 +128,11 @@ export class Sender {
   }
 
   async #send(id: string, notification: Notification): Promise<void> {
-    const { clock, report } = this.#modules;
+    const { clock, onConnect, report } = this.#modules;
     const startedAt = clock.monotonicMs();
     const result = await this.#deliver(id, notification);
     this.#underWay.delete(attemptKey(id, notification.tries));
+    if (result.connected !== undefined) onConnect(notification.integration, result.connected);
     report({
       kind: 'outcome',
       notification: id,

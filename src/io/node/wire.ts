@@ -22,6 +22,7 @@ import {
   type TypeOf,
   type Wire,
 } from '../../commands/schema.ts';
+import { LIMITS } from '../../commands/limits.ts';
 import { decodeCanonical, encodeWire } from '../../log/codec.ts';
 import { ENTRY_BYTES_MAX } from '../../log/entry.ts';
 import { INCARNATION_LIMIT } from '../../log/epoch.ts';
@@ -35,7 +36,7 @@ export const WIRE_VERSION = 1;
 
 /**
  * Which kinds of frames this build reads: each level has those of all levels below. Level 1 has the kinds
- * up to `time`; level 2 adds `held`, `recall` and `recalled`.
+ * up to `time`; level 2 adds the others.
  */
 export const FRAMES_LEVEL = 2;
 
@@ -198,6 +199,10 @@ const membershipRequest: Schema<MembershipRequest> = {
   },
 };
 
+/** More receivers than a transfer of leadership depends on; each of them is connected to. */
+export const PROBES_MAX = 16;
+const integrations = list(text(LIMITS.integrationKey), PROBES_MAX);
+
 /** `retry`: not now or not here. `refused`: never like this. `unknown`: it may have happened. */
 const answerCode = oneOf(['ok', 'retry', 'refused', 'unknown']);
 
@@ -211,7 +216,8 @@ const answerCode = oneOf(['ok', 'retry', 'refused', 'unknown']);
  *
  * `held` says how far the sender's disk reaches; `recall` asks for what the receiver knows of that from
  * before the present start of the sender, and `recalled` answers. They go to members whose hello names
- * {@link FRAMES_LEVEL} or more.
+ * {@link FRAMES_LEVEL} or more. So do `fitnessRequest`, which asks whether somebody else would lead better, and
+ * `fitnessReport`, which answers it, or is sent unasked.
  */
 const FRAMES = {
   forward: [2, record({ sequence: number, settledBelow: number, batch: bytes(ENTRY_BYTES_MAX) })],
@@ -245,11 +251,31 @@ const FRAMES = {
   held: [13, record({ term: heldTerm, index: place })],
   recall: [14, record({})],
   recalled: [15, record({ life: incarnation, term: heldTerm, index: place })],
+  fitnessRequest: [16, record({ round: number, integrations })],
+  fitnessReport: [
+    17,
+    record({
+      /** Of the question that this answers; 0 when nobody asked. */
+      round: number,
+      syncMs: optional(number),
+      lagMs: number,
+      descriptorsFree: optional(number),
+      unreachable: integrations,
+      /** The last transfer of leadership because of fitness: in which term, and how long ago. */
+      lastTransfer: optional(record({ term: number, tries: number, agoMs: number })),
+    }),
+  ],
 } as const satisfies Readonly<Record<string, readonly [number, Schema<unknown>]>>;
 
 type FrameKind = keyof typeof FRAMES;
+
 const RAFT = 1;
 const MESSAGES_MAX = 1_024;
+
+/** The number of the kind of a frame that {@link encodeFrame} has made. */
+export function numberIn(frame: Uint8Array): unknown {
+  return (decodeCanonical(frame) as readonly unknown[])[6];
+}
 
 type PlainFrame = {
   readonly [K in FrameKind]: { readonly kind: K } & TypeOf<(typeof FRAMES)[K][1]>;

@@ -30,7 +30,13 @@ export type Posted =
   | { readonly kind: 'answered'; readonly status: number; readonly detail: string }
   /** It may have been taken, and what came is no HTTP; `detail` is the start of it. */
   | { readonly kind: 'unreadable'; readonly detail: string }
-  | { readonly kind: 'unanswered'; readonly sent: boolean; readonly problem: string };
+  | {
+      readonly kind: 'unanswered';
+      readonly sent: boolean;
+      /** Whether a connection was made. */
+      readonly connected: boolean;
+      readonly problem: string;
+    };
 
 /** Sends it. Never rejects. */
 export async function post(
@@ -54,7 +60,7 @@ export async function post(
     const exchanged = await exchange(request, options, modules, signal);
     const target =
       first.followRedirects && hops < REDIRECTS_MAX ? redirectOf(exchanged, url) : null;
-    if (target === null) return postedOf(exchanged, secrets);
+    if (target === null) return reachedBy(hops, postedOf(exchanged, secrets));
     const refusal = refusalOf(target, first, route);
     if (refusal !== null) return { ...postedOf(exchanged, secrets), ...refusal };
     url = target;
@@ -87,10 +93,17 @@ function postedOf(exchanged: Exchanged, secrets: readonly string[]): Posted {
       return { kind: 'unreadable', detail: printable(safe.slice(0, UNREADABLE_LENGTH_MAX)) };
     }
     case 'no-response':
-      return { kind: 'unanswered', sent: true, problem: exchanged.problem };
-    case 'not-sent':
-      return { kind: 'unanswered', sent: false, problem: exchanged.problem };
+      return { kind: 'unanswered', sent: true, connected: true, problem: exchanged.problem };
+    case 'not-sent': {
+      const { connected, problem } = exchanged;
+      return { kind: 'unanswered', sent: false, connected, problem };
+    }
   }
+}
+
+/** Whoever redirects has been reached, wherever that leads. */
+function reachedBy(hops: number, posted: Posted): Posted {
+  return posted.kind === 'unanswered' && hops > 0 ? { ...posted, connected: true } : posted;
 }
 
 /** Where to send it instead, when the answer says so and keeps the POST. */

@@ -5,7 +5,7 @@
  * a shadow never open a socket or a file.
  */
 
-import type { Delivery, DeliveryResult, Notifier } from '../ports.ts';
+import type { DeliveryResult, Notifier } from '../ports.ts';
 import { webhookNotifier, type WebhookModules, type WebhookOptions } from './webhook.ts';
 
 export interface NotifiersOptions extends WebhookOptions {
@@ -21,20 +21,19 @@ export interface Notifiers {
 }
 
 export function createNotifiers(options: NotifiersOptions, modules: NotifiersModules): Notifiers {
-  const running = new Map<AbortController, Promise<DeliveryResult>>();
+  const running = new Map<AbortController, Promise<unknown>>();
   let closed = false;
-  const tracked = async (
-    notifier: Notifier,
-    delivery: Delivery,
+  const tracked = async <T>(
+    run: (signal: AbortSignal) => Promise<T>,
     signal: AbortSignal,
-  ): Promise<DeliveryResult> => {
+  ): Promise<T> => {
     const ends = new AbortController();
     const end = (): void => ends.abort();
     if (closed || signal.aborted) end();
     signal.addEventListener('abort', end);
-    const sending = notifier.send(delivery, ends.signal);
-    running.set(ends, sending);
-    return sending.finally(() => {
+    const work = run(ends.signal);
+    running.set(ends, work);
+    return work.finally(() => {
       signal.removeEventListener('abort', end);
       running.delete(ends);
     });
@@ -45,7 +44,11 @@ export function createNotifiers(options: NotifiersOptions, modules: NotifiersMod
     byType: new Map(
       all.map((notifier) => [
         notifier.type,
-        { type: notifier.type, send: (delivery, signal) => tracked(notifier, delivery, signal) },
+        {
+          type: notifier.type,
+          send: (delivery, signal) => tracked((ends) => notifier.send(delivery, ends), signal),
+          probe: (settings, signal) => tracked((ends) => notifier.probe(settings, ends), signal),
+        },
       ]),
     ),
     close: async () => {
@@ -72,6 +75,7 @@ const NOT_CONFIRMED: DeliveryResult = {
 function withholding({ type }: Notifier): Notifier {
   return {
     type,
+    probe: () => Promise.resolve(true),
     // What a node says that does not lead any more is no decision of the shadow either.
     send: async ({ confirm }) => ((await confirm()).isFresh() ? WITHHELD : NOT_CONFIRMED),
   };

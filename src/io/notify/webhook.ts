@@ -11,7 +11,7 @@
 import { z } from 'zod';
 import { UNREADABLE_STATUS } from '../../commands/delivery.ts';
 import type { Clock, Delivery, DeliveryResult, Notifier } from '../ports.ts';
-import { basicAuthorization, credentialsOf } from '../http-client/connection.ts';
+import { basicAuthorization, connect, credentialsOf } from '../http-client/connection.ts';
 import { HttpClientError, problemOf } from '../http-client/errors.ts';
 import {
   httpConfigSchema,
@@ -50,13 +50,30 @@ export function webhookNotifier(options: WebhookOptions, modules: WebhookModules
         const transport = await readTransport(settings.http_config);
         const wanted = postOf(url, transport, settings, delivery, options);
         const ends = AbortSignal.any([deadline.signal, signal]);
-        return resultOf(await post(wanted, transport, modules, ends), url);
+        const posted = await post(wanted, transport, modules, ends);
+        // Who is told to stop while it connects has not found out whether it could.
+        const isKnown = posted.kind !== 'unanswered' || posted.connected || !signal.aborted;
+        return { ...resultOf(posted, url), ...(isKnown ? { connected: isConnected(posted) } : {}) };
       } catch (error) {
         // Nothing has left: sending itself answers with a value, whatever happens.
         const why = error instanceof UnusableSetting ? error.message : problemOf(error);
-        return result('retry', 0, `cannot be sent: ${why}`);
+        return { ...result('retry', 0, `cannot be sent: ${why}`), connected: false };
       } finally {
         cancel();
+      }
+    },
+    probe: async (text, signal) => {
+      const parsed = settingsSchema.safeParse(parsedJson(text));
+      if (!parsed.success) return false;
+      try {
+        // The same way as a notification goes, with the files that are read for it.
+        const url = await readUrl(parsed.data);
+        const { route } = await readTransport(parsed.data.http_config);
+        const { socket } = await connect(url, route, modules, signal);
+        socket.destroy();
+        return true;
+      } catch {
+        return false;
       }
     },
   };
@@ -134,6 +151,10 @@ function resultOf(posted: Posted, { host }: URL): DeliveryResult {
         ? result('unknown', 0, `${host} may have taken it: ${posted.problem}`)
         : result('retry', 0, `cannot reach ${host}: ${posted.problem}`);
   }
+}
+
+function isConnected(posted: Posted): boolean {
+  return posted.kind !== 'unanswered' || posted.connected;
 }
 
 function verdictOn(status: number): DeliveryResult['result'] {

@@ -13,12 +13,13 @@ import { BALLOT_FILE } from '../../log/ballot.ts';
 import type { Digest } from '../../log/disk.ts';
 import type { LocalTimeIn } from '../../projections/muting.ts';
 import type { Effect } from '../../raft/types.ts';
-import type { AppliedEntry, Applicant, Logger } from '../ports.ts';
+import type { AppliedEntry, Applicant, TransferReason, Logger } from '../ports.ts';
 import { buildAt, mayRun, NEWEST_BUILD } from './builds.ts';
+import { SYNC_MS_MAX } from '../node/fitness.ts';
 import { MemorySnapshots } from './memory-snapshots.ts';
 import { SimulatedNetwork } from './network.ts';
 import { startProcess, type Process } from './process.ts';
-import { Receivers, type Answer } from './receivers.ts';
+import { Receivers, type Answer, type ReceiversOptions, type Way } from './receivers.ts';
 import { SeededRandom } from './seeded-random.ts';
 import {
   createSimulatedDisk,
@@ -34,6 +35,8 @@ import { VirtualTime } from './virtual-time.ts';
 export const EPOCH_MS = Date.parse('2026-01-05T00:00:00Z');
 
 const CLUSTER_ID = 'cluster-1';
+/** What a system usually lets a process open. */
+export const DESCRIPTORS = 1_024;
 const TICK_MS = 100;
 
 /** What a disk does to its process, beside storing. */
@@ -48,6 +51,8 @@ export interface Witness {
   started(host: Host): void;
   effect(host: Host, effect: Effect): void;
   applied(host: Host, entry: AppliedEntry): void;
+  /** A leader finds another member fitter. */
+  transferring(host: Host, reason: TransferReason): void;
   logged(host: Host, level: 'info' | 'warn' | 'error', message: string): void;
   /** A process gave up. */
   failed(host: Host, error: Error): void;
@@ -64,6 +69,8 @@ export interface ClusterOptions {
   readonly retentionBytes?: number;
   /** What its first members run, as a place in the list of builds; the first build when left out. */
   readonly founder?: number;
+  /** How receivers behave; some are far, slow or have trouble of their own when left out. */
+  readonly receivers?: ReceiversOptions;
 }
 
 export interface ClusterModules {
@@ -99,6 +106,12 @@ export interface Host {
   process: Process | null;
   isStarting: boolean;
   trouble: DiskTrouble;
+  /** How its connections to receivers fare. */
+  way: Way;
+  /** File descriptors that its process may still open. */
+  descriptorsFree: number;
+  /** Syncs that were slow, and notifications that could not be sent, so far. */
+  troubles: number;
   /** What is installed on it, as a place in the list of builds. */
   build: number;
   /** Starts so far; incarnations count them. */
@@ -139,10 +152,8 @@ export class SimulatedCluster {
     this.network = new SimulatedNetwork({ random: this.random });
     const people = new SeededRandom(options.seed ^ 0x9e0);
     const ways = new SeededRandom(options.seed ^ 0x3a7);
-    this.receivers = new Receivers(
-      { answer: () => answerOf(people), connectMs: () => connectMsOf(ways) },
-      { time: this.time },
-    );
+    const usual = { answer: () => answerOf(people), connectMs: () => connectMsOf(ways) };
+    this.receivers = new Receivers(options.receivers ?? usual, { time: this.time });
     const bytes = encodeBatch({ at: 0, commands: [this.#configCommand()] });
     this.#configHash = hex(modules.digest.sha256(bytes));
   }
@@ -194,6 +205,9 @@ export class SimulatedCluster {
       process: null,
       isStarting: false,
       trouble: {},
+      way: 'open',
+      descriptorsFree: DESCRIPTORS,
+      troubles: 0,
       build: this.#buildOfNewcomer(),
       starts: 0,
       hasOthers: false,
@@ -267,11 +281,19 @@ export class SimulatedCluster {
           pace: (write) => this.#paceSnapshot(host, clock, write),
         }),
         transport: this.network.join(nodeId, incarnation, clock, framesLevel),
-        notifiers: [this.receivers.notifier('webhook', { clock })],
+        notifiers: [
+          this.receivers.notifier('webhook', {
+            clock,
+            way: () => host.way,
+            onFailing: () => host.troubles++,
+          }),
+        ],
+        descriptorsFree: () => host.descriptorsFree,
         localTimeIn,
         logger: loggerOf(host, witness),
         observer: {
           appended: () => undefined,
+          transferring: (reason) => witness.transferring(host, reason),
           snapshotTaken: () => undefined,
           applied: (entry) => witness.applied(host, entry),
           carriedOut: (effect) => witness.effect(host, effect),
@@ -413,6 +435,7 @@ export class SimulatedCluster {
     return {
       pace: (operation) => {
         const ms = host.trouble.takesMs?.(operation) ?? syncMs(operation);
+        if (operation.kind === 'sync' && ms > SYNC_MS_MAX) host.troubles++;
         return ms === 0 ? undefined : clock.pause(ms);
       },
       fault: (operation) => host.trouble.fault?.(operation),

@@ -8,10 +8,11 @@
  */
 
 import { members } from '../../raft/confchange.ts';
-import type { Host, SimulatedCluster } from './cluster.ts';
+import { DESCRIPTORS, type Host, type SimulatedCluster } from './cluster.ts';
 import { FAIR_WEATHER } from './network.ts';
 import { PutBack } from './put-back.ts';
-import type { Action } from './schedule.ts';
+import type { Way } from './receivers.ts';
+import { GRAY_ACTIONS, type Action, type ActionKind } from './schedule.ts';
 import type { Situations } from './situations.ts';
 
 export interface FaultsModules {
@@ -27,6 +28,8 @@ const NAMES = ['n1', 'n2', 'n3', 'n4', 'n5'];
 const HOSTS_MIN = 3;
 /** Of the leaps of a clock those that were to last for longer last ten times as long. */
 const LASTING_MS = 3_000;
+/** Gray faults last so many times longer than others: what is noticed within seconds must be over by itself. */
+const GRAY_FACTOR = 5;
 /** A process that was told to stop is killed when it has not ended by then. */
 const STOP_WITHIN_MS = 10_000;
 
@@ -72,6 +75,8 @@ export class Faults {
     this.#together.clear();
     for (const host of cluster.hosts.values()) {
       host.trouble = {};
+      host.way = 'open';
+      host.descriptorsFree = DESCRIPTORS;
       host.clock.setWall(cluster.wallMs());
     }
   }
@@ -173,7 +178,7 @@ export class Faults {
       case 'bad weather':
         return this.#badWeather(how, lastsMs);
       case 'slow disk':
-        return this.#slowDisk(host, how, lastsMs);
+        return this.#slowDisk(host, 20 + how * 1_500, lastsMs);
       case 'disk error':
         return this.#diskError(host, how);
       case 'bit rot':
@@ -194,7 +199,22 @@ export class Faults {
         return this.#rotSnapshot(host, how, lastsMs);
       case 'put back':
         return this.#mayDestroy(host) && this.#putBack.begin(host, how, lastsMs);
+      case 'lost egress':
+        return this.#loseEgress(host, how < 0.5 ? 'lost' : 'refused', lastsMs);
+      case 'slow syncs':
+        return this.#slowDisk(host, 300 + how * 1_500, GRAY_FACTOR * lastsMs);
+      case 'descriptors gone':
+        // Connections to members are there already; a new one to a receiver fails at once.
+        host.descriptorsFree = 0;
+        this.#later(GRAY_FACTOR * lastsMs, () => (host.descriptorsFree = DESCRIPTORS));
+        return this.#loseEgress(host, 'refused', lastsMs);
     }
+  }
+
+  #loseEgress(host: Host, way: Way, lastsMs: number): boolean {
+    host.way = way;
+    this.#later(GRAY_FACTOR * lastsMs, () => (host.way = 'open'));
+    return true;
   }
 
   #choose({ kind, who }: Action): Host | undefined {
@@ -212,6 +232,11 @@ export class Faults {
     }
     if (kind === 'put back') {
       return hosts.filter(({ process }) => process?.node.leads() === false);
+    }
+    if ((GRAY_ACTIONS as readonly ActionKind[]).includes(kind)) {
+      // They matter on a leader; elsewhere they make a bad successor.
+      const leaders = hosts.filter(({ process }) => process?.node.leads() === true);
+      return [...leaders, ...leaders, ...hosts];
     }
     if (kind !== 'snapshot rot') return hosts;
     const based = hosts.filter(({ process }) => process !== null && process.log.firstIndex > 1);
@@ -314,9 +339,8 @@ export class Faults {
     return true;
   }
 
-  #slowDisk(host: Host, how: number, lastsMs: number): boolean {
+  #slowDisk(host: Host, takesMs: number, lastsMs: number): boolean {
     if (host.process === null) return false;
-    const takesMs = 20 + how * 1_500;
     host.trouble = { takesMs: ({ kind }) => (kind === 'sync' ? takesMs : 0) };
     const { clock } = host;
     this.#later(lastsMs, () => {

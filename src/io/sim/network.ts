@@ -6,6 +6,7 @@
  * give the same arrivals. A frame that is under way when its receiver dies is lost with it.
  */
 
+import { FRAMES_LEVEL, numberIn } from '../node/wire.ts';
 import type { Channel, PeerAddress, PeerReceiver, Transport } from '../ports.ts';
 import type { SeededRandom } from './seeded-random.ts';
 import type { VirtualClock } from './virtual-clock.ts';
@@ -26,6 +27,9 @@ export const FAIR_WEATHER: Weather = {
   lossShare: 0,
   doubledShare: 0,
 };
+
+/** What every build reads, also one that says nothing of it. */
+const FRAMES_TAKEN_UNSAID = 12;
 
 /** What has happened to frames so far. */
 export interface NetworkCounts {
@@ -57,6 +61,8 @@ export class SimulatedNetwork {
   weather: Weather = FAIR_WEATHER;
   /** Sees every frame as it is sent. */
   onSent: (to: string, frame: Uint8Array) => void = () => undefined;
+  /** Frames that a story wants lost. */
+  dropIf: ((frame: Uint8Array) => boolean) | null = null;
 
   constructor({ random }: { readonly random: SeededRandom }) {
     this.#random = random;
@@ -92,6 +98,11 @@ export class SimulatedNetwork {
     }
   }
 
+  /** Whether any direction is cut. */
+  get isCut(): boolean {
+    return this.#cuts.size > 0;
+  }
+
   heal(): void {
     this.#cuts.clear();
   }
@@ -100,7 +111,7 @@ export class SimulatedNetwork {
     const from = sender.nodeId;
     this.counts.sent++;
     this.onSent(to, frame);
-    if (this.#cuts.has(`${from}>${to}`)) {
+    if (this.#cuts.has(`${from}>${to}`) || this.dropIf?.(frame) === true) {
       this.counts.cut++;
       return;
     }
@@ -118,6 +129,10 @@ export class SimulatedNetwork {
   #deliver({ nodeId, incarnation }: Sender, to: string, frame: Uint8Array): void {
     const endpoint = this.#endpoints.get(to);
     if (endpoint === undefined) return;
+    // A real one would end the connection.
+    if (endpoint.framesLevel < FRAMES_LEVEL && Number(numberIn(frame)) > FRAMES_TAKEN_UNSAID) {
+      throw new Error(`${nodeId} sends ${to} a kind of frame that its build does not read`);
+    }
     const { delayMsMin, delayMsMax } = this.weather;
     const delayMs = delayMsMin + this.#random.next() * (delayMsMax - delayMsMin);
     // The receiver owns what it is given; a doubled frame is another one.

@@ -10,6 +10,7 @@ import type { Compressor, Digest, Disk } from '../../log/disk.ts';
 import type { LogIdentity } from '../../log/entry.ts';
 import type { Log } from '../../log/log.ts';
 import type { LocalTimeIn } from '../../projections/muting.ts';
+import { SyncTimes, timedDisk } from '../node/sync-times.ts';
 import { Node, type NodeOptions } from '../node/node.ts';
 import { openData } from '../node/open.ts';
 import type { Logger, NodeObserver, Notifier, Random, SnapshotStore, Transport } from '../ports.ts';
@@ -38,6 +39,8 @@ export interface ProcessModules {
   readonly localTimeIn: LocalTimeIn;
   readonly logger: Logger;
   readonly observer: NodeObserver;
+  /** File descriptors that the process may still open; not known when left out. */
+  readonly descriptorsFree?: () => number;
   /** Called when the node gives up. */
   readonly onFailure?: (error: Error) => void;
 }
@@ -54,7 +57,10 @@ export async function startProcess(
   options: ProcessOptions,
   modules: ProcessModules,
 ): Promise<Process> {
-  const { disk, digest, logger, snapshots, witnessDisk: witness } = modules;
+  const { descriptorsFree, digest, logger, snapshots } = modules;
+  const syncTimes = new SyncTimes(modules.clock);
+  const disk = timedDisk(modules.disk, syncTimes);
+  const witness = timedDisk(modules.witnessDisk, syncTimes);
   const opened = await openData(
     { ...options, fresh: options.identity },
     { log: { disk, witness, digest, compressor: storing }, logger, snapshots },
@@ -72,6 +78,10 @@ export async function startProcess(
     {
       ...modules,
       log,
+      vitals: {
+        syncMs: () => syncTimes.recentMs(),
+        descriptorsFree: () => descriptorsFree?.() ?? null,
+      },
       notifiers: new Map(modules.notifiers.map((notifier) => [notifier.type, notifier])),
       onFailure: (error) => {
         failures.push(error);

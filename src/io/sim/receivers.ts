@@ -32,6 +32,19 @@ export interface Page {
   readonly resolved: readonly string[];
 }
 
+/** Connections are made, are refused at once, or get no answer at all. */
+export type Way = 'open' | 'refused' | 'lost';
+
+export interface NotifierModules {
+  readonly clock: Clock;
+  readonly way?: () => Way;
+  /** Somebody is to be notified, and the connection will not be made. */
+  readonly onFailing?: () => void;
+}
+
+/** As long as the real client waits for a connection. */
+const CONNECT_MS_MAX = 4_000;
+
 export interface ReceiversOptions {
   /** What is answered when nothing else was said; asked for each page if it is a function. */
   readonly answer: Answer | (() => Answer);
@@ -41,6 +54,8 @@ export interface ReceiversOptions {
 
 export class Receivers {
   readonly pages: Page[] = [];
+  /** Connections that were made, or tried, only to see whether they can be made. */
+  probes = 0;
   /** The most pages that were being answered at once, by integration; `all` for all of them. */
   readonly busiest = new Map<string, number>();
   readonly #options: ReceiversOptions;
@@ -64,9 +79,22 @@ export class Receivers {
     this.#usually.set(integration, answer);
   }
 
-  /** The Notifier port of one process. */
-  notifier(type: string, { clock }: { readonly clock: Clock }): Notifier {
-    return { type, send: (delivery, signal) => this.#receive(delivery, signal, clock) };
+  /** The Notifier port of one process. `way` is how its connections fare now; good when left out. */
+  notifier(
+    type: string,
+    { clock, onFailing = () => undefined, way = () => 'open' }: NotifierModules,
+  ): Notifier {
+    return {
+      type,
+      send: (delivery, signal) => {
+        if (way() !== 'open') onFailing();
+        return this.#receive(delivery, signal, { clock, way });
+      },
+      probe: async (_settings, signal) => {
+        this.probes++;
+        return (await connected(clock, way(), signal)) === null;
+      },
+    };
   }
 
   /** Forgets who was being answered: the process that waited is gone. */
@@ -74,15 +102,26 @@ export class Receivers {
     this.#busy.clear();
   }
 
-  async #receive(delivery: Delivery, signal: AbortSignal, clock: Clock): Promise<DeliveryResult> {
+  async #receive(
+    delivery: Delivery,
+    signal: AbortSignal,
+    { clock, way }: Required<Pick<NotifierModules, 'clock' | 'way'>>,
+  ): Promise<DeliveryResult> {
     const { integration } = delivery.notification;
     if (signal.aborted) return { result: 'retry', status: 0, detail: 'given up before sending' };
+    const problem = await connected(clock, way(), signal);
+    if (problem !== null) return { result: 'retry', status: 0, detail: problem, connected: false };
     // As the real client: connect, have leadership confirmed, and write while that is fresh.
     const connectMs = this.#options.connectMs?.() ?? 0;
     if (connectMs > 0) await new Promise<void>((resolve) => clock.after(connectMs, resolve));
     const confirmation = await delivery.confirm();
     if (!confirmation.isFresh()) {
-      return { result: 'retry', status: 0, detail: 'leadership was not confirmed' };
+      return {
+        result: 'retry',
+        status: 0,
+        detail: 'leadership was not confirmed',
+        connected: true,
+      };
     }
     const answer =
       this.#script.get(integration)?.shift() ?? this.#usually.get(integration) ?? this.#ordinary();
@@ -90,7 +129,7 @@ export class Receivers {
     this.#count(integration, 1);
     const result = await answered(answer, signal, clock);
     this.#count(integration, -1);
-    return result;
+    return { ...result, connected: true };
   }
 
   #ordinary(): Answer {
@@ -105,6 +144,21 @@ export class Receivers {
       this.busiest.set(key, Math.max(busy, this.busiest.get(key) ?? 0));
     }
   }
+}
+
+/** Why no connection is made, or null. */
+async function connected(clock: Clock, way: Way, signal: AbortSignal): Promise<string | null> {
+  if (way === 'open') return null;
+  if (way === 'refused') return 'ECONNREFUSED';
+  await new Promise<void>((resolve) => {
+    const cancel = clock.after(CONNECT_MS_MAX, resolve);
+    const onAbort = (): void => {
+      cancel();
+      resolve();
+    };
+    signal.addEventListener('abort', onAbort, { once: true });
+  });
+  return `no connection within ${CONNECT_MS_MAX} ms`;
 }
 
 function answered(answer: Answer, signal: AbortSignal, clock: Clock): Promise<DeliveryResult> {

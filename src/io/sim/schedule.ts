@@ -34,7 +34,15 @@ const LATER_ACTIONS = ['upgrade', 'downgrade', 'snapshot rot'] as const;
 /** So does what came last. */
 const LAST_ACTIONS = ['put back'] as const;
 
-export const ACTIONS = [...FIRST_ACTIONS, ...LATER_ACTIONS, ...LAST_ACTIONS] as const;
+/** A member lives and cannot do the work of a leader. From numbers of their own, too. */
+export const GRAY_ACTIONS = ['lost egress', 'slow syncs', 'descriptors gone'] as const;
+
+export const ACTIONS = [
+  ...FIRST_ACTIONS,
+  ...LATER_ACTIONS,
+  ...LAST_ACTIONS,
+  ...GRAY_ACTIONS,
+] as const;
 
 export type ActionKind = (typeof ACTIONS)[number];
 
@@ -71,12 +79,16 @@ const WEIGHTS: Readonly<Record<ActionKind, number>> = {
   downgrade: 2,
   'snapshot rot': 3,
   'put back': 1,
+  'lost egress': 3,
+  'slow syncs': 2,
+  'descriptors gone': 1,
 };
 
 /** Actions of the later list for each one of the first. */
 const LATER_SHARE = 0.5;
 /** Each lasts for seconds in which nothing else happens, and most find the cluster in no state for it. */
 const LAST_SHARE = 0.15;
+const GRAY_SHARE = 0.25;
 
 export interface ScheduleOptions {
   readonly seed: number;
@@ -85,13 +97,14 @@ export interface ScheduleOptions {
   readonly perTenSeconds: number;
 }
 
-/** The actions of the first list, then those that came later, then the last; each list in the order of its times. */
+/** The actions of the first list, then those that came later, list by list in the order of their times. */
 export function scheduleOf({ seed, lengthMs, perTenSeconds }: ScheduleOptions): readonly Action[] {
   const count = Math.round((lengthMs / 10_000) * perTenSeconds);
   return [
     ...drawn(FIRST_ACTIONS, count, { seed: seed ^ 0x5eed, lengthMs }),
     ...drawn(LATER_ACTIONS, Math.round(count * LATER_SHARE), { seed: seed ^ 0x1a7e, lengthMs }),
     ...drawn(LAST_ACTIONS, Math.round(count * LAST_SHARE), { seed: seed ^ 0x0bac, lengthMs }),
+    ...drawn(GRAY_ACTIONS, Math.round(count * GRAY_SHARE), { seed: seed ^ 0x62a7, lengthMs }),
   ];
 }
 

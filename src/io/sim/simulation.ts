@@ -19,11 +19,12 @@ import { pagesOf } from '../../projections/snapshot-pages.ts';
 import type { State } from '../../projections/state.ts';
 import { isJoint } from '../../raft/confchange.ts';
 import type { Effect } from '../../raft/types.ts';
-import type { AppliedEntry, Proposed } from '../ports.ts';
-import { buildAt, canRead } from './builds.ts';
+import type { AppliedEntry, TransferReason, Proposed } from '../ports.ts';
+import { buildAt, canRead, NEWEST_BUILD } from './builds.ts';
 import { Checker, LawBroken } from './checker.ts';
 import { SimulatedCluster, type Host, type Witness } from './cluster.ts';
 import { Faults } from './faults.ts';
+import { Gray } from './gray.ts';
 import { Listening } from './listening.ts';
 import { scheduleOf, type Action, type ActionKind } from './schedule.ts';
 import { SeededRandom } from './seeded-random.ts';
@@ -110,6 +111,7 @@ class Simulation implements Witness {
   readonly #situations = new Situations();
   readonly #faults: Faults;
   readonly #listening: Listening;
+  readonly #gray: Gray;
   /** The newest entry that any node has folded. */
   #foldedIndex = 0;
   readonly #actions: readonly Action[];
@@ -130,14 +132,15 @@ class Simulation implements Witness {
     this.#modules = modules;
     this.#checker = new Checker(modules);
     this.#clients = new SeededRandom(seed ^ 0xc11e);
-    // Half of all clusters were there before the new rules; the others begin by them.
-    const founder = new SeededRandom(seed ^ 0xf0d).next() < 0.5 ? 0 : 1;
+    // Clusters were there before rules and frames that are new; the newest build founds none here.
+    const founder = Math.floor(new SeededRandom(seed ^ 0xf0d).next() * NEWEST_BUILD);
     this.#foldVersion = buildAt(founder).reducersMax;
     this.#listening = new Listening(this.#foldVersion);
     this.#cluster = new SimulatedCluster(
       { seed, config, snapshotEntries: 60, founder, ...historyOf(seed) },
       { ...modules, witness: this },
     );
+    this.#gray = new Gray(this.#cluster);
     const drawn = scheduleOf({
       seed,
       lengthMs: options.faultyMs,
@@ -210,7 +213,8 @@ class Simulation implements Witness {
       if (this.#problem !== null) return true;
       if (time.nowMs < lookAtMs) return false;
       lookAtMs = time.nowMs + LOOK_EVERY_MS;
-      return isOver();
+      this.#guard(() => this.#gray.look());
+      return this.#problem !== null || isOver();
     });
     return isDone && this.#problem === null;
   }
@@ -465,6 +469,12 @@ class Simulation implements Witness {
     const unknown = batch.commands.find((command) => !canRead(host.build, command));
     if (unknown === undefined) return;
     throw new LawBroken('a build reads what is in the log', `${host.name} met ${unknown.kind}`);
+  }
+
+  transferring(host: Host, reason: TransferReason): void {
+    this.#situations.count(`leader found unfit: ${reason}`);
+    this.#note(`${host.name} transfers leadership: ${reason}`);
+    this.#guard(() => this.#gray.transferring(host));
   }
 
   #watchFold(host: Host): void {

@@ -1,5 +1,6 @@
 /** The node and its cluster at a glance. */
 
+import type { FitnessReport } from '../ports.ts';
 import { html, type Markup, type Part } from './markup.ts';
 import type { PageFacts } from './page.ts';
 import { section } from './section.ts';
@@ -36,19 +37,34 @@ export function nodeSection({ status, view, isReady, now }: PageFacts): Markup {
     ${section({
       id: 'members',
       title: 'Members',
-      columns: ['Name', 'Role', 'Peers', 'HTTP'],
+      columns: ['Name', 'Role', 'Peers', 'HTTP', 'Fitness'],
       rows: status.members.map(
-        ({ name, role, peerAddress, httpAddress }) =>
+        ({ name, role, peerAddress, httpAddress, fitness }) =>
           html`<tr>
             <td data-name="Name">${foreign(name)}</td>
             <td data-name="Role">${role === 'leader' ? '★ leader' : role}</td>
             <td data-name="Peers"><code>${foreign(peerAddress)}</code></td>
             <td data-name="HTTP"><code>${foreign(httpAddress)}</code></td>
+            <td data-name="Fitness">${fitnessText(fitness)}</td>
           </tr>`,
       ),
       count: status.members.length,
       empty: 'This node knows of no member.',
     })}`;
+}
+
+/** What decides whether a leader could be replaced by this member, or would be. */
+function fitnessText(fitness: FitnessReport | null): Part {
+  if (fitness === null) return 'not known';
+  const { descriptorsFree, lagMs, syncMs, unreachable } = fitness;
+  const parts = [
+    syncMs === null ? 'no recent sync' : `sync ${syncMs} ms`,
+    `event loop ${lagMs} ms late`,
+    ...(descriptorsFree === null ? [] : [`${descriptorsFree} descriptors free`]),
+  ];
+  if (unreachable.length === 0) return parts.join(', ');
+  return html`${parts.join(', ')},
+    <strong>✗ cannot reach ${foreign(unreachable.join(', '))}</strong>`;
 }
 
 function configuration({ state }: PageFacts['view']): Part {

@@ -355,4 +355,14 @@ export const BUGS: readonly Bug[] = [
       },
     ],
   },
+  {
+    name: 'a frame is sent to a member whose build does not read it',
+    edits: [
+      {
+        file: 'src/io/node/fitness-watch.ts',
+        was: 'return (this.#modules.framesLevel(node) ?? 0) >= FRAMES_LEVEL;',
+        becomes: 'return (this.#modules.framesLevel(node) ?? 0) >= 0 && FRAMES_LEVEL > 0;',
+      },
+    ],
+  },
 ];
