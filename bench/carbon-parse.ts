@@ -7,10 +7,10 @@
  */
 
 import { CarbonLines } from '../src/io/monitors/carbon-lines.ts';
-import { IntakeLedger } from '../src/io/monitors/intake-ledger.ts';
+import { IngestCounters } from '../src/io/monitors/intake-ledger.ts';
 import { ReadingBatch } from '../src/io/monitors/reading-batch.ts';
 import { SeriesTable } from '../src/io/monitors/series-table.ts';
-import type { Clock, Intake, Logger } from '../src/io/ports.ts';
+import type { Clock, Ingest, Logger } from '../src/io/ports.ts';
 
 const SERIES = 100_000;
 const ROUNDS = 10;
@@ -56,14 +56,14 @@ function stream(nth: (i: number) => number): readonly Buffer[] {
 function carbonParser(): (chunks: readonly Buffer[]) => void {
   const ids = new Map(names.map((name, id) => [name, id]));
   const clock: Clock = { now: () => 0, monotonicMs: () => 0, after: () => () => {} };
-  const intake: Intake = {
+  const intake: Ingest = {
     seriesId: (name) => ids.get(name) ?? -1,
     propose: () => Promise.reject(new Error('nothing is proposed here')),
     offer: () => true,
   };
   const silent = (): void => {};
   const logger: Logger = { debug: silent, info: silent, warn: silent, error: silent };
-  const ledger = new IntakeLedger({ clock, logger });
+  const ledger = new IngestCounters({ clock, logger });
   const batch = new ReadingBatch({ source: 'carbon' }, { clock, intake, ledger });
   const lines = new CarbonLines(
     { lateAfterMs: 0 },

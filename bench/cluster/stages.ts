@@ -12,10 +12,10 @@ import type { Command } from '../../src/commands/command.ts';
 import type { Observe } from '../../src/commands/observe.ts';
 import { nodeDigest } from '../../src/io/disk/digest.ts';
 import { CarbonLines } from '../../src/io/monitors/carbon-lines.ts';
-import { IntakeLedger } from '../../src/io/monitors/intake-ledger.ts';
+import { IngestCounters } from '../../src/io/monitors/intake-ledger.ts';
 import { ReadingBatch } from '../../src/io/monitors/reading-batch.ts';
 import { SeriesTable } from '../../src/io/monitors/series-table.ts';
-import type { Clock, Intake, Logger } from '../../src/io/ports.ts';
+import type { Clock, Ingest, Logger } from '../../src/io/ports.ts';
 import { decodeBatch, encodeBatch } from '../../src/log/codec.ts';
 import { GENESIS } from '../../src/log/entry.ts';
 import { encodeGroup } from '../../src/log/group.ts';
@@ -134,14 +134,14 @@ function splitAndMap(text: Buffer): () => void {
 function ourParser(text: Buffer): () => void {
   const ids = new Map(names.map((name, id) => [name, id]));
   const clock: Clock = { now: () => 0, monotonicMs: () => 0, after: () => () => undefined };
-  const intake: Intake = {
+  const intake: Ingest = {
     seriesId: (name) => ids.get(name) ?? -1,
     propose: () => Promise.reject(new Error('nothing is proposed here')),
     offer: () => true,
   };
   const silent = (): void => undefined;
   const logger: Logger = { debug: silent, info: silent, warn: silent, error: silent };
-  const ledger = new IntakeLedger({ clock, logger });
+  const ledger = new IngestCounters({ clock, logger });
   const batch = new ReadingBatch({ source: 'carbon' }, { clock, intake, ledger });
   const lines = new CarbonLines(
     { lateAfterMs: 0 },

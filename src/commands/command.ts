@@ -168,7 +168,7 @@ function commandFromWire(wire: unknown, where: string): Command {
     throw new MalformedCommand(where, `has tag ${shown(wire[0])}, which this build does not know`);
   }
   const place = `${where}.${kind}`;
-  const fields = lifted(FAMILIES[kind], wire[1], wire[2], place);
+  const fields = upcast(FAMILIES[kind], wire[1], wire[2], place);
   return { kind, ...(FAMILIES[kind].schema.decode(fields, place) as object) } as Command;
 }
 
@@ -177,7 +177,7 @@ function shown(value: unknown): string {
   return typeof value === 'number' ? String(value) : `of type ${typeof value}`;
 }
 
-function lifted(family: Family, version: unknown, fields: unknown, where: string): unknown {
+function upcast(family: Family, version: unknown, fields: unknown, where: string): unknown {
   if (typeof version !== 'number' || !Number.isInteger(version) || version < 1) {
     throw new MalformedCommand(where, 'has no version');
   }

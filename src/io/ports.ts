@@ -55,7 +55,7 @@ export type Proposed =
     };
 
 /** Where inputs put what they have received. */
-export interface Intake {
+export interface Ingest {
   /** The id of a series as far as this node has applied the log, or -1. */
   seriesId(name: string): number;
   /** Commits commands. Resolves after they are on disk and applied here. Never rejects. */
@@ -65,7 +65,7 @@ export interface Intake {
    * or `lost` is called for it, whenever that turns out: the caller counts and shows it. Answers
    * false when none was taken. A reading that is malformed costs none of the others.
    */
-  offer(readings: Observe, lost: OnLost): boolean;
+  offer(readings: Observe, lost: OnReadingsLost): boolean;
 }
 
 /** Readings that were offered and will not be judged. */
@@ -78,7 +78,7 @@ export interface LostReadings {
 }
 
 /** Must not throw. */
-export type OnLost = (lost: LostReadings) => void;
+export type OnReadingsLost = (lost: LostReadings) => void;
 
 /** The state as of one index. */
 export interface View {
@@ -192,13 +192,13 @@ export interface LogTime {
 }
 
 /** The node as the HTTP server and the metrics see it. */
-export interface NodeHandle extends Intake {
+export interface NodeHandle extends Ingest {
   view(): View;
   status(): NodeStatus;
   /** True when a leader is known and this node has applied what was committed when it started. */
   ready(): boolean;
   /** Whether this node leads and has applied all that was committed before. */
-  leads(): boolean;
+  isServing(): boolean;
   /** What time it is in the log, and by the clock that people and senders go by. */
   time(): LogTime;
   /** Takes the wall clock for right at once, for `actor`. Answers how far it is ahead of log time. */
@@ -320,7 +320,7 @@ export interface IncomingSnapshot {
   finish(): Promise<State>;
 }
 
-export type TakenIn =
+export type ReceiveResult =
   | { readonly ok: true; readonly incoming: IncomingSnapshot }
   | { readonly ok: false; readonly problem: string };
 
@@ -391,7 +391,7 @@ export interface SnapshotStore {
    * Begins to take in a snapshot of which another member sent the manifest. Chunks of an earlier try
    * are not missing any more, also after a restart. One at a time: a later call replaces it.
    */
-  takeIn(manifestBytes: Uint8Array): Promise<TakenIn>;
+  receive(manifestBytes: Uint8Array): Promise<ReceiveResult>;
   close(): Promise<void>;
 }
 
@@ -443,7 +443,7 @@ export interface PeerReceiver {
   /** Why `nodeId` may not talk to this cluster (it was removed from it), or null. */
   refusalFor(nodeId: string): string | null;
   /** A node asks to become a member, or a member says where it is now. Never rejects. */
-  onJoin(applicant: Applicant): Promise<JoinAnswer>;
+  onJoin(applicant: JoinRequest): Promise<JoinAnswer>;
 }
 
 /** Who wants to be a member. */
@@ -455,7 +455,7 @@ export interface Candidate {
 }
 
 /** A candidate at the door. */
-export interface Applicant extends Candidate {
+export interface JoinRequest extends Candidate {
   /** The cluster of its data; empty for a node without data. */
   readonly clusterId: string;
 }

@@ -27,21 +27,21 @@ export interface LogPlace {
   readonly offset: number;
 }
 
-export interface Ballot extends LogIdentity, Vote {
+export interface VoteRecord extends LogIdentity, Vote {
   /** Everything before was synced when this was written; the append with this vote begins there. */
   readonly place: LogPlace;
 }
 
 /** What the file holds. */
-export interface FoundBallot {
+export interface FoundVoteRecord {
   /** Undefined when it cannot be known: no record is readable, or two of them disagree. */
-  readonly ballot: Ballot | undefined;
+  readonly ballot: VoteRecord | undefined;
   /** What is wrong with it; with one good record left the ballot is known none the less. */
   readonly problem: string | undefined;
 }
 
 /** What the ballot comes to beside a log that is whole. */
-export interface BallotVerdict {
+export interface VoteRecordCheck {
   /** The later one of the ballot's vote and the log's. */
   readonly vote: Vote;
   /** Why the file must be written anew. */
@@ -53,7 +53,7 @@ interface Modules {
   readonly digest: Digest;
 }
 
-export const BALLOT_FILE = 'ballot.copy';
+export const VOTE_RECORD_FILE = 'ballot.copy';
 
 const RECORD_BYTES = 256;
 /** A bad page of a disk takes this much with it. */
@@ -74,9 +74,12 @@ const AT = {
 } as const;
 
 /** What the ballot says; undefined when there is no such file. */
-export async function readBallot({ disk, digest }: Modules): Promise<FoundBallot | undefined> {
+export async function readVoteRecord({
+  disk,
+  digest,
+}: Modules): Promise<FoundVoteRecord | undefined> {
   // One by one, so that a page which the disk cannot read leaves the other one.
-  const records = await withFile(disk, BALLOT_FILE, async (file) => [
+  const records = await withFile(disk, VOTE_RECORD_FILE, async (file) => [
     await readOrNothing(file, RECORDS_AT[0], RECORD_BYTES),
     await readOrNothing(file, RECORDS_AT[1], RECORD_BYTES),
   ]);
@@ -92,19 +95,19 @@ export async function readBallot({ disk, digest }: Modules): Promise<FoundBallot
 }
 
 /** Replaces the ballot. It is durable when this resolves. */
-export async function writeBallot(
-  ballot: Ballot,
+export async function writeVoteRecord(
+  ballot: VoteRecord,
   { disk, digest }: Modules & { readonly disk: Disk },
 ): Promise<void> {
   const record = encodeRecord(ballot, digest);
-  const file = await disk.create(BALLOT_FILE + UNFINISHED);
+  const file = await disk.create(VOTE_RECORD_FILE + UNFINISHED);
   try {
     for (const offset of RECORDS_AT) await file.write(offset, record);
     await file.sync();
   } finally {
     await file.close();
   }
-  await disk.rename(BALLOT_FILE + UNFINISHED, BALLOT_FILE);
+  await disk.rename(VOTE_RECORD_FILE + UNFINISHED, VOTE_RECORD_FILE);
   await disk.syncDirectory();
 }
 
@@ -112,10 +115,10 @@ export async function writeBallot(
  * Compares the ballot with a log that looks whole and ends at `end`. A text is damage: the ballot
  * knows of something that the log no longer holds.
  */
-export function judgeBallot(
-  found: FoundBallot | undefined,
+export function checkVoteRecord(
+  found: FoundVoteRecord | undefined,
   log: LogIdentity & { readonly vote: Vote; readonly end: LogPlace },
-): BallotVerdict | string {
+): VoteRecordCheck | string {
   if (found === undefined) return { vote: log.vote, problem: 'it is missing' };
   const { ballot, problem } = found;
   if (ballot === undefined) return { vote: log.vote, problem };
@@ -164,7 +167,7 @@ function isSameRecord([a, b]: readonly Uint8Array[]): boolean {
   return a !== undefined && b !== undefined && a.every((byte, i) => byte === b[i]);
 }
 
-function encodeRecord(ballot: Ballot, digest: Digest): Uint8Array {
+function encodeRecord(ballot: VoteRecord, digest: Digest): Uint8Array {
   const bytes = new Uint8Array(RECORD_BYTES);
   const view = viewOf(bytes);
   bytes.set(MAGIC);
@@ -179,7 +182,7 @@ function encodeRecord(ballot: Ballot, digest: Digest): Uint8Array {
   return bytes;
 }
 
-function decodeRecord(bytes: Uint8Array, digest: Digest): Ballot | undefined {
+function decodeRecord(bytes: Uint8Array, digest: Digest): VoteRecord | undefined {
   if (bytes.length < RECORD_BYTES || MAGIC.some((byte, i) => bytes[i] !== byte)) return undefined;
   const view = viewOf(bytes);
   if (view.getUint32(AT.crc, true) !== digest.crc32(bytes.subarray(0, AT.crc))) return undefined;

@@ -7,7 +7,7 @@
  */
 
 import { type Append } from './append.ts';
-import { BALLOT_FILE, isSameVote } from './ballot.ts';
+import { VOTE_RECORD_FILE, isSameVote } from './ballot.ts';
 import type { LogFailed, LogRefusal } from './damage.ts';
 import type { LogModules } from './disk.ts';
 import {
@@ -22,7 +22,7 @@ import { recover, type CutTail } from './recovery.ts';
 import { createSegment, sortSegments } from './segment-file.ts';
 import { encodeId } from './segment-header.ts';
 import { SegmentedLog } from './segmented-log.ts';
-import { listSetAside, type SetAsideFile } from './set-aside.ts';
+import { listQuarantined, type QuarantinedFile } from './set-aside.ts';
 
 export interface LogOptions extends LogIdentity {
   /** Whether an empty directory may become a new log. */
@@ -47,7 +47,7 @@ export interface SegmentInfo {
   readonly compressed: boolean;
 }
 
-export interface CompactionReport {
+export interface CompressionReport {
   readonly segments: number;
   readonly bytesBefore: number;
   readonly bytesAfter: number;
@@ -70,7 +70,7 @@ export interface Log {
    */
   readonly isHealing: boolean;
   /** Files of damaged logs that a salvage kept for people to look at, as of the opening. */
-  readonly setAside: readonly SetAsideFile[];
+  readonly setAside: readonly QuarantinedFile[];
 
   /**
    * Resolves when all of it is durable. `data` must not change before that. Rejects with
@@ -92,7 +92,7 @@ export interface Log {
   /** Drops the closed segments that hold nothing from `beforeIndex` on, and says how many. */
   prune(beforeIndex: number): Promise<number>;
   /** Compresses the closed segments one after the other. Meant to run beside everything else. */
-  compactClosed(): Promise<CompactionReport>;
+  compressClosed(): Promise<CompressionReport>;
   /**
    * Ends the healing, durably: the log holds again all that it ever acknowledged. Does nothing to a
    * log that is not healing.
@@ -149,7 +149,7 @@ export async function openLog(options: LogOptions, modules: LogModules): Promise
     result = await recover(recovery, modules);
   }
   if (!result.ok) return result;
-  const setAside = await listSetAside(modules.disk);
+  const setAside = await listQuarantined(modules.disk);
   const log = new SegmentedLog(result, { ...identity, segmentBytesMax, setAside }, modules);
   if (!isSameVote(result.vote, log.hardState)) {
     // The crash came between the ballot and the append, which nobody was told of.
@@ -157,13 +157,13 @@ export async function openLog(options: LogOptions, modules: LogModules): Promise
   }
   const { cut, ballotProblem } = result;
   const isMended = ballotProblem !== undefined && !isNew;
-  const mended = isMended ? mendedMessage(ballotProblem, modules.disk.directory) : undefined;
+  const mended = isMended ? repairedMessage(ballotProblem, modules.disk.directory) : undefined;
   return { ok: true, log, cut, mended };
 }
 
-function mendedMessage(problem: string, directory: string): string {
+function repairedMessage(problem: string, directory: string): string {
   return (
-    `${directory}/${BALLOT_FILE}, the second copy of term and vote, was not as it should be: ` +
+    `${directory}/${VOTE_RECORD_FILE}, the second copy of term and vote, was not as it should be: ` +
     `${problem}. The log is whole, so it was written anew.`
   );
 }

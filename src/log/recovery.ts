@@ -12,16 +12,16 @@
  */
 
 import {
-  BALLOT_FILE,
+  VOTE_RECORD_FILE,
   describeVote,
   isLaterVote,
   isSameVote,
-  judgeBallot,
-  readBallot,
-  writeBallot,
-  type Ballot,
-  type BallotVerdict,
-  type FoundBallot,
+  checkVoteRecord,
+  readVoteRecord,
+  writeVoteRecord,
+  type VoteRecord,
+  type VoteRecordCheck,
+  type FoundVoteRecord,
   type Vote,
 } from './ballot.ts';
 import { lastIndexes, loadClosed, type SegmentRef } from './closed-segment.ts';
@@ -50,7 +50,7 @@ import {
   withFile,
   type SegmentName,
 } from './segment-file.ts';
-import { asideName } from './set-aside.ts';
+import { quarantineName } from './set-aside.ts';
 import { findLaterGroup, looksTorn, noteTerm, scanSegment, type SegmentScan } from './segment.ts';
 
 /** The unacknowledged end of a write that a crash cut off, which recovery removed. */
@@ -61,7 +61,7 @@ export interface CutTail {
 }
 
 /** A log that is whole and on disk. */
-export interface Recovered {
+export interface OpenedLog {
   readonly ok: true;
   /** In the order of writing; the last one is open for appending. */
   readonly segments: readonly SegmentRef[];
@@ -91,10 +91,10 @@ export interface RecoveryOptions extends LogIdentity {
 export async function recover(
   options: RecoveryOptions,
   modules: LogModules,
-): Promise<Recovered | { readonly ok: false; readonly refusal: LogRefusal }> {
-  const stock = await takeStock(options, modules);
+): Promise<OpenedLog | { readonly ok: false; readonly refusal: LogRefusal }> {
+  const stock = await inspect(options, modules);
   if ('code' in stock) return { ok: false, refusal: stock };
-  return putRight(stock, modules);
+  return repair(stock, modules);
 }
 
 /**
@@ -112,23 +112,23 @@ export async function readLogIdentity(
       return { clusterId, nodeId };
     }
   }
-  const found = await readBallot(modules);
+  const found = await readVoteRecord(modules);
   const ballot = found?.ballot ?? (await readWitness(modules)).ballot?.ballot;
   if (ballot === undefined) return undefined;
   const { clusterId, nodeId } = ballot;
   return { clusterId, nodeId };
 }
 
-interface Stock {
+interface Inspection {
   readonly segments: readonly SegmentRef[];
   /** Files that a crash left behind and nobody needs. */
   readonly leftovers: readonly string[];
   readonly hasMark: boolean;
   /** The later one of the two marks. */
   readonly mark: DurablePlace | undefined;
-  readonly verdict: BallotVerdict;
+  readonly verdict: VoteRecordCheck;
   /** What the ballot of the witness comes to. */
-  readonly witnessed: BallotVerdict;
+  readonly witnessed: VoteRecordCheck;
   readonly active: Active;
   readonly runs: TermRun[];
   readonly base: LogPoint;
@@ -142,23 +142,23 @@ interface Active {
 }
 
 /** Looks at everything and changes nothing. */
-async function takeStock(
+async function inspect(
   options: RecoveryOptions,
   modules: LogModules,
-): Promise<Stock | LogRefusal> {
+): Promise<Inspection | LogRefusal> {
   const { directory } = modules.disk;
   const listed = await modules.disk.list();
   const { names, leftovers } = sortSegments(listed);
   const witness = await readWitness(modules);
   const mark = laterPlace(await readMark(modules), witness.mark);
-  const ballot = await readBallot(modules);
+  const ballot = await readVoteRecord(modules);
   const newest = names.at(-1);
   if (newest === undefined) {
     const isBlank = ballot === undefined && witness.ballot === undefined && mark === undefined;
     if (isBlank) return emptyRefusal(directory);
     if (listed.length === 0) return goneRefusal(directory);
     if (mark !== undefined) return corrupt(missing(mark), directory);
-    return corrupt(BALLOT_ALONE, directory);
+    return corrupt(VOTE_RECORD_ALONE, directory);
   }
   const active = await readActive(newest, options, mark, modules);
   if ('code' in active) return active;
@@ -186,9 +186,9 @@ async function takeStock(
     vote: tail.hardState,
     end: { sequence: newest.sequence, offset: active.scan.end },
   };
-  const verdict = judgeBallot(ballot, log);
+  const verdict = checkVoteRecord(ballot, log);
   if (typeof verdict === 'string') return corrupt(contradiction(verdict, active), directory);
-  const witnessed = judgeBallot(witness.ballot, log);
+  const witnessed = checkVoteRecord(witness.ballot, log);
   if (typeof witnessed === 'string') {
     return corrupt(contradiction(witnessed, active), modules.witness?.directory ?? directory);
   }
@@ -214,11 +214,11 @@ export async function readWitness({
   witness,
 }: Pick<LogModules, 'digest' | 'witness'>): Promise<{
   readonly mark: DurablePlace | undefined;
-  readonly ballot: FoundBallot | undefined;
+  readonly ballot: FoundVoteRecord | undefined;
 }> {
   if (witness === undefined) return { mark: undefined, ballot: undefined };
   const modules = { disk: witness, digest };
-  return { mark: await readMark(modules), ballot: await readBallot(modules) };
+  return { mark: await readMark(modules), ballot: await readVoteRecord(modules) };
 }
 
 async function readSegmentRef(
@@ -367,10 +367,10 @@ async function verify(
 }
 
 /** Carries out what was decided. From here on the directory changes. */
-async function putRight(stock: Stock, modules: LogModules): Promise<Recovered> {
+async function repair(stock: Inspection, modules: LogModules): Promise<OpenedLog> {
   const { disk } = modules;
   const { segment, file: name, image, scan } = stock.active;
-  await clearAway(stock, modules);
+  await removeLeftovers(stock, modules);
   const file = await disk.open(name);
   const bytes = image.length - scan.end;
   if (bytes > 0) await file.truncate(scan.end);
@@ -386,7 +386,7 @@ async function putRight(stock: Stock, modules: LogModules): Promise<Recovered> {
   const { term, vote } = isNews ? stock.witnessed.vote : stock.verdict.vote;
   const ballot = { clusterId, nodeId, term, vote, place };
   const { problem } = stock.verdict;
-  if (problem !== undefined || isNews) await writeBallot(ballot, modules);
+  if (problem !== undefined || isNews) await writeVoteRecord(ballot, modules);
   const { witness, digest } = modules;
   const mark =
     witness === undefined
@@ -409,14 +409,14 @@ async function putRight(stock: Stock, modules: LogModules): Promise<Recovered> {
 /** Has the witness say, durably, what the log says now. */
 async function openWitness(
   disk: Disk,
-  { digest, index, ballot }: Pick<LogModules, 'digest'> & { index: number; ballot: Ballot },
+  { digest, index, ballot }: Pick<LogModules, 'digest'> & { index: number; ballot: VoteRecord },
 ): Promise<DurableMark> {
   const files = await disk.list();
   for (const file of files) if (file.endsWith(UNFINISHED)) await disk.remove(file);
-  const { ballot: known, problem } = (await readBallot({ disk, digest })) ?? NO_BALLOT;
+  const { ballot: known, problem } = (await readVoteRecord({ disk, digest })) ?? NO_VOTE_RECORD;
   const isOther = known?.clusterId !== ballot.clusterId || known.nodeId !== ballot.nodeId;
   if (problem !== undefined || isOther || !isSameVote(known, ballot)) {
-    await writeBallot(ballot, { disk, digest });
+    await writeVoteRecord(ballot, { disk, digest });
   }
   const mark = await openMark(files.includes(MARK_FILE), { disk, digest });
   await disk.syncDirectory();
@@ -425,14 +425,17 @@ async function openWitness(
   return mark;
 }
 
-const NO_BALLOT: FoundBallot = { ballot: undefined, problem: 'it is missing' };
+const NO_VOTE_RECORD: FoundVoteRecord = { ballot: undefined, problem: 'it is missing' };
 
 /** Files that a crash left behind go; those of a log that was salvaged are kept under other names. */
-async function clearAway({ leftovers, active }: Stock, { disk }: LogModules): Promise<void> {
+async function removeLeftovers(
+  { leftovers, active }: Inspection,
+  { disk }: LogModules,
+): Promise<void> {
   const { begunBy, sequence } = active.segment.header;
   for (const leftover of leftovers) {
     if (begunBy === 'salvage' && !leftover.endsWith(UNFINISHED)) {
-      await disk.rename(leftover, asideName(leftover, sequence));
+      await disk.rename(leftover, quarantineName(leftover, sequence));
     } else {
       await disk.remove(leftover);
     }
@@ -443,7 +446,7 @@ async function clearAway({ leftovers, active }: Stock, { disk }: LogModules): Pr
  * Writes the last group over itself. After a failed sync the kernel may hold pages that it believes
  * to be on disk and that are not; a sync alone would report success and write nothing.
  */
-async function rewriteLastGroup(file: DiskFile, { active, mark }: Stock): Promise<void> {
+async function rewriteLastGroup(file: DiskFile, { active, mark }: Inspection): Promise<void> {
   const { scan, image, segment } = active;
   const isKnownDurable = mark?.sequence === segment.header.sequence && mark.offset >= scan.end;
   if (isKnownDurable || scan.lastGroup === scan.end) return;
@@ -470,8 +473,8 @@ function missing(mark: DurablePlace): LogDamage {
   return { file: MARK_FILE, offset: 0, index: 1, intactUpTo: 0, what };
 }
 
-const BALLOT_ALONE: LogDamage = {
-  file: BALLOT_FILE,
+const VOTE_RECORD_ALONE: LogDamage = {
+  file: VOTE_RECORD_FILE,
   offset: 0,
   index: 1,
   intactUpTo: 0,
@@ -480,7 +483,7 @@ const BALLOT_ALONE: LogDamage = {
 
 function contradiction(what: string, { scan }: Active): LogDamage {
   const { index } = scan.tail;
-  return { file: BALLOT_FILE, offset: 0, index: index + 1, intactUpTo: index, what };
+  return { file: VOTE_RECORD_FILE, offset: 0, index: index + 1, intactUpTo: index, what };
 }
 
 function corrupt(damage: LogDamage, directory: string): LogRefusal {

@@ -14,13 +14,13 @@
  */
 
 import {
-  BALLOT_FILE,
+  VOTE_RECORD_FILE,
   describeVote,
   isLaterVote,
   ownerOf,
-  readBallot,
-  type Ballot,
-  type FoundBallot,
+  readVoteRecord,
+  type VoteRecord,
+  type FoundVoteRecord,
   type Vote,
 } from './ballot.ts';
 import type { LogRefusal } from './damage.ts';
@@ -79,7 +79,7 @@ export async function salvage(
 /** Higher than any that was ever used, as far as anything on disk can tell. */
 async function nextSequence(
   names: readonly SegmentName[],
-  { place }: Ballot,
+  { place }: VoteRecord,
   modules: LogModules,
 ): Promise<number> {
   const own = await readMark(modules);
@@ -95,12 +95,12 @@ async function knownVote(
   names: readonly SegmentName[],
   { index, term }: LogPoint,
   modules: LogModules,
-): Promise<Ballot | string> {
-  const own = ballotOf(owner, await readBallot(modules));
-  const witnessed = ballotOf(owner, (await readWitness(modules)).ballot);
-  const ballot = laterBallot(own, witnessed);
+): Promise<VoteRecord | string> {
+  const own = voteRecordOf(owner, await readVoteRecord(modules));
+  const witnessed = voteRecordOf(owner, (await readWitness(modules)).ballot);
+  const ballot = laterVoteRecord(own, witnessed);
   if (typeof ballot === 'string') return ballot;
-  const old = `${BALLOT_FILE}, the second copy of them, is out of date: ${describeVote(ballot)}`;
+  const old = `${VOTE_RECORD_FILE}, the second copy of them, is out of date: ${describeVote(ballot)}`;
   if (ballot.term < term) return `${old}, and the snapshot at ${index} is of term ${term}`;
   // The log may have no more to say, but what it does say must not be news to the ballot.
   for await (const { file, vote } of votesIn(names, modules)) {
@@ -109,24 +109,28 @@ async function knownVote(
   return ballot;
 }
 
-function ballotOf(
+function voteRecordOf(
   { clusterId, nodeId }: LogIdentity,
-  found: FoundBallot | undefined,
-): Ballot | string {
-  if (found === undefined) return `${BALLOT_FILE}, the second copy of them, is missing`;
+  found: FoundVoteRecord | undefined,
+): VoteRecord | string {
+  if (found === undefined) return `${VOTE_RECORD_FILE}, the second copy of them, is missing`;
   const { ballot } = found;
-  if (ballot === undefined) return `in ${BALLOT_FILE}, the second copy of them, ${found.problem}`;
+  if (ballot === undefined)
+    return `in ${VOTE_RECORD_FILE}, the second copy of them, ${found.problem}`;
   if (ballot.clusterId === clusterId && ballot.nodeId === nodeId) return ballot;
-  return `${BALLOT_FILE}, the second copy of them, belongs to ${ownerOf(ballot)}`;
+  return `${VOTE_RECORD_FILE}, the second copy of them, belongs to ${ownerOf(ballot)}`;
 }
 
 /** A ballot that cannot be used says nothing against the other one. */
-function laterBallot(own: Ballot | string, witnessed: Ballot | string): Ballot | string {
+function laterVoteRecord(
+  own: VoteRecord | string,
+  witnessed: VoteRecord | string,
+): VoteRecord | string {
   if (typeof witnessed === 'string') return own;
   if (typeof own === 'string') return witnessed;
   const isNews = isLaterVote(witnessed, own);
   if (isNews && isLaterVote(own, witnessed)) {
-    return `the two copies of ${BALLOT_FILE} disagree: ${describeVote(own)} and ${describeVote(witnessed)}`;
+    return `the two copies of ${VOTE_RECORD_FILE} disagree: ${describeVote(own)} and ${describeVote(witnessed)}`;
   }
   return isNews ? witnessed : own;
 }
@@ -186,5 +190,12 @@ function refusalOf(why: string, directory: string): LogRefusal {
     `the log in ${directory} is damaged, and the term and vote of this node cannot be known: ${why}. ` +
     'A node that may have forgotten its vote must not come back under its old name: remove this ' +
     'member from the cluster and let it join again with an empty data directory.';
-  return { code: 'vote-unknown', file: BALLOT_FILE, offset: 0, index: 0, intactUpTo: 0, message };
+  return {
+    code: 'vote-unknown',
+    file: VOTE_RECORD_FILE,
+    offset: 0,
+    index: 0,
+    intactUpTo: 0,
+    message,
+  };
 }

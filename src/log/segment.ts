@@ -24,7 +24,7 @@ import { HEADER_BYTES, type SegmentHeader } from './segment-header.ts';
 export type Scanning = Pick<ReadModules, 'digest' | 'breathe'>;
 
 /** Small entries take some five milliseconds for so many bytes, large ones far less. */
-const BREATH_BYTES = 256 * 1024;
+const YIELD_BYTES = 256 * 1024;
 
 /** A place where the walk could not go on. */
 export interface Fault {
@@ -90,7 +90,7 @@ export async function scanSegment(
     lastGroup = end;
     ({ tail, end } = group);
     chain = tail.chain ?? chain;
-    if (end - breathedAt >= BREATH_BYTES) {
+    if (end - breathedAt >= YIELD_BYTES) {
       await breathe?.();
       breathedAt = end;
     }

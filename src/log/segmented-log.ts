@@ -8,7 +8,7 @@
 
 import { ActiveSegment } from './active-segment.ts';
 import { appendBytes, checkAppend, cutsLog, type Append, type Expected } from './append.ts';
-import { isSameVote, writeBallot, type Vote } from './ballot.ts';
+import { isSameVote, writeVoteRecord, type Vote } from './ballot.ts';
 import {
   entriesOf,
   findSegment,
@@ -24,12 +24,12 @@ import type { LogModules } from './disk.ts';
 import type { DurableMark } from './durable-mark.ts';
 import type { HardState, LogEntry, LogIdentity, LogPoint, TermRun } from './entry.ts';
 import type { GroupContent, Tail } from './group.ts';
-import type { CompactionReport, Log, SegmentInfo } from './log.ts';
-import type { Recovered } from './recovery.ts';
+import type { CompressionReport, Log, SegmentInfo } from './log.ts';
+import type { OpenedLog } from './recovery.ts';
 import { HEADER_BYTES, type SegmentHeader } from './segment-header.ts';
 import { createSegment, nameOf } from './segment-file.ts';
 import { noteTerm } from './segment.ts';
-import type { SetAsideFile } from './set-aside.ts';
+import type { QuarantinedFile } from './set-aside.ts';
 
 /** Bytes in one group, so that the first append of a burst need not wait for all of it. */
 const GROUP_BYTES_MAX = 4 * 1024 * 1024;
@@ -52,7 +52,7 @@ interface RenewedAs {
 
 export class SegmentedLog implements Log {
   #identity: LogIdentity;
-  readonly setAside: readonly SetAsideFile[];
+  readonly setAside: readonly QuarantinedFile[];
   readonly #segmentBytesMax: number;
   readonly #modules: LogModules;
   readonly #mark: DurableMark;
@@ -79,10 +79,10 @@ export class SegmentedLog implements Log {
   #isClosed = false;
 
   constructor(
-    recovered: Recovered,
+    recovered: OpenedLog,
     options: LogIdentity & {
       readonly segmentBytesMax: number;
-      readonly setAside: readonly SetAsideFile[];
+      readonly setAside: readonly QuarantinedFile[];
     },
     modules: LogModules,
   ) {
@@ -225,12 +225,12 @@ export class SegmentedLog implements Log {
     });
   }
 
-  async compactClosed(): Promise<CompactionReport> {
+  async compressClosed(): Promise<CompressionReport> {
     const report = { segments: 0, bytesBefore: 0, bytesAfter: 0 };
     // Each takes its own turn, so that a disk that is full for its limit need not wait for all of them.
     for (const segment of this.#segments.slice(0, -1)) {
       if (segment.packed) continue;
-      const bytes = await this.#takeTurn(() => this.#compact(segment));
+      const bytes = await this.#takeTurn(() => this.#compress(segment));
       if (bytes === undefined) continue;
       report.segments++;
       report.bytesBefore += segment.bytes;
@@ -340,23 +340,23 @@ export class SegmentedLog implements Log {
     if (isSame && this.isHealing === isHealing) return;
     this.#identity = { ...this.#identity, clusterId };
     await this.#beginSegment('rotation', this.#tail, { isHealing });
-    if (!isSame) await this.#writeBallot(this.#vote);
+    if (!isSame) await this.#writeVoteRecord(this.#vote);
   }
 
   /** A new term or vote goes to the ballot first, so that damage to the log cannot take both. */
   async #noteVote({ term, vote }: Vote = this.#vote): Promise<void> {
     if (isSameVote(this.#vote, { term, vote })) return;
-    await this.#writeBallot({ term, vote });
+    await this.#writeVoteRecord({ term, vote });
     this.#vote = { term, vote };
   }
 
-  async #writeBallot({ term, vote }: Vote): Promise<void> {
+  async #writeVoteRecord({ term, vote }: Vote): Promise<void> {
     const { header, end: offset } = this.#active;
     const place = { sequence: header.sequence, offset };
     const ballot = { ...this.#identity, term, vote, place };
     const { digest, disk, witness } = this.#modules;
     const disks = witness === undefined ? [disk] : [disk, witness];
-    await Promise.all(disks.map((each) => writeBallot(ballot, { disk: each, digest })));
+    await Promise.all(disks.map((each) => writeVoteRecord(ballot, { disk: each, digest })));
   }
 
   /** A conflict or a snapshot: a new segment begins elsewhere than where the log ends. */
@@ -484,7 +484,7 @@ export class SegmentedLog implements Log {
   }
 
   /** Packs one segment; undefined when it was dropped meanwhile. */
-  async #compact(segment: SegmentRef): Promise<number | undefined> {
+  async #compress(segment: SegmentRef): Promise<number | undefined> {
     const place = this.#segments.indexOf(segment);
     if (place === -1) return undefined;
     const { image } = await this.#loadFromDisk(segment, place);

@@ -9,7 +9,7 @@ import type { ReadableDisk } from './disk.ts';
 import { withFile } from './segment-file.ts';
 
 /** One file that is kept for inspection only. */
-export interface SetAsideFile {
+export interface QuarantinedFile {
   readonly file: string;
   readonly bytes: number;
 }
@@ -17,13 +17,13 @@ export interface SetAsideFile {
 const NAME = /^damaged-\d+-/;
 
 /** `damaged-8-0000000003-0000000000000101.log`: the segment that began the log anew, the old name. */
-export function asideName(file: string, sequence: number): string {
+export function quarantineName(file: string, sequence: number): string {
   return `damaged-${sequence}-${file}`;
 }
 
 /** What was set aside in this directory, and not removed since. */
-export async function listSetAside(disk: ReadableDisk): Promise<readonly SetAsideFile[]> {
-  const found: SetAsideFile[] = [];
+export async function listQuarantined(disk: ReadableDisk): Promise<readonly QuarantinedFile[]> {
+  const found: QuarantinedFile[] = [];
   for (const file of (await disk.list()).toSorted()) {
     if (!NAME.test(file)) continue;
     const bytes = await withFile(disk, file, (open) => open.size());

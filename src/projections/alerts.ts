@@ -71,8 +71,8 @@ function merged(before: Alert | undefined, pushed: Alert): Alert {
   if (before === undefined) return pushed;
   const kept = {
     ...pushed,
-    labels: known(before.labels, pushed.labels),
-    annotations: known(before.annotations, pushed.annotations),
+    labels: reuseIfEqual(before.labels, pushed.labels),
+    annotations: reuseIfEqual(before.annotations, pushed.annotations),
     wakeAt: before.wakeAt,
     groups: before.groups,
   };
@@ -92,7 +92,7 @@ function merged(before: Alert | undefined, pushed: Alert): Alert {
 }
 
 /** What is there if it says the same: what lives for long would otherwise be new with every push. */
-function known(before: Labels, pushed: Labels): Labels {
+function reuseIfEqual(before: Labels, pushed: Labels): Labels {
   return sameLabels(before, pushed) ? before : pushed;
 }
 

@@ -9,11 +9,11 @@
 import type { Flush, Muted, Reason, Verdict } from '../commands/decisions.ts';
 import { integrationKey, type Integration } from '../commands/config.ts';
 import { LIMITS } from '../commands/limits.ts';
-import { surelyTold } from './doubts.ts';
+import { certainlyNotified } from './doubts.ts';
 import { gapsSince } from './gaps.ts';
 import { inhibitorsOf, mutingIntervalsOf, silencesOf, type LocalTimeIn } from './muting.ts';
 import { integrationsOf, routingOf, type RouteNode } from './routing.ts';
-import type { Alert, Doubt, Group, State, Told } from './state.ts';
+import type { Alert, UncertainDelivery, Group, State, LastNotified } from './state.ts';
 import { get } from './table.ts';
 import { dueTimers, nextTimer } from './timers.ts';
 
@@ -133,7 +133,7 @@ function reasonFor(state: State, now: number, each: Case): Reason {
   const doubt = group.doubts?.[name];
   if (firing.length === 0) return allResolved(told, doubt, integration);
   if (told === undefined) return 'first notification';
-  if (hasNew(firing, surelyTold(told, doubt))) return 'new alerts added';
+  if (hasNew(firing, certainlyNotified(told, doubt))) return 'new alerts added';
   if (integration.sendResolved && hasEnded(resolved, told, doubt)) return 'some alerts resolved';
   // While nobody listened, nobody saw that it still fires.
   const repeatsAt = told.at + node.route.repeatIntervalMs + gapsSince(state.facts, told.at);
@@ -142,8 +142,8 @@ function reasonFor(state: State, now: number, each: Case): Reason {
 
 /** Who may have heard that an alert fires must hear of its end. */
 function allResolved(
-  told: Told | undefined,
-  doubt: Doubt | undefined,
+  told: LastNotified | undefined,
+  doubt: UncertainDelivery | undefined,
   integration: Integration,
 ): Reason {
   const mayKnow = [...(told?.firing ?? []), ...(doubt?.maybe ?? [])];
@@ -154,7 +154,11 @@ function allResolved(
 }
 
 /** Whether there is an end that was not told, or not since the alert may have been told again. */
-function hasEnded(resolved: readonly string[], told: Told, doubt: Doubt | undefined): boolean {
+function hasEnded(
+  resolved: readonly string[],
+  told: LastNotified,
+  doubt: UncertainDelivery | undefined,
+): boolean {
   const maybe = new Set(doubt?.maybe);
   return hasNew(resolved, told.resolved) || resolved.some((fingerprint) => maybe.has(fingerprint));
 }

@@ -8,10 +8,14 @@
  */
 
 import { logTimeOf } from './client-time.ts';
-import type { Doubt, Notification, NotificationKey, Told } from './state.ts';
+import type { UncertainDelivery, Notification, NotificationKey, LastNotified } from './state.ts';
 
 /** The doubt after one more try of which nobody knows the outcome. */
-export function doubted(before: Doubt | undefined, id: string, row: Notification): Doubt {
+export function withUncertain(
+  before: UncertainDelivery | undefined,
+  id: string,
+  row: Notification,
+): UncertainDelivery {
   const { firing } = row;
   if (before === undefined) return { notification: id, surely: firing, maybe: firing };
   const still = new Set(firing);
@@ -23,14 +27,20 @@ export function doubted(before: Doubt | undefined, id: string, row: Notification
 }
 
 /** Alerts that were told as firing whatever became of the tries in doubt. */
-export function surelyTold(told: Told, doubt: Doubt | undefined): readonly string[] {
+export function certainlyNotified(
+  told: LastNotified,
+  doubt: UncertainDelivery | undefined,
+): readonly string[] {
   if (doubt === undefined) return told.firing;
   const surely = new Set(doubt.surely);
   return told.firing.filter((fingerprint) => surely.has(fingerprint));
 }
 
 /** The doubt without alerts that have left the group: nobody is told any more that they ended. */
-export function doubtWithout(doubt: Doubt, left: ReadonlySet<string>): Doubt {
+export function uncertainWithout(
+  doubt: UncertainDelivery,
+  left: ReadonlySet<string>,
+): UncertainDelivery {
   return { ...doubt, maybe: doubt.maybe.filter((fingerprint) => !left.has(fingerprint)) };
 }
 
@@ -40,10 +50,10 @@ export function keyOf(id: string, row: Notification): string {
 }
 
 /** What a new notification says, as far as it matters for its key. */
-type Said = Pick<Notification, 'reason' | 'alerts' | 'firing' | 'resolved'>;
+type NotifiedContent = Pick<Notification, 'reason' | 'alerts' | 'firing' | 'resolved'>;
 
 /** When a notification is decided. */
-interface Decided {
+interface DecidedContent {
   readonly at: number;
   /** When the configuration was applied by which it is sent. */
   readonly configAt: number;
@@ -55,19 +65,23 @@ interface Decided {
  * needs a key of its own: because it says something else, because a new configuration may send it
  * elsewhere or otherwise, or because even who heard it is due to hear it again by now.
  */
-export function keyToSayAgain(
+export function reusableKey(
   id: string,
   before: Notification,
-  said: Said,
-  { at, configAt, repeatIntervalMs }: Decided,
+  said: NotifiedContent,
+  { at, configAt, repeatIntervalMs }: DecidedContent,
 ): NotificationKey | null {
   const key = before.key ?? { notification: id, since: before.decidedAt };
   const isStillNew = at < key.since + repeatIntervalMs;
-  return isStillNew && saysAgain(before, said, configAt) ? key : null;
+  return isStillNew && repeatsContent(before, said, configAt) ? key : null;
 }
 
 /** Whether a new notification says what an earlier one said, in the same way and to the same. */
-export function saysAgain(before: Notification, said: Said, configAt: number): boolean {
+export function repeatsContent(
+  before: Notification,
+  said: NotifiedContent,
+  configAt: number,
+): boolean {
   return (
     before.reason === said.reason &&
     isSameList(before.firing, said.firing) &&

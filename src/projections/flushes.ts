@@ -8,10 +8,10 @@
 import type { Route } from '../commands/config.ts';
 import type { Flush } from '../commands/decisions.ts';
 import { byClientClock } from './client-time.ts';
-import { leave } from './groups.ts';
+import { removeResolved } from './groups.ts';
 import { oweNotification, replaceNotification, type NotificationContent } from './notifications.ts';
 import { routingOf } from './routing.ts';
-import type { Alert, Group, NotifiedAlert, Told } from './state.ts';
+import type { Alert, Group, NotifiedAlert, LastNotified } from './state.ts';
 import type { Transaction } from './transaction.ts';
 
 /** The verdict that leaves a notification as it is. */
@@ -42,7 +42,7 @@ export function flush(tx: Transaction, command: Flush): void {
     if (keeps.has(integration) || !replaceNotification(tx, id, cause)) owed[integration] = id;
   }
   const isStillSending = Object.keys(owed).length > 0;
-  const told: Record<string, Told> = { ...group.told };
+  const told: Record<string, LastNotified> = { ...group.told };
   const content = contentOf(tx, group, command);
   const { groupIntervalMs, repeatIntervalMs } = routeOf(tx, group);
   for (const { integration, notify, reason } of command.verdicts) {
@@ -73,15 +73,15 @@ export function flush(tx: Transaction, command: Flush): void {
     nextFlush,
     flushed: true,
     // Who is still being told of an alert's life must hear of its end later.
-    leaving: isStillSending ? [] : leavingOf(tx, command),
+    leaving: isStillSending ? [] : resolvedMembers(tx, command),
     last: { index: tx.index, at: tx.at, muted, verdicts },
   };
   tx.put('groups', key, flushed);
-  if (Object.keys(owed).length === 0) leave(tx, key, flushed);
+  if (Object.keys(owed).length === 0) removeResolved(tx, key, flushed);
 }
 
 /** Resolved alerts, told or muted: once the flush is through, nobody waits for them. */
-function leavingOf(tx: Transaction, command: Flush): readonly string[] {
+function resolvedMembers(tx: Transaction, command: Flush): readonly string[] {
   const muted = command.muted.map((each) => each.fingerprint);
   return [...command.resolved, ...muted].filter(
     (fingerprint) => tx.get('alerts', fingerprint)?.resolved === true,

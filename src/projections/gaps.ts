@@ -69,17 +69,17 @@ export function firesAt(facts: Facts, breach: Breach): number {
 }
 
 /** By page, directory and all: nothing of a state ever changes. */
-const known = new WeakMap<object, boolean>();
+const orZeroGaps = new WeakMap<object, boolean>();
 
 /** Whether any breach waits for the end of its `for`. What has not changed is not looked at again. */
 export function hasPending(breaches: object): boolean {
-  const before = known.get(breaches);
+  const before = orZeroGaps.get(breaches);
   if (before !== undefined) return before;
   let found = false;
   for (const child of Object.values(breaches)) {
     found = 'firesAt' in child ? (child as Breach).firesAt > 0 : hasPending(child as object);
     if (found) break;
   }
-  known.set(breaches, found);
+  orZeroGaps.set(breaches, found);
   return found;
 }

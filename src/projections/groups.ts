@@ -7,10 +7,10 @@
  */
 
 import { logTimeOf } from './client-time.ts';
-import { doubted, doubtWithout } from './doubts.ts';
+import { withUncertain, uncertainWithout } from './doubts.ts';
 import { isEmpty } from './pages.ts';
 import { groupOf, routesOf, routingOf, type RouteNode } from './routing.ts';
-import type { Alert, Doubt, Group, Notification, Told } from './state.ts';
+import type { Alert, UncertainDelivery, Group, Notification, LastNotified } from './state.ts';
 import type { Transaction } from './transaction.ts';
 
 /** Log time was set forward: groups wait as long as they would have. */
@@ -74,27 +74,32 @@ export function joinGroup(
 }
 
 /** Nobody knows what became of a try: until the next delivery, all it said is in doubt. */
-export function markDoubted(tx: Transaction, id: string, row: Notification): void {
+export function markUncertain(tx: Transaction, id: string, row: Notification): void {
   const group = tx.get('groups', row.group);
   if (group === undefined) return;
   const { integration } = row;
-  const doubt = doubted(group.doubts?.[integration], id, row);
+  const doubt = withUncertain(group.doubts?.[integration], id, row);
   tx.put('groups', row.group, { ...group, doubts: { ...group.doubts, [integration]: doubt } });
 }
 
 /** The group as it is when nothing that an integration was told is in doubt. */
-function withoutDoubt(group: Group, integration: string): Group {
+function withoutUncertain(group: Group, integration: string): Group {
   const { doubts = {}, ...rest } = group;
   const { [integration]: _settled, ...others } = doubts;
   return isEmpty(others) ? rest : { ...rest, doubts: others };
 }
 
 /** A notification was delivered: what it said is told. */
-export function markTold(tx: Transaction, key: string, integration: string, told: Told): void {
+export function markNotified(
+  tx: Transaction,
+  key: string,
+  integration: string,
+  told: LastNotified,
+): void {
   const group = tx.get('groups', key);
   if (group === undefined) return;
   settle(tx, key, integration, told.notification, {
-    ...withoutDoubt(group, integration),
+    ...withoutUncertain(group, integration),
     told: { ...group.told, [integration]: told },
   });
 }
@@ -111,11 +116,11 @@ function settle(tx: Transaction, key: string, integration: string, id: string, g
   );
   const settled = { ...group, owed };
   tx.put('groups', key, settled);
-  if (Object.keys(owed).length === 0) leave(tx, key, settled);
+  if (Object.keys(owed).length === 0) removeResolved(tx, key, settled);
 }
 
 /** Lets resolved alerts go, and the group with them when it is empty. */
-export function leave(tx: Transaction, key: string, group: Group): void {
+export function removeResolved(tx: Transaction, key: string, group: Group): void {
   const alerts: Record<string, 1> = { ...group.alerts };
   const left = new Set<string>();
   for (const fingerprint of group.leaving) {
@@ -139,14 +144,16 @@ export function leave(tx: Transaction, key: string, group: Group): void {
 /** An alert that has left is no longer told as firing: if it comes back, that is news. */
 function forgotten(group: Group, left: ReadonlySet<string>): Group {
   if (left.size === 0) return group;
-  const told = Object.entries(group.told).map(([integration, each]): [string, Told] => {
+  const told = Object.entries(group.told).map(([integration, each]): [string, LastNotified] => {
     const firing = each.firing.filter((fingerprint) => !left.has(fingerprint));
     return [integration, { ...each, firing }];
   });
   const stays: Group = { ...group, told: Object.fromEntries(told) };
   if (group.doubts === undefined) return stays;
-  const doubts = Object.entries(group.doubts).map(([integration, each]): [string, Doubt] => {
-    return [integration, doubtWithout(each, left)];
-  });
+  const doubts = Object.entries(group.doubts).map(
+    ([integration, each]): [string, UncertainDelivery] => {
+      return [integration, uncertainWithout(each, left)];
+    },
+  );
   return { ...stays, doubts: Object.fromEntries(doubts) };
 }

@@ -130,21 +130,21 @@ function partHolds(part: IntervalPart, local: LocalTime): boolean {
   );
 }
 
-interface Range {
+interface IntervalRange {
   readonly from: number;
   readonly to: number;
 }
 
-function holds(ranges: readonly Range[], test: (range: Range) => boolean): boolean {
+function holds(ranges: readonly IntervalRange[], test: (range: IntervalRange) => boolean): boolean {
   return ranges.length === 0 || ranges.some(test);
 }
 
-function within(range: Range, value: number): boolean {
+function within(range: IntervalRange, value: number): boolean {
   return range.from <= value && value <= range.to;
 }
 
 /** Days count from the end of the month when negative; a range is cut to the month's length. */
-function withinMonth(range: Range, { day, daysInMonth }: LocalTime): boolean {
+function withinMonth(range: IntervalRange, { day, daysInMonth }: LocalTime): boolean {
   const from = range.from < 0 ? daysInMonth + range.from + 1 : range.from;
   const to = range.to < 0 ? daysInMonth + range.to + 1 : range.to;
   return Math.max(1, from) <= day && day <= Math.min(daysInMonth, to);

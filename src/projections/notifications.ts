@@ -8,10 +8,16 @@
 
 import { integrationKey } from '../commands/config.ts';
 import { UNREADABLE_STATUS, type Attempt, type Outcome } from '../commands/delivery.ts';
-import { keyToSayAgain, saysAgain } from './doubts.ts';
-import { markDoubted, markFailed, markTold } from './groups.ts';
+import { reusableKey, repeatsContent } from './doubts.ts';
+import { markUncertain, markFailed, markNotified } from './groups.ts';
 import { integrationsOf, routingOf } from './routing.ts';
-import type { Doubt, Group, Notification, NotificationKey, NotificationStatus } from './state.ts';
+import type {
+  UncertainDelivery,
+  Group,
+  Notification,
+  NotificationKey,
+  NotificationStatus,
+} from './state.ts';
 import type { GivenUp, Transaction } from './transaction.ts';
 
 type Result = Outcome['result'];
@@ -46,7 +52,7 @@ export type NotificationContent = Pick<
 /** What there is to know of earlier notifications when the next one is owed. */
 export interface Before {
   /** What its integration may have been told. */
-  readonly doubt: Doubt | undefined;
+  readonly doubt: UncertainDelivery | undefined;
   readonly repeatIntervalMs: number;
 }
 
@@ -88,7 +94,7 @@ function inheritedKey(
   const row = tx.get('notifications', doubt.notification);
   if (row === undefined) return null;
   const decided = { at: tx.at, configAt: tx.config?.at ?? 0, repeatIntervalMs };
-  return keyToSayAgain(doubt.notification, row, content, decided);
+  return reusableKey(doubt.notification, row, content, decided);
 }
 
 /**
@@ -103,7 +109,7 @@ function inheritedUnreadable(
   if (doubt === undefined || tx.reducers.version < 2) return null;
   const row = tx.get('notifications', doubt.notification);
   if (row?.unreadable === undefined) return null;
-  if (!saysAgain(row, content, tx.config?.at ?? 0)) return null;
+  if (!repeatsContent(row, content, tx.config?.at ?? 0)) return null;
   const copies = row.unreadable;
   const waitMs = copies < UNREADABLE_COPIES_MAX ? backoffMs(copies) : repeatIntervalMs;
   return { copies, nextAt: row.lastAt + waitMs };
@@ -145,7 +151,12 @@ export function outcome(tx: Transaction, command: Outcome): void {
     case 'delivered': {
       finish(tx, id, tried, 'delivered', { result: command.result });
       const { firing, resolved } = row;
-      markTold(tx, row.group, row.integration, { at: tx.at, firing, resolved, notification: id });
+      markNotified(tx, row.group, row.integration, {
+        at: tx.at,
+        firing,
+        resolved,
+        notification: id,
+      });
       return;
     }
     case 'rejected':
@@ -156,7 +167,7 @@ export function outcome(tx: Transaction, command: Outcome): void {
       tryAgain(tx, id, tried, command.result);
       return;
     case 'unknown':
-      markDoubted(tx, id, tried);
+      markUncertain(tx, id, tried);
       if (isUnreadable) notUnderstood(tx, id, { ...tried, uncertain: true });
       else tryAgain(tx, id, { ...tried, uncertain: true }, command.result);
       return;

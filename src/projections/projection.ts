@@ -69,7 +69,7 @@ export class Projection {
     // A new leader first says whether anybody listened: only then may deadlines count silence.
     const leads = first?.kind === 'lead';
     if (leads) reduce(tx, first, this.#build);
-    passTime(tx);
+    fireTimers(tx);
     const commands = reduceFrom(leads ? 1 : 0, tx, batch.commands, this.#build);
     this.#state = tx.finish();
     const took = commands === batch.commands ? batch : { at: batch.at, commands };
@@ -100,7 +100,7 @@ function reduceFrom(
 }
 
 /** All deadlines up to the entry's time take effect, in the order in which they fell due. */
-function passTime(tx: Transaction): void {
+function fireTimers(tx: Transaction): void {
   for (const { key, at } of dueTimers(tx.base.foldTimers, tx.at, Infinity)) {
     tx.clearTimer('foldTimers', key, at);
     const [kind, ...rest] = key.split(':');

@@ -37,7 +37,7 @@ export interface Build {
 export const THIS_BUILD: Build = { reducersMax: REDUCERS_MAX, reducersWanted: REDUCERS_WANTED };
 
 /** The log goes on by rules that this build does not have. */
-export class NewerFold extends Error {
+export class UnsupportedReducerVersion extends Error {
   readonly code = 'newer-fold';
   readonly version: number;
 
@@ -58,7 +58,7 @@ export function reducerVersionOf(state: State): number {
 
 /** Folds the switch to another version. It only rises: what was folded stays folded. */
 export function setReducers(tx: Transaction, { version }: SetReducers, build: Build): void {
-  if (version > build.reducersMax) throw new NewerFold(tx.index, version, build);
+  if (version > build.reducersMax) throw new UnsupportedReducerVersion(tx.index, version, build);
   if (version > tx.reducers.version) tx.reducers = { version };
 }
 

@@ -16,7 +16,7 @@ import type { Transaction } from './transaction.ts';
 export function regroup(tx: Transaction, routing: Routing): void {
   const heirless = new Map<string, Group[]>();
   for (const [key, group] of tx.entries('groups')) {
-    heirless.set(heirKey(group), [...(heirless.get(heirKey(group)) ?? []), group]);
+    heirless.set(successorKey(group), [...(heirless.get(successorKey(group)) ?? []), group]);
     tx.clearTimer('flushTimers', key, group.nextFlush);
     tx.remove('groups', key);
   }
@@ -28,7 +28,7 @@ export function regroup(tx: Transaction, routing: Routing): void {
     tx.put('alerts', fingerprint, { ...alert, groups: [...new Set(groups)] });
   }
   for (const [key, group] of tx.entries('groups')) {
-    const old = heirless.get(heirKey(group))?.shift();
+    const old = heirless.get(successorKey(group))?.shift();
     if (old !== undefined) inherit(tx, key, group, old);
   }
   for (const { owed } of [...heirless.values()].flat()) {
@@ -37,7 +37,7 @@ export function regroup(tx: Transaction, routing: Routing): void {
 }
 
 /** Routes may have moved in the tree; what receivers see as the same group is the same group. */
-function heirKey(group: Group): string {
+function successorKey(group: Group): string {
   return `${group.receiver} ${group.text}`;
 }
 

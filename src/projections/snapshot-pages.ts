@@ -8,7 +8,7 @@
 import { auditedCount } from './audit.ts';
 import { INITIAL_STATE } from './initial.ts';
 import { REDUCER_VERSION, type State } from './state.ts';
-import { bare } from './table.ts';
+import { withoutPrototype } from './table.ts';
 
 /** Parts that are one page. */
 const WHOLE = ['config', 'facts', 'reducers'] as const;
@@ -55,10 +55,10 @@ function* pagesUnder(name: string, levels: Levels): Generator<StatePage> {
 /** A page as it was decoded, made into what the fold would have made: text keys, no prototype. */
 export function restoredPage(path: string, decoded: object): object {
   const name = path.slice(0, path.indexOf('/'));
-  if ((TABLES as readonly string[]).includes(name)) return bare(decoded as Page);
+  if ((TABLES as readonly string[]).includes(name)) return withoutPrototype(decoded as Page);
   if (!name.endsWith('Timers')) return decoded;
   const buckets = Object.entries(decoded as Record<string, Page>);
-  return Object.fromEntries(buckets.map(([low, bucket]) => [low, bare(bucket)]));
+  return Object.fromEntries(buckets.map(([low, bucket]) => [low, withoutPrototype(bucket)]));
 }
 
 type Page = Readonly<Record<string, unknown>>;

@@ -140,9 +140,9 @@ export interface Group {
   /** True after its first flush, when new alerts wait for the next tick. */
   readonly flushed: boolean;
   /** What each integration was last told, by integration key. */
-  readonly told: Readonly<Record<string, Told>>;
+  readonly told: Readonly<Record<string, LastNotified>>;
   /** What each integration may have been told besides, by integration key; absent without doubt. */
-  readonly doubts?: Readonly<Record<string, Doubt>>;
+  readonly doubts?: Readonly<Record<string, UncertainDelivery>>;
   /** Notifications of the last flush that have no final outcome yet, by integration key. */
   readonly owed: Readonly<Record<string, string>>;
   /** Resolved alerts that leave once all of the last flush is delivered. */
@@ -151,7 +151,7 @@ export interface Group {
   readonly last: LastFlush | null;
 }
 
-export interface Told {
+export interface LastNotified {
   readonly at: number;
   readonly firing: readonly string[];
   readonly resolved: readonly string[];
@@ -160,7 +160,7 @@ export interface Told {
 }
 
 /** Tries since the last delivery of which nobody knows whether the receiver got them. */
-export interface Doubt {
+export interface UncertainDelivery {
   /** The notification of the last such try. */
   readonly notification: string;
   /** Alerts that each of these tries told as firing. */

@@ -81,7 +81,7 @@ export class Rewrite<Row> {
     const before = page?.[key];
     const after = next(before);
     if (after === before) return;
-    const written = copy ?? bare(page ?? {});
+    const written = copy ?? withoutPrototype(page ?? {});
     if (copy === undefined) this.#copies.set(hash, written);
     if (after === undefined) {
       delete written[key];
@@ -97,7 +97,7 @@ export class Rewrite<Row> {
 }
 
 /** The same entries without a prototype. */
-export function bare<Row>(page: Readonly<Record<string, Row>>): Record<string, Row> {
+export function withoutPrototype<Row>(page: Readonly<Record<string, Row>>): Record<string, Row> {
   const copy = Object.create(null) as Record<string, Row>;
   // Half of the time that `Object.assign` takes.
   for (const key in page) copy[key] = page[key] as Row;

@@ -12,7 +12,7 @@ import type { Labels } from '../commands/labels.ts';
 import type { Checks, Watchers } from './checks.ts';
 import { changedPages, rowAt, rowsOf, type Pages } from './pages.ts';
 import type { AppliedConfig, Facts, State } from './state.ts';
-import { bare, changedTable, entries, get, type Table } from './table.ts';
+import { withoutPrototype, changedTable, entries, get, type Table } from './table.ts';
 import { changedTimers, dueTimers, type TimerChange } from './timers.ts';
 
 /** Why a notification was given up before it was delivered, as the reducer that did it knows it. */
@@ -243,7 +243,7 @@ export class Transaction {
    */
   own(keys: Readonly<Record<string, 1>>): Record<string, 1> {
     if (this.#owned.has(keys)) return keys;
-    const copy = bare(keys);
+    const copy = withoutPrototype(keys);
     this.#owned.add(copy);
     return copy;
   }

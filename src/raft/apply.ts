@@ -13,8 +13,8 @@ import type { Entry } from './types.ts';
 /** No read has this id: the last one failed and is repeated on the next tick. */
 const FETCH_AGAIN = 0;
 
-export function handOut(state: RaftState): void {
-  handOutSnapshot(state);
+export function emitCommitted(state: RaftState): void {
+  emitSnapshot(state);
   if (state.install !== null) return;
   const upTo = Math.min(state.commit, state.log.durableIndex);
   while (state.handedOut < upTo && state.fetchId === null && hasRoom(state)) {
@@ -26,7 +26,7 @@ export function handOut(state: RaftState): void {
 }
 
 /** Old entries that the host has read. */
-export function handOutFetched(state: RaftState, entries: readonly Entry[]): void {
+export function emitFetched(state: RaftState, entries: readonly Entry[]): void {
   const last = entries.at(-1);
   const usable = last !== undefined && last.index <= state.commit;
   if (usable && state.log.agreesWith(state.handedOut + 1, entries)) {
@@ -50,7 +50,7 @@ export function onApplied(state: RaftState, index: number): void {
   state.applyInflight = state.applyInflight.filter((handed) => handed.last > index);
 }
 
-function handOutSnapshot(state: RaftState): void {
+function emitSnapshot(state: RaftState): void {
   const { install } = state;
   if (install === null || state.log.durableIndex < install.index) return;
   state.install = null;

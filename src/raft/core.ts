@@ -6,11 +6,11 @@
  * are in the modules beside; here is only who hears what.
  */
 
-import { handOut, handOutFetched, onApplied, retryFetch } from './apply.ts';
+import { emitCommitted, emitFetched, onApplied, retryFetch } from './apply.ts';
 import {
   countOwnVote,
-  hearsLeader,
-  loseTouch,
+  hasRecentLeader,
+  onLeaderUnreachable,
   onPreVote,
   onPreVoteReply,
   onTimeoutNow,
@@ -19,7 +19,7 @@ import {
   startPreVote,
 } from './election.ts';
 import { announce, emit, flush, reject, send } from './emit.ts';
-import type { Told } from './emit.ts';
+import type { LastAnnounced } from './emit.ts';
 import { checkHealed, onAppend, onHeartbeat, onSnapshot } from './follower.ts';
 import { faultOf } from './guard.ts';
 import {
@@ -61,7 +61,7 @@ export function createRaft(options: RaftOptions, restored: Restored): Raft {
 
 /** The core on a state that its maker keeps in sight, as a search through all states must. */
 export function raftOn(state: RaftState): Raft {
-  const told: Told = {
+  const told: LastAnnounced = {
     role: state.role,
     term: state.term,
     leader: state.leader,
@@ -74,11 +74,11 @@ export function raftOn(state: RaftState): Raft {
   };
 }
 
-function step(state: RaftState, told: Told, input: Input): readonly Effect[] {
+function step(state: RaftState, told: LastAnnounced, input: Input): readonly Effect[] {
   state.effects = [];
   receive(state, input);
   flush(state, input.type === 'tick');
-  handOut(state);
+  emitCommitted(state);
   checkHealed(state);
   return announce(state, told);
 }
@@ -115,7 +115,7 @@ function receive(state: RaftState, input: Input): void {
     case 'snapshotSent':
       return onSnapshotSent(state, input.to, input.index, input.ok);
     case 'unreachable':
-      loseTouch(state, input.to);
+      onLeaderUnreachable(state, input.to);
       return onUnreachable(state, input.to);
     case 'rolledBack':
       return onRolledBack(state, input.term);
@@ -155,7 +155,7 @@ function onMessage(state: RaftState, message: Message): void {
   if (fault !== null) return emit(state, { type: 'refused', message, ...fault });
   if (message.term < state.term) return onOldTerm(state, message);
   if (message.term > state.term) {
-    if (isElection(message) && hearsLeader(state)) return;
+    if (isElection(message) && hasRecentLeader(state)) return;
     if (!isAboutFuture(message)) {
       becomeFollower(state, message.term, isFromLeader(message) ? message.from : null);
     }
@@ -223,7 +223,7 @@ function onPersisted(state: RaftState, id: number): void {
 }
 
 function onEntriesRead(state: RaftState, id: number, entries: readonly Entry[]): void {
-  if (state.fetchId === id) return handOutFetched(state, entries);
+  if (state.fetchId === id) return emitFetched(state, entries);
   for (const peer of state.peers.values()) {
     if (peer.fetchId === id) sendFetched(state, peer, entries);
   }

@@ -12,7 +12,7 @@ import type {
   Input,
   Message,
   Persist,
-  SnapshotMeta,
+  SnapshotPosition,
 } from './types.ts';
 
 export function describeMessage(message: Message): string {
@@ -178,6 +178,6 @@ function describeHardState({ term, vote, commit }: HardState): string {
   return `term ${term} vote ${vote ?? 'none'} commit ${commit}`;
 }
 
-function describeSnapshot({ index, term }: SnapshotMeta): string {
+function describeSnapshot({ index, term }: SnapshotPosition): string {
   return `snapshot ${term}/${index}`;
 }

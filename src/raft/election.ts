@@ -92,7 +92,7 @@ export function countOwnVote(state: RaftState): void {
 }
 
 /** Whether votes are to be refused because a leader was heard from lately (thesis 4.2.3). */
-export function hearsLeader(state: RaftState): boolean {
+export function hasRecentLeader(state: RaftState): boolean {
   return (
     state.role === 'leader' ||
     (state.leader !== null && state.electionElapsed < state.electionTicks)
@@ -100,21 +100,21 @@ export function hearsLeader(state: RaftState): boolean {
 }
 
 /** Ticks for which a leader may be unreachable before others are asked, and as many at random. */
-const TOUCH_TICKS = 2;
-const TOUCH_TICKS_RANDOM = 4;
+const LEADER_RECENT_TICKS = 2;
+const LEADER_RECENT_TICKS_RANDOM = 4;
 
 /**
  * The connection to the leader broke: it may have died, which need not be waited for as long as
  * silence is. Whoever still hears it refuses the pre-vote, and a word from it sets everything back,
  * so a connection that broke for itself costs nothing. Not in the thesis, which knows no connections.
  */
-export function loseTouch(state: RaftState, node: NodeId): void {
+export function onLeaderUnreachable(state: RaftState, node: NodeId): void {
   if (state.role !== 'follower' || state.leader !== node) return;
   // It is silent already, or this was told before.
   if (state.electionElapsed >= state.electionTicks) return;
   state.electionElapsed = state.electionTicks;
   state.electionTimeout =
-    state.electionTicks + TOUCH_TICKS + state.random.below(TOUCH_TICKS_RANDOM);
+    state.electionTicks + LEADER_RECENT_TICKS + state.random.below(LEADER_RECENT_TICKS_RANDOM);
 }
 
 function count(state: RaftState, voter: NodeId, granted: boolean): void {
@@ -124,11 +124,11 @@ function count(state: RaftState, voter: NodeId, granted: boolean): void {
   if (result === 'lost') becomeFollower(state, state.term, null);
   if (result !== 'won') return;
   if (state.role === 'preCandidate') startVote(state, false);
-  else lead(state);
+  else becomeLeader(state);
 }
 
 /** A new leader begins with an empty entry: only that can commit what came before (paper, 8). */
-function lead(state: RaftState): void {
+function becomeLeader(state: RaftState): void {
   state.role = 'leader';
   state.leader = state.id;
   state.electionElapsed = 0;

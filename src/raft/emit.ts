@@ -9,7 +9,7 @@ import type { RaftState } from './state.ts';
 import type { ConfState, Effect, Message, NodeId, Ref, RejectReason, Role } from './types.ts';
 
 /** What the host was last told, to tell it only of changes. */
-export interface Told {
+export interface LastAnnounced {
   role: Role;
   term: number;
   leader: NodeId | null;
@@ -53,7 +53,7 @@ export function flush(state: RaftState, commitToo: boolean): void {
 }
 
 /** All effects of the step; a new role, term, leader or configuration is told first. */
-export function announce(state: RaftState, told: Told): readonly Effect[] {
+export function announce(state: RaftState, told: LastAnnounced): readonly Effect[] {
   const news: Effect[] = [];
   const { role, term, leader } = state;
   if (role !== told.role || term !== told.term || leader !== told.leader) {

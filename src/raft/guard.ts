@@ -7,7 +7,7 @@
  */
 
 import { decodeConfState, members } from './confchange.ts';
-import { hearsLeader } from './election.ts';
+import { hasRecentLeader } from './election.ts';
 import { isSoleVoter } from './roles.ts';
 import type { RaftState } from './state.ts';
 import type { Append, ConfState, Entry, Message, NodeId } from './types.ts';
@@ -59,7 +59,7 @@ function isStranger(state: RaftState, node: NodeId): boolean {
 function problemOfStranger(state: RaftState, message: Message): string | null {
   const who = `${message.type} of a node that is not a member`;
   if (state.role === 'leader' || (isSoleVoter(state) && !state.damaged)) return who;
-  if (hearsLeader(state)) return `${who}, and a member leads`;
+  if (hasRecentLeader(state)) return `${who}, and a member leads`;
   switch (message.type) {
     case 'append':
       return contradictsCommitted(state, message) ? `${who}, against what is committed` : null;

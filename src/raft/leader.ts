@@ -23,7 +23,13 @@ import { becomeFollower, isSoleVoter } from './roles.ts';
 import { config, isStalled } from './state.ts';
 import type { RaftState } from './state.ts';
 import { checkTransfer, continueTransfer, giveUpLeadership } from './transfer.ts';
-import type { AppendReply, HeartbeatReply, NodeId, ReadIndexAsk, SnapshotMeta } from './types.ts';
+import type {
+  AppendReply,
+  HeartbeatReply,
+  NodeId,
+  ReadIndexAsk,
+  SnapshotPosition,
+} from './types.ts';
 
 export function tickLeader(state: RaftState): void {
   if (!hasQuorum(state)) return becomeFollower(state, state.term, null);
@@ -167,6 +173,6 @@ function tickSnapshot(state: RaftState, peer: Progress): void {
   emit(state, { type: 'sendSnapshot', to: peer.id, snapshot: meta, resumeAt });
 }
 
-function sendInstall(state: RaftState, to: NodeId, snapshot: SnapshotMeta): void {
+function sendInstall(state: RaftState, to: NodeId, snapshot: SnapshotPosition): void {
   send(state, { type: 'snapshot', from: state.id, to, term: state.term, snapshot });
 }

@@ -7,7 +7,7 @@
  */
 
 import { entryBytes } from './limits.ts';
-import type { Entry, SnapshotMeta, TermRun } from './types.ts';
+import type { Entry, SnapshotPosition, TermRun } from './types.ts';
 
 export interface LogStart {
   readonly compacted: { readonly index: number; readonly term: number };
@@ -115,7 +115,7 @@ export class LogView {
   }
 
   /** Starts over, empty, after a snapshot that is not yet durable. */
-  resetTo(snapshot: SnapshotMeta): void {
+  resetTo(snapshot: SnapshotPosition): void {
     this.compactedIndex = snapshot.index;
     this.compactedTerm = snapshot.term;
     this.lastIndex = snapshot.index;

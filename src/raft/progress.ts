@@ -5,10 +5,10 @@
  * bytes; a peer that does not answer is probed with one message at a time.
  */
 
-import type { Limits, NodeId, SnapshotMeta } from './types.ts';
+import type { Limits, NodeId, SnapshotPosition } from './types.ts';
 
 export interface SnapshotTransfer {
-  readonly meta: SnapshotMeta;
+  readonly meta: SnapshotPosition;
   done: number;
   total: number;
   /** All parts are with the peer: only the word to install it is missing. */
@@ -61,7 +61,7 @@ export class Progress {
     this.#enter('replicate', this.match + 1);
   }
 
-  toSnapshot(meta: SnapshotMeta, done: number): void {
+  toSnapshot(meta: SnapshotPosition, done: number): void {
     this.#enter('snapshot', meta.index + 1);
     this.snapshot = { meta, done, total: 0, delivered: false, moving: true, idleTicks: 0 };
   }

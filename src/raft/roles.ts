@@ -12,7 +12,7 @@ import type { RaftState } from './state.ts';
 import type { NodeId } from './types.ts';
 
 export function becomeFollower(state: RaftState, term: number, leader: NodeId | null): void {
-  if (state.role === 'leader') abdicate(state);
+  if (state.role === 'leader') clearLeaderState(state);
   if (term !== state.term) {
     state.term = term;
     state.vote = null;
@@ -53,7 +53,7 @@ export function restartElectionTimer(state: RaftState): void {
 /** Whether this node may stand for election at all. */
 export function mayCampaign(state: RaftState): boolean {
   return (
-    mayLead(state) &&
+    isPromotable(state) &&
     !state.damaged &&
     state.install === null &&
     (!isStalled(state) || isSoleVoter(state))
@@ -64,7 +64,7 @@ export function mayCampaign(state: RaftState): boolean {
  * A node that is leaving still stands until that is committed (thesis 4.2.2): its log may be the
  * only complete one, and then no other can win.
  */
-function mayLead(state: RaftState): boolean {
+function isPromotable(state: RaftState): boolean {
   const { current } = state.configs;
   if (isVoter(current.confState, state.id)) return true;
   const before = state.configs.at(current.index - 1);
@@ -91,7 +91,7 @@ export function dropAskedReads(state: RaftState): void {
   for (const { ref } of asked) if (ref !== null) reject(state, ref, 'no-answer');
 }
 
-function abdicate(state: RaftState): void {
+function clearLeaderState(state: RaftState): void {
   for (const { ref, term, index } of state.proposals) {
     if (ref !== null) emit(state, { type: 'indeterminate', ref, term, index });
   }

@@ -21,12 +21,12 @@ import type {
   Ref,
   Restored,
   Role,
-  SnapshotMeta,
+  SnapshotPosition,
 } from './types.ts';
 import { Writes } from './writes.ts';
 
 /** An entry that this leader appended and has not committed. */
-export interface Proposal {
+export interface UncommittedEntry {
   readonly ref: Ref | null;
   readonly index: number;
   readonly term: number;
@@ -65,7 +65,7 @@ export interface RaftState {
   readonly log: LogView;
   readonly configs: ConfigHistory;
   readonly writes: Writes;
-  snapshot: SnapshotMeta | null;
+  snapshot: SnapshotPosition | null;
 
   role: Role;
   leader: NodeId | null;
@@ -81,7 +81,7 @@ export interface RaftState {
 
   /** Leader only: everyone but itself. */
   peers: Map<NodeId, Progress>;
-  proposals: Proposal[];
+  proposals: UncommittedEntry[];
   uncommittedBytes: number;
   transfer: Transfer | null;
   round: number;
@@ -97,7 +97,7 @@ export interface RaftState {
   handedOut: number;
   applyInflight: { readonly last: number; readonly bytes: number }[];
   /** A snapshot that the log restarts from, until it is durable and handed to the host. */
-  install: SnapshotMeta | null;
+  install: SnapshotPosition | null;
   fetchId: number | null;
   lastFetchId: number;
 

@@ -30,7 +30,7 @@ export function continueTransfer(state: RaftState, peer: Progress): void {
   if (transfer === null || transfer.to !== peer.id || transfer.told) return;
   if (peer.match < state.log.lastIndex) return;
   transfer.told = true;
-  tellToCampaign(state, peer);
+  sendTimeoutNow(state, peer);
 }
 
 /** Ends a transfer that took too long, or whose target is no voter any more. */
@@ -47,11 +47,11 @@ export function checkTransfer(state: RaftState): void {
 /** Gives leadership up at once, to the peer that is furthest along if there is one. */
 export function giveUpLeadership(state: RaftState): void {
   const heir = furthest(candidates(state));
-  if (heir !== undefined) tellToCampaign(state, heir);
+  if (heir !== undefined) sendTimeoutNow(state, heir);
   becomeFollower(state, state.term, null);
 }
 
-function tellToCampaign(state: RaftState, peer: Progress): void {
+function sendTimeoutNow(state: RaftState, peer: Progress): void {
   send(state, { type: 'timeoutNow', from: state.id, to: peer.id, term: state.term });
 }
 

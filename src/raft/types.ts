@@ -67,7 +67,7 @@ export interface ConfChange {
 }
 
 /** What a snapshot covers; its content is the host's. */
-export interface SnapshotMeta {
+export interface SnapshotPosition {
   readonly index: number;
   readonly term: number;
   readonly config: ConfigAt;
@@ -150,7 +150,7 @@ export interface HeartbeatReply extends Envelope {
 /** Sent when the snapshot's content is already with the receiver: "install it now". */
 export interface SnapshotReady extends Envelope {
   readonly type: 'snapshot';
-  readonly snapshot: SnapshotMeta;
+  readonly snapshot: SnapshotPosition;
 }
 
 export interface TimeoutNow extends Envelope {
@@ -275,7 +275,7 @@ export interface Persist {
   /** Then append these; contiguous with what is there. */
   readonly entries: readonly Entry[];
   /** Before all else: the log restarts empty after this snapshot, whose content is already here. */
-  readonly snapshot?: SnapshotMeta;
+  readonly snapshot?: SnapshotPosition;
   /** False when only `commit` moved: no need to sync for it (losing it is safe). */
   readonly sync: boolean;
 }
@@ -291,7 +291,7 @@ export type Effect =
   /** Committed and durable here: fold in this order, then answer `applied`. */
   | { readonly type: 'apply'; readonly entries: readonly Entry[] }
   /** Durable here: replace the state machine by it (in order with `apply`), then answer `applied`. */
-  | { readonly type: 'installSnapshot'; readonly snapshot: SnapshotMeta }
+  | { readonly type: 'installSnapshot'; readonly snapshot: SnapshotPosition }
   /** Read durable entries of [from, to], as many as fit in `bytesMax` but at least one. */
   | {
       readonly type: 'readEntries';
@@ -304,7 +304,7 @@ export type Effect =
   | {
       readonly type: 'sendSnapshot';
       readonly to: NodeId;
-      readonly snapshot: SnapshotMeta;
+      readonly snapshot: SnapshotPosition;
       readonly resumeAt: number;
     }
   | { readonly type: 'cancelSnapshot'; readonly to: NodeId }
@@ -405,7 +405,7 @@ export interface Restored {
   readonly lastIndex: number;
   /** Runs of terms covering (compacted.index, lastIndex]. */
   readonly terms: readonly TermRun[];
-  readonly snapshot: SnapshotMeta | null;
+  readonly snapshot: SnapshotPosition | null;
   /** What the state machine holds after start, at least the snapshot's index. */
   readonly appliedIndex: number;
   /** Parts of the log were lost: no vote and no campaign until `healed`. The term must be intact. */

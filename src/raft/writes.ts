@@ -8,7 +8,7 @@
  */
 
 import type { LogView } from './log.ts';
-import type { Entry, HardState, Message, NodeId, Persist, SnapshotMeta } from './types.ts';
+import type { Entry, HardState, Message, NodeId, Persist, SnapshotPosition } from './types.ts';
 
 interface PendingWrite {
   readonly id: number;
@@ -32,7 +32,7 @@ export class Writes {
   #lastId = 0;
   #truncateFrom: number | null = null;
   #entries: Entry[] = [];
-  #snapshot: SnapshotMeta | null = null;
+  #snapshot: SnapshotPosition | null = null;
 
   constructor(hardState: HardState) {
     this.#handed = hardState;
@@ -59,7 +59,7 @@ export class Writes {
     this.#truncateFrom = index;
   }
 
-  restartAfter(snapshot: SnapshotMeta): void {
+  restartAfter(snapshot: SnapshotPosition): void {
     this.#snapshot = snapshot;
   }
 

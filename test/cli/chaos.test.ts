@@ -2,11 +2,11 @@
 
 import { describe, expect, test } from 'vitest';
 import { FAULT_KINDS, nextFault, nextPauseMs } from '../../src/io/cli/chaos/faults.ts';
-import type { Page } from '../../src/io/cli/chaos/inbox.ts';
+import type { ReceivedNotification } from '../../src/io/cli/chaos/inbox.ts';
 import type { Push } from '../../src/io/cli/chaos/load.ts';
 import { verdictLines } from '../../src/io/cli/chaos/print.ts';
 import type { Replayed } from '../../src/io/cli/chaos/replays.ts';
-import { exitOf, spreadOf, verdictOn, type Seen } from '../../src/io/cli/chaos/verdict.ts';
+import { exitOf, spreadOf, chaosReportOn, type Seen } from '../../src/io/cli/chaos/verdict.ts';
 import { SeededRandom } from '../../src/io/sim/seeded-random.ts';
 
 const END = 10_000_000;
@@ -15,7 +15,7 @@ function push(alert: string, fields: Partial<Push> = {}): Push {
   return { alert, firstAtMs: 1_000, ackedAtMs: 1_100, endsAt: END, tries: 1, ...fields };
 }
 
-function page(alert: string, fields: Partial<Page> = {}): Page {
+function page(alert: string, fields: Partial<ReceivedNotification> = {}): ReceivedNotification {
   return { alert, key: `cluster/${alert}`, isMarked: false, atMs: 1_150, ...fields };
 }
 
@@ -47,7 +47,7 @@ function seen(fields: Partial<Seen> = {}): Seen {
 }
 
 function judged(fields: Partial<Seen>) {
-  const verdict = verdictOn(seen(fields));
+  const verdict = chaosReportOn(seen(fields));
   return { verdict, exit: exitOf(verdict), problems: verdict.problems };
 }
 
@@ -176,7 +176,7 @@ test('without an acknowledged alert nothing was tested, and nothing is clean', (
 
 test('the longest silence counts from the beginning of the load, and to its end', () => {
   const at = (ackedAtMs: number) => push(`at${ackedAtMs}`, { ackedAtMs });
-  const silence = (...pushes: Push[]) => verdictOn(seen({ pushes })).silenceMsMax;
+  const silence = (...pushes: Push[]) => chaosReportOn(seen({ pushes })).silenceMsMax;
 
   expect(silence(at(1_900), at(2_800))).toBe(900);
   expect(silence(at(1_100), at(1_200))).toBe(1_800);
@@ -206,7 +206,7 @@ test('a seed always gives the same faults, and all kinds of them', () => {
 
 test('the table says BROKEN in the row of what broke, and why below', () => {
   const run = { nodes: 2, seed: 7, tookMs: 63_000, directory: null, index: 9 };
-  const lines = verdictLines(verdictOn(seen({ pages: [page('a')] })), run, 'table');
+  const lines = verdictLines(chaosReportOn(seen({ pages: [page('a')] })), run, 'table');
 
   expect(lines.filter((line) => line.includes('BROKEN'))).toEqual([
     expect.stringMatching(/^pages +BROKEN +2 expected, 1 received, 1 lost$/),

@@ -7,7 +7,7 @@ import { describe, expect, test } from 'vitest';
 import { replay, replayCommand, type ReplayArgs } from '../../src/io/cli/replay.ts';
 import { replayAgainst, type AgainstArgs } from '../../src/io/cli/replay/against.ts';
 import { parsePoint, type Point } from '../../src/io/cli/replay/point.ts';
-import { parseSubject, type Subject } from '../../src/io/cli/replay/subject.ts';
+import { parseAlertQuery, type AlertQuery } from '../../src/io/cli/replay/subject.ts';
 import type { Unknown } from '../../src/io/cli/replay/unknown.ts';
 import { decodeBatch } from '../../src/log/codec.ts';
 import { Desk } from '../support/scenario.ts';
@@ -70,8 +70,8 @@ function time(clock: string): Point {
   return { kind: 'time', at: msOf(clock) };
 }
 
-function alert(text: string): Subject {
-  const parsed = parseSubject(text);
+function alert(text: string): AlertQuery {
+  const parsed = parseAlertQuery(text);
   if (!parsed.ok) throw new Error(parsed.message);
   return parsed.value;
 }

@@ -7,9 +7,9 @@ import type { Command } from '../../src/commands/command.ts';
 import type { SetSilence } from '../../src/commands/silences.ts';
 import { Output } from '../../src/io/cli/render-output.ts';
 import { replay, replayCommand, type ReplayArgs } from '../../src/io/cli/replay.ts';
-import type { Moment } from '../../src/io/cli/replay/moment.ts';
+import type { TimelineEvent } from '../../src/io/cli/replay/moment.ts';
 import { linesOf } from '../../src/io/cli/replay/print.ts';
-import { parseSubject, type Subject } from '../../src/io/cli/replay/subject.ts';
+import { parseAlertQuery, type AlertQuery } from '../../src/io/cli/replay/subject.ts';
 import { openSnapshotStore } from '../../src/io/disk/snapshot-store.ts';
 import { toLogEntry } from '../../src/io/node/entries.ts';
 import { encodeBatch } from '../../src/log/codec.ts';
@@ -39,8 +39,8 @@ async function moments(directory: string, args: Partial<ReplayArgs> = {}) {
   return lines.map((line) => JSON.parse(line) as Readonly<Record<string, unknown>>).slice(0, -1);
 }
 
-function alert(text: string): Subject {
-  const parsed = parseSubject(text);
+function alert(text: string): AlertQuery {
+  const parsed = parseAlertQuery(text);
   if (!parsed.ok) throw new Error(parsed.message);
   return parsed.value;
 }
@@ -639,7 +639,7 @@ describe('output', () => {
   });
 
   test('of an endless time line ends when the reader leaves', async () => {
-    async function* endless(): AsyncGenerator<Moment> {
+    async function* endless(): AsyncGenerator<TimelineEvent> {
       for (let index = 1; ; index++) {
         yield { index, at: index, what: 'leader', node: 'node-1', term: index };
       }

@@ -6,7 +6,7 @@
 import { describe, expect, it } from 'vitest';
 import { senderClock } from '../../src/io/daemon/sender-clock.ts';
 import { CarbonLines } from '../../src/io/monitors/carbon-lines.ts';
-import { IntakeLedger } from '../../src/io/monitors/intake-ledger.ts';
+import { IngestCounters } from '../../src/io/monitors/intake-ledger.ts';
 import { NewestPoints } from '../../src/io/monitors/newest-points.ts';
 import { lateness } from '../../src/io/monitors/point-time.ts';
 import { ReadingBatch } from '../../src/io/monitors/reading-batch.ts';
@@ -23,7 +23,7 @@ async function intakes() {
   const world = await new World().start();
   const clock = senderClock(world.node, world.clock);
   const intake = new KeepingIntake();
-  const ledger = new IntakeLedger({ clock, logger: new KeepingLogger() });
+  const ledger = new IngestCounters({ clock, logger: new KeepingLogger() });
   const batch = new ReadingBatch({ source: 'carbon' }, { clock, intake, ledger });
   const modules = { table: new SeriesTable(), batch, ledger, clock };
   const lines = new CarbonLines({ lateAfterMs: LATE_AFTER_MS }, modules);

@@ -4,15 +4,15 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { standAlone } from '../../src/io/daemon/standalone.ts';
+import { forceNewCluster } from '../../src/io/daemon/standalone.ts';
 import { openStorage, type Storage } from '../../src/io/daemon/storage.ts';
 import { realClock, realRandom } from '../../src/io/daemon/world.ts';
-import { recoverAlone } from '../../src/io/node/epoch.ts';
+import { forkAsSingleNode } from '../../src/io/node/epoch.ts';
 import type { Log } from '../../src/log/log.ts';
 
 const quiet = () => undefined;
 const logger = { debug: quiet, info: quiet, warn: quiet, error: quiet };
-const nobody = { livingMember: () => Promise.resolve(null) };
+const nobody = { findReachableMember: () => Promise.resolve(null) };
 
 /** The directory of a member that knows two others, which are lost. */
 async function survivor(): Promise<string> {
@@ -47,7 +47,7 @@ async function logOf(storage: Storage, clusterId: string): Promise<Log> {
 /** Starts with the flag; gives the cluster and the length of the log. */
 function startAlone(directory: string): Promise<readonly [string | null, number, boolean]> {
   return opened(directory, async (storage) => {
-    await standAlone(storage, nobody, { clock: realClock, logger });
+    await forceNewCluster(storage, nobody, { clock: realClock, logger });
     const { clusterId } = storage;
     const log = await logOf(storage, clusterId ?? '');
     return [clusterId, log.lastIndex, storage.file.facts.isStandalone] as const;
@@ -58,7 +58,7 @@ function startAlone(directory: string): Promise<readonly [string | null, number,
 const KILLED: readonly (readonly [after: string, step: (log: Log) => Promise<unknown>])[] = [
   ['nothing', () => Promise.resolve()],
   ['the log has its new epoch', (log) => log.beginEpoch('c~1')],
-  ['the log has its new configuration', (log) => recoverAlone(log, 'c')],
+  ['the log has its new configuration', (log) => forkAsSingleNode(log, 'c')],
 ];
 
 describe('a --standalone that is killed', () => {

@@ -130,7 +130,7 @@ describe.each(Object.entries(disks))('on a %s disk', (_, bareDisk) => {
     test('reads any range over closed, compressed and growing segments', async () => {
       const log = await withCompressor(disk);
       for (const each of entries(1, 30)) await log.append({ entries: [each] });
-      expect((await log.compactClosed()).segments).toBeGreaterThan(3);
+      expect((await log.compressClosed()).segments).toBeGreaterThan(3);
       for (const each of entries(31, 45)) await log.append({ entries: [each] });
       const forms = log.segments().map(({ closed, compressed }) => `${closed}/${compressed}`);
       expect(new Set(forms)).toEqual(new Set(['true/true', 'true/false', 'false/false']));
@@ -190,7 +190,7 @@ describe.each(Object.entries(disks))('on a %s disk', (_, bareDisk) => {
       });
       expect(await factsOf(log)).toEqual(await factsOf(never));
       expect(await contentOf(log)).toEqual(await contentOf(never));
-      await log.compactClosed();
+      await log.compressClosed();
       await log.close();
       const again = await open(disk);
       expect(await factsOf(again)).toEqual(await factsOf(never));
@@ -244,11 +244,11 @@ describe.each(Object.entries(disks))('on a %s disk', (_, bareDisk) => {
       for (const each of entries(1, 30)) await log.append({ entries: [each] });
       const restartAfter = { index: 500, term: 4, chain: new Uint8Array(32).fill(5) };
       await Promise.all([
-        log.compactClosed(),
+        log.compressClosed(),
         log.prune(20),
         log.append({ restartAfter, entries: entries(501, 520, 4) }),
         log.prune(25),
-        log.compactClosed(),
+        log.compressClosed(),
         log.append({ entries: entries(521, 530, 4) }),
       ]);
       await log.close();
@@ -319,7 +319,7 @@ describe.each(Object.entries(disks))('on a %s disk', (_, bareDisk) => {
       const log = await open(disk);
       for (let index = 1; index <= 60; index++) {
         await log.append({ entries: [entry(index)] });
-        if (index % 20 === 0) await log.compactClosed();
+        if (index % 20 === 0) await log.compressClosed();
         if (index === 45) await log.prune(15);
         const items = await itemsOf(disk, log.firstIndex);
         const lines = items.map((item) => (item.kind === 'entry' ? show(item.entry) : item));

@@ -146,7 +146,7 @@ async function work(disk: SimulatedDisk, progress: Progress): Promise<void> {
         await log.prune(step.beforeIndex);
         break;
       case 'compact':
-        await log.compactClosed();
+        await log.compressClosed();
         break;
       case 'reopen':
         await log.close();

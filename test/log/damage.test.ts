@@ -33,7 +33,7 @@ beforeAll(async () => {
   await log.append({ hardState: hardState(1), entries: entries(1, 2) });
   await log.append({ entries: entries(3, 4) });
   await log.append({ entries: [entry(5), zeros(6)] });
-  await log.compactClosed();
+  await log.compressClosed();
   await log.append({ entries: entries(7, 8) });
   await log.append({ truncateFrom: 8, hardState: hardState(2, 6), entries: entries(8, 9, 2) });
   await log.close();
@@ -189,7 +189,7 @@ describe('a file', () => {
     const log = await open(disk, { segmentBytesMax: 600 });
     await log.append({ entries: entries(1, 2).map((each) => ({ ...each, type: 7 })) });
     await log.append({ entries: entries(3, 4) });
-    await log.compactClosed();
+    await log.compressClosed();
     const name = '0000000001-0000000000000001.logz';
     const foreign = disk.files().get(name) ?? new Uint8Array(0);
     expect(foreign.length).toBeGreaterThan(256);

@@ -52,7 +52,7 @@ describe('what was written comes back', () => {
             const cut = taken > 0 ? { truncateFrom } : {};
             await log.append({ ...cut, hardState: hardState(term), entries: fresh });
             model.push(...fresh);
-            if (upkeep === 'compact') await log.compactClosed();
+            if (upkeep === 'compact') await log.compressClosed();
             if (upkeep === 'reopen') {
               await log.close();
               log = await open(disk, { segmentBytesMax });
@@ -88,7 +88,7 @@ describe('other bytes', () => {
     const disk = createSimulatedDisk();
     const log = await open(disk);
     for (const each of entries(1, 12)) await log.append({ entries: [each] });
-    await log.compactClosed();
+    await log.compressClosed();
     await log.close();
     const store = disk.files();
     const edit = fc.record({

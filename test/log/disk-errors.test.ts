@@ -43,7 +43,7 @@ describe('a call to the disk fails', () => {
     breaker.failing = undefined;
     await expect(log.append({ entries: [entry(3)] })).rejects.toBe(log.failure);
     await expect(log.prune(2)).resolves.toBe(0);
-    await expect(log.compactClosed()).resolves.toMatchObject({ segments: 0 });
+    await expect(log.compressClosed()).resolves.toMatchObject({ segments: 0 });
     expect(log.lastIndex).toBe(2);
   });
 
@@ -102,7 +102,7 @@ async function workingDay(log: Log, acknowledged: string[]): Promise<void> {
     acknowledged.push(...added.map(show));
   };
   for (let index = 1; index <= 12; index += 2) await acknowledge(index, index + 1);
-  await log.compactClosed();
+  await log.compressClosed();
   await acknowledge(13, 14);
   await log.append({ truncateFrom: 15, entries: [] });
   for (let index = 15; index <= 24; index += 3) await acknowledge(index, index + 2);

@@ -77,7 +77,7 @@ test('a log whose history is to be cut waits for the segment that is being compr
   for (const each of entries(1, 100)) await log.append({ entries: [each] });
   expect(log.segments().length).toBeGreaterThan(5);
 
-  const compressing = log.compactClosed();
+  const compressing = log.compressClosed();
   while (ended.length === 0) await rest(1);
   const pruning = log.prune(90);
   ended[0]?.();
@@ -147,7 +147,7 @@ class Busy {
         });
       }
       case 'compact':
-        return this.#log.compactClosed();
+        return this.#log.compressClosed();
       case 'prune':
         return this.#prune(Math.min(this.#log.lastIndex - count, ...this.#cuts));
       default:

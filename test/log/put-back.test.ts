@@ -34,7 +34,7 @@ const HISTORY: readonly (readonly [what: string, step: (log: Log) => Promise<unk
         hardState: hardState(4, 14, null),
       }),
   ],
-  ['segments packed', (log) => log.compactClosed()],
+  ['segments packed', (log) => log.compressClosed()],
   ['segments dropped', (log) => log.prune(12)],
   ['entries after that', (log) => log.append({ entries: entries(16, 17, 4) })],
   [

@@ -51,7 +51,7 @@ beforeAll(async () => {
   const log = await open(disk, { segmentBytesMax: 600 });
   await log.append({ hardState: hardState(1), entries: entries(1, 2) });
   await log.append({ hardState: hardState(1, 2), entries: entries(3, 5) });
-  await log.compactClosed();
+  await log.compressClosed();
   await log.append({ hardState: hardState(2, 5, null), entries: entries(6, 8, 2) });
   await log.append({ hardState: hardState(3, 5), entries: [entry(9, 3, 8)] });
   await log.append({ hardState: VOTED, entries: [] });
@@ -258,7 +258,7 @@ describe('a damaged log', () => {
     await log.append({ truncateFrom: 10, hardState: hardState(6, 9), entries: entries(10, 30, 6) });
     expect(log.segments().length).toBeGreaterThan(1);
     await log.append({ hardState: hardState(6, 20), entries: entries(31, 40, 6) });
-    await log.compactClosed();
+    await log.compressClosed();
     expect(await log.prune(25)).toBeGreaterThan(0);
     await restart();
     expect([log.isHealing, log.lastIndex]).toEqual([true, 40]);

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { CarbonLines, LINE_BYTES_MAX } from '../../src/io/monitors/carbon-lines.ts';
-import { IntakeLedger } from '../../src/io/monitors/intake-ledger.ts';
+import { IngestCounters } from '../../src/io/monitors/intake-ledger.ts';
 import { ReadingBatch } from '../../src/io/monitors/reading-batch.ts';
 import { SeriesTable } from '../../src/io/monitors/series-table.ts';
 import { KeepingIntake, KeepingLogger, StandingClock } from './world.ts';
@@ -10,7 +10,7 @@ function sender({ lateAfterMs = 0 } = {}) {
   const clock = new StandingClock();
   const intake = new KeepingIntake();
   const logger = new KeepingLogger();
-  const ledger = new IntakeLedger({ clock, logger });
+  const ledger = new IngestCounters({ clock, logger });
   const batch = new ReadingBatch({ source: 'carbon' }, { clock, intake, ledger });
   const table = new SeriesTable();
   const lines = new CarbonLines({ lateAfterMs }, { table, batch, ledger, clock });

@@ -7,7 +7,7 @@ import {
   type CarbonListener,
   type CarbonOptions,
 } from '../../src/io/monitors/carbon.ts';
-import { IntakeLedger } from '../../src/io/monitors/intake-ledger.ts';
+import { IngestCounters } from '../../src/io/monitors/intake-ledger.ts';
 import { KeepingIntake, KeepingLogger, realClock } from './world.ts';
 
 const open: CarbonListener[] = [];
@@ -21,7 +21,7 @@ afterEach(async () => {
 async function listener(options: Partial<CarbonOptions> = {}) {
   const intake = new KeepingIntake();
   const logger = new KeepingLogger();
-  const ledger = new IntakeLedger({ clock: realClock, logger });
+  const ledger = new IngestCounters({ clock: realClock, logger });
   const started = await listenCarbon(
     { host: '127.0.0.1', port: 0, ...options },
     { clock: realClock, intake, ledger, logger },
@@ -155,7 +155,7 @@ describe('the carbon listener', () => {
       {
         clock: realClock,
         intake: new KeepingIntake(),
-        ledger: new IntakeLedger({ clock: realClock, logger }),
+        ledger: new IngestCounters({ clock: realClock, logger }),
         logger,
       },
     );

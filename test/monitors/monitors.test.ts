@@ -6,7 +6,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import type { Monitor } from '../../src/commands/config.ts';
 import { listenCarbon } from '../../src/io/monitors/carbon.ts';
 import { demoWave } from '../../src/io/monitors/host-monitor.ts';
-import { IntakeLedger } from '../../src/io/monitors/intake-ledger.ts';
+import { IngestCounters } from '../../src/io/monitors/intake-ledger.ts';
 import { Monitors, type MonitorsOptions } from '../../src/io/monitors/monitors.ts';
 import type { Random } from '../../src/io/ports.ts';
 import { KeepingIntake, KeepingLogger, realClock } from './world.ts';
@@ -30,7 +30,7 @@ function running(
 ) {
   const intake = new KeepingIntake();
   const logger = new KeepingLogger();
-  const ledger = new IntakeLedger({ clock: realClock, logger });
+  const ledger = new IngestCounters({ clock: realClock, logger });
   const monitors = new Monitors(
     { version: '0.1.0', carbon },
     { clock: realClock, intake, ledger, logger, random: steadyChance(), scheduler },
@@ -481,7 +481,7 @@ describe('a host monitor', () => {
   it('sends its samples as carbon lines when there is a listener to send them to', async () => {
     const logger = new KeepingLogger();
     const intake = new KeepingIntake();
-    const ledger = new IntakeLedger({ clock: realClock, logger });
+    const ledger = new IngestCounters({ clock: realClock, logger });
     const modules = { clock: realClock, intake, ledger, logger };
     const started = await listenCarbon({ host: '127.0.0.1', port: 0 }, modules);
     if (!started.ok) throw new Error(started.message);

@@ -4,7 +4,7 @@
  */
 
 import type { Observe } from '../../src/commands/observe.ts';
-import type { Clock, Intake, LogFields, Logger, OnLost } from '../../src/io/ports.ts';
+import type { Clock, Ingest, LogFields, Logger, OnReadingsLost } from '../../src/io/ports.ts';
 
 export class StandingClock implements Clock {
   #nowMs = 1_700_000_000_000;
@@ -59,7 +59,7 @@ export const realClock: Clock = {
 };
 
 /** Keeps what it is offered, and interns names when the test says that they are applied. */
-export class KeepingIntake implements Intake {
+export class KeepingIntake implements Ingest {
   readonly offered: Observe[] = [];
   full = false;
   asked = 0;
@@ -75,7 +75,7 @@ export class KeepingIntake implements Intake {
     throw new Error('a monitor offers, it does not propose');
   }
 
-  offer(readings: Observe, lost: OnLost): boolean {
+  offer(readings: Observe, lost: OnReadingsLost): boolean {
     if (this.full) {
       lost({ code: 'busy', count: readings.ids.length, sample: 'full' });
       return false;

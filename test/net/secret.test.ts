@@ -4,7 +4,7 @@ import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
 import { encodeAnswer, refused } from '../../src/io/net/hello.ts';
 import { Keyring, parseSecrets } from '../../src/io/net/secret.ts';
-import type { Applicant } from '../../src/io/ports.ts';
+import type { JoinRequest } from '../../src/io/ports.ts';
 import { endWorld, member, onEnd, until, type Member } from './world.ts';
 
 afterEach(endWorld);
@@ -12,7 +12,7 @@ afterEach(endWorld);
 const OLD = 'the old secret of the cluster';
 const NEW = 'the new secret of the cluster';
 
-function candidateOf({ nodeId, address }: Member): Applicant {
+function candidateOf({ nodeId, address }: Member): JoinRequest {
   return { nodeId, name: nodeId, peerAddress: address, httpAddress: 'x:1', clusterId: '' };
 }
 

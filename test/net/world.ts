@@ -22,7 +22,7 @@ import {
   type TransportOptions,
 } from '../../src/io/net/transport.ts';
 import type {
-  Applicant,
+  JoinRequest,
   Clock,
   FrameProblem,
   JoinAnswer,
@@ -54,7 +54,7 @@ class KeepingReceiver implements PeerReceiver {
   readonly sizes: number[] = [];
   readonly unreachable: string[] = [];
   readonly outdatedBy: string[] = [];
-  readonly candidates: Applicant[] = [];
+  readonly candidates: JoinRequest[] = [];
   readonly removed = new Map<string, string>();
   answer: () => Promise<JoinAnswer> = () => Promise.resolve({ ok: true, clusterId: 'cluster-1' });
 
@@ -80,7 +80,7 @@ class KeepingReceiver implements PeerReceiver {
     return this.removed.get(nodeId) ?? null;
   }
 
-  onJoin(candidate: Applicant): Promise<JoinAnswer> {
+  onJoin(candidate: JoinRequest): Promise<JoinAnswer> {
     this.candidates.push(candidate);
     return this.answer();
   }

@@ -116,7 +116,7 @@ async function alone(leap: (clock: VirtualClock, time: VirtualTime) => void): Pr
   await world.wait('1m');
   const place = { time: world.time, node: () => world.node };
   const listed = await story(place, () => leap(world.clock, world.time));
-  const notified = world.receivers.pages.map(({ atMs, firing, resolved }) => {
+  const notified = world.receivers.notifications.map(({ atMs, firing, resolved }) => {
     return { at: atMs, what: `firing ${firing.join(' ')} resolved ${resolved.join(' ')}` };
   });
   return { notified, listed };
@@ -283,7 +283,7 @@ describe('the clock of one member of three', () => {
   type Fault = (cluster: SimulatedCluster, leader: Host, follower: Host) => void;
 
   const leaderOf = (cluster: SimulatedCluster): Host => {
-    const found = cluster.living().find(({ process }) => process?.node.leads() === true);
+    const found = cluster.living().find(({ process }) => process?.node.isServing() === true);
     if (found === undefined) throw new Error('nobody leads');
     return found;
   };
@@ -298,7 +298,7 @@ describe('the clock of one member of three', () => {
     const place = { time, node: () => (other.process ?? old.process)!.node };
     const listed = await story(place, () => fault(cluster, old, follower));
     // Receivers have moods: what counts is when they were first told.
-    const notified = cluster.receivers.pages
+    const notified = cluster.receivers.notifications
       .filter((page) => page.try === 1)
       .map(({ atMs, firing, resolved }) => {
         return { at: atMs, what: `firing ${firing.join(' ')} resolved ${resolved.join(' ')}` };

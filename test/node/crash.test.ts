@@ -6,7 +6,7 @@
 
 import { describe, expect, test } from 'vitest';
 import type { DiskOperation, Loss } from '../../src/io/disk/simulated-disk.ts';
-import type { Page } from '../../src/io/sim/receivers.ts';
+import type { ReceivedNotification } from '../../src/io/sim/receivers.ts';
 import { labelValue } from '../../src/commands/labels.ts';
 import { entries } from '../../src/projections/table.ts';
 import { openAttempts } from '../../src/projections/views.ts';
@@ -106,13 +106,13 @@ describe('a crash', () => {
     const world = await new World(QUICK).start();
     await world.reading('servers.a.cpu', 95);
     await world.time.runUntil(3_000);
-    expect(world.receivers.pages).toHaveLength(1);
+    expect(world.receivers.notifications).toHaveLength(1);
     await world.kill().start();
     await world.wait('1s');
     expect(world.told(1)).toEqual([
       '0:03.500 team | first notification | firing HighCpu(servers.a.cpu) | may be a duplicate',
     ]);
-    expect(world.receivers.pages.map(({ idempotencyKey }) => idempotencyKey)).toEqual([
+    expect(world.receivers.notifications.map(({ idempotencyKey }) => idempotencyKey)).toEqual([
       'cluster-1/6.0',
       'cluster-1/6.0',
     ]);
@@ -140,7 +140,7 @@ async function survives(at: number, loss: Loss, again?: number): Promise<boolean
   await world.start();
   const complaints = lossesOf(world, witness);
   await live(world, witness, Math.max(world.time.nowMs, STORY_MS) + AFTERMATH_MS);
-  complaints.push(...silencesOf(world, witness), ...liesOf(world.receivers.pages, witness));
+  complaints.push(...silencesOf(world, witness), ...liesOf(world.receivers.notifications, witness));
   expect({ story, complaints }).toEqual({ story, complaints: [] });
   return true;
 }
@@ -183,11 +183,11 @@ function lossesOf(world: World, { acknowledged }: Witness): string[] {
 
 /** What should have been told and was not. */
 function silencesOf(world: World, { acknowledged }: Witness): string[] {
-  const { pages } = world.receivers;
-  const told = new Set(pages.flatMap((page) => page.firing));
+  const { notifications } = world.receivers;
+  const told = new Set(notifications.flatMap((page) => page.firing));
   const owed = openAttempts(world.state).map(({ id }) => `notification ${id} is left open`);
   const untold = [...acknowledged, CPU].filter((name) => !told.has(name));
-  const last = pages.findLast((page) => [...page.firing, ...page.resolved].includes(CPU));
+  const last = notifications.findLast((page) => [...page.firing, ...page.resolved].includes(CPU));
   return [
     ...owed,
     ...untold.map((name) => `nobody was told of ${name}`),
@@ -196,8 +196,8 @@ function silencesOf(world: World, { acknowledged }: Witness): string[] {
 }
 
 /** Who is told a thing again is told so, can tell it by the key, and only after a crash. */
-function liesOf(pages: readonly Page[], { crashes }: Witness): string[] {
-  const byContent = new Map<string, Page[]>();
+function liesOf(pages: readonly ReceivedNotification[], { crashes }: Witness): string[] {
+  const byContent = new Map<string, ReceivedNotification[]>();
   for (const page of pages) {
     const content = JSON.stringify([page.integration, page.firing, page.resolved]);
     byContent.set(content, [...(byContent.get(content) ?? []), page]);

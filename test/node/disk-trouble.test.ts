@@ -121,7 +121,7 @@ describe('a disk that is slow', () => {
     world.receivers.usually('team/webhook[0]', { status: 200, afterMs: 1_000 });
     await world.reading('servers.a.cpu', 99);
     await world.wait('30s');
-    expect(world.receivers.pages).toHaveLength(1);
+    expect(world.receivers.notifications).toHaveLength(1);
     world.trouble({ takesMs: () => 100 });
     for (let i = 0; i < 40; i++) {
       while (world.node.offer(readings(60_000), ignore));
@@ -146,7 +146,7 @@ describe('a disk that is slow', () => {
     }
     // The decision, then its attempt: each behind the two entries that are being written already,
     // of which every one takes 200 ms.
-    expect(world.receivers.pages[0]?.atMs).toBeLessThanOrEqual(31_100);
+    expect(world.receivers.notifications[0]?.atMs).toBeLessThanOrEqual(31_100);
   });
 });
 

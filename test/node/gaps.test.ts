@@ -110,7 +110,7 @@ describe('a cluster', () => {
       await time.until(cluster.boot(host));
       await time.run(3_000);
     }
-    const leader = () => cluster.living().find(({ process }) => process?.node.leads() === true);
+    const leader = () => cluster.living().find(({ process }) => process?.node.isServing() === true);
     const read = async (value: number): Promise<void> => {
       const { node } = leader()?.process ?? {};
       if (node === undefined) throw new Error('nobody leads');
@@ -121,7 +121,7 @@ describe('a cluster', () => {
       leader,
       read,
       time,
-      told: () => cluster.receivers.pages.map(({ firing }) => firing),
+      told: () => cluster.receivers.notifications.map(({ firing }) => firing),
     };
   }
   const others = (cluster: SimulatedCluster, host: Host | undefined): readonly Host[] =>
@@ -159,7 +159,7 @@ describe('a cluster', () => {
     const old = leader();
     old?.clock.freeze(30_000);
     await time.run(10_000);
-    expect(old?.process?.node.leads(), 'it does not know yet').toBe(true);
+    expect(old?.process?.node.isServing(), 'it does not know yet').toBe(true);
     expect(told()).toEqual([['Hi(p.a)']]);
     await time.run(60_000);
     expect(told()).toHaveLength(1);

@@ -184,7 +184,7 @@ async function twoMembers(): Promise<SimulatedCluster> {
 }
 
 function memberThat(cluster: SimulatedCluster, leads: boolean): Host {
-  const member = cluster.living().find(({ process }) => process?.node.leads() === leads);
+  const member = cluster.living().find(({ process }) => process?.node.isServing() === leads);
   if (member === undefined) throw new Error('there is no such member');
   return member;
 }

@@ -112,7 +112,7 @@ describe('a start delay', () => {
     await world.push({ alertname: 'Down' });
     await world.wait('2m');
     world.receivers.usually('team/webhook[0]', { status: 200 });
-    const tried = world.receivers.pages.length;
+    const tried = world.receivers.notifications.length;
     await world.kill().start();
     await world.wait('31s');
     expect(world.told(tried)).toHaveLength(1);
@@ -130,12 +130,14 @@ describe('a receiver', () => {
     world.receivers.usually('team/webhook[0]', { status: 503 });
     await world.push({ alertname: 'Down' });
     await world.wait('2m');
-    const times = world.receivers.pages.map(({ atMs }) => atMs);
+    const times = world.receivers.notifications.map(({ atMs }) => atMs);
     const pauses = times.slice(1).map((atMs, i) => atMs - (times[i] ?? 0));
     // Each try takes a millisecond to fail; the wait begins then.
     expect(pauses).toEqual([501, 1_001, 2_001, 4_001, 8_001, 16_001, 30_001]);
-    expect(new Set(world.receivers.pages.map(({ idempotencyKey }) => idempotencyKey)).size).toBe(1);
-    expect(world.receivers.pages.some(({ uncertain }) => uncertain)).toBe(false);
+    expect(
+      new Set(world.receivers.notifications.map(({ idempotencyKey }) => idempotencyKey)).size,
+    ).toBe(1);
+    expect(world.receivers.notifications.some(({ uncertain }) => uncertain)).toBe(false);
   });
 
   test('that answers 4xx is not tried again before the next tick of the group', async () => {
@@ -203,7 +205,7 @@ describe('a receiver', () => {
     await world.wait('3m');
     expect(world.receivers.busiest.get('team-7/webhook[0]')).toBe(8);
     expect(world.receivers.busiest.get('all')).toBe(64);
-    expect(world.receivers.pages).toHaveLength(alerts.length);
+    expect(world.receivers.notifications).toHaveLength(alerts.length);
   });
 
   test('that never answers, and cannot even be given up on, is given up on after five minutes', async () => {
@@ -233,7 +235,7 @@ describe('a receiver', () => {
     world.receivers.usually('other/webhook[0]', { status: 503 });
     await world.push({ alertname: 'Down', to: 'other' });
     await world.wait('31s');
-    const tried = world.receivers.pages.length;
+    const tried = world.receivers.notifications.length;
     const { route: root, receivers } = config();
     await world.propose({
       kind: 'config',
@@ -255,7 +257,7 @@ describe('a clean stop', () => {
     world.receivers.usually('team/webhook[0]', { status: 200, afterMs: 2_000 });
     await world.push({ alertname: 'Down' });
     await world.wait('30s');
-    expect(world.receivers.pages).toHaveLength(1);
+    expect(world.receivers.notifications).toHaveLength(1);
     await world.stop();
     expect(world.time.nowMs).toBeGreaterThanOrEqual(32_000);
     await world.start();
@@ -289,7 +291,7 @@ describe('a clean stop', () => {
     expect(world.told(1)).toEqual([
       expect.stringContaining('team | first notification | firing Down | may be a duplicate'),
     ]);
-    const [first, second] = world.receivers.pages;
+    const [first, second] = world.receivers.notifications;
     expect(second?.idempotencyKey).toBe(first?.idempotencyKey);
     expect(second?.try).toBe(2);
   });

@@ -2,7 +2,7 @@
 
 import { expect, test } from 'vitest';
 import type { Observe } from '../../src/commands/observe.ts';
-import { Attendance } from '../../src/io/node/attendance.ts';
+import { GapDetector } from '../../src/io/node/attendance.ts';
 import type { LogClock } from '../../src/io/node/log-clock.ts';
 import { Proposer } from '../../src/io/node/proposer.ts';
 import type { Frame } from '../../src/io/node/wire.ts';
@@ -29,7 +29,7 @@ async function follower() {
     { nodeId: 'b', incarnation: 1 },
     {
       clock,
-      attendance: new Attendance(
+      attendance: new GapDetector(
         'b',
         { logClock: { now: () => 0 } as LogClock, knowsSteps: () => true },
         0,

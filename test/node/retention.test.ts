@@ -267,7 +267,7 @@ describe('a member that lags behind', () => {
     let pushed = 0;
     const push = async (count: number): Promise<void> => {
       for (let i = 0; i < count; i++) {
-        const leader = [n1, n2].find(({ process }) => process?.node.leads());
+        const leader = [n1, n2].find(({ process }) => process?.node.isServing());
         void leader?.process?.node.propose([alert(`A${pushed++}`)]);
         await time.run(20);
       }
@@ -284,7 +284,7 @@ describe('a member that lags behind', () => {
     for (const host of [n1, n2]) await time.until(cluster.boot(host));
     // Segments are compressed soon after a start; that is over before the disk gets slow.
     await time.run(10_000);
-    const leader = [n1, n2].find(({ process }) => process?.node.leads());
+    const leader = [n1, n2].find(({ process }) => process?.node.isServing());
     if (leader === undefined) throw new Error('nobody leads');
     expect(leader.process?.log.firstIndex).toBeLessThanOrEqual(lastOfN3);
     expect(index(leader) - lastOfN3).toBeGreaterThan(40);

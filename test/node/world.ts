@@ -22,7 +22,7 @@ import type { NodeObserver, Proposed, SnapshotWritten } from '../../src/io/ports
 import { MemorySnapshots } from '../../src/io/sim/memory-snapshots.ts';
 import { startProcess, type Process, type ProcessOptions } from '../../src/io/sim/process.ts';
 import { SimulatedNetwork } from '../../src/io/sim/network.ts';
-import { Receivers, type Page } from '../../src/io/sim/receivers.ts';
+import { Receivers, type ReceivedNotification } from '../../src/io/sim/receivers.ts';
 import { SeededRandom } from '../../src/io/sim/seeded-random.ts';
 import { VirtualClock } from '../../src/io/sim/virtual-clock.ts';
 import { VirtualTime } from '../../src/io/sim/virtual-time.ts';
@@ -263,7 +263,7 @@ export class World {
 
   /** What receivers got: `0:30 team | first notification | firing HighCpu(servers.a.cpu)`. */
   told(from = 0): readonly string[] {
-    return this.receivers.pages.slice(from).map((page) => this.#line(page));
+    return this.receivers.notifications.slice(from).map((page) => this.#line(page));
   }
 
   /** All commands in the log. */
@@ -285,7 +285,7 @@ export class World {
     return entries;
   }
 
-  #line({ atMs, integration, reason, firing, resolved, uncertain }: Page): string {
+  #line({ atMs, integration, reason, firing, resolved, uncertain }: ReceivedNotification): string {
     return [
       `${this.text(atMs)} ${integration.replace(/\/webhook\[0\]$/, '')}`,
       reason,

@@ -1,7 +1,7 @@
 /** Which notification may be sent under the key of one that may have arrived. */
 
 import { describe, expect, it } from 'vitest';
-import { keyOf, keyToSayAgain } from '../../src/projections/doubts.ts';
+import { keyOf, reusableKey } from '../../src/projections/doubts.ts';
 import type { Notification, NotifiedAlert } from '../../src/projections/state.ts';
 
 const MINUTE_MS = 60_000;
@@ -49,14 +49,14 @@ const DECIDED = { at: 15 * MINUTE_MS, configAt: MINUTE_MS, repeatIntervalMs: 60 
 describe('a notification that says the same as one that may have arrived', () => {
   it('has its key', () => {
     const key = { notification: '7.0', since: BEFORE.decidedAt };
-    expect(keyToSayAgain('7.0', BEFORE, SAID, DECIDED)).toEqual(key);
+    expect(reusableKey('7.0', BEFORE, SAID, DECIDED)).toEqual(key);
     expect(keyOf('9.1', { ...BEFORE, key })).toBe('7.0');
     expect(keyOf('9.1', BEFORE)).toBe('9.1');
   });
 
   it('hands a key on that was handed to it', () => {
     const key = { notification: '5.0', since: 5 * MINUTE_MS };
-    expect(keyToSayAgain('7.0', { ...BEFORE, key }, SAID, DECIDED)).toEqual(key);
+    expect(reusableKey('7.0', { ...BEFORE, key }, SAID, DECIDED)).toEqual(key);
   });
 });
 
@@ -74,6 +74,6 @@ describe('a notification has a key of its own', () => {
       { ...SAID, ...said },
       { ...DECIDED, ...decided },
     ] as const;
-    expect(keyToSayAgain('7.0', BEFORE, ...given)).toBeNull();
+    expect(reusableKey('7.0', BEFORE, ...given)).toBeNull();
   });
 });

@@ -5,7 +5,11 @@ import type { Command } from '../../src/commands/command.ts';
 import { LIMITS } from '../../src/commands/limits.ts';
 import { INITIAL_STATE } from '../../src/projections/initial.ts';
 import { Projection } from '../../src/projections/projection.ts';
-import { NewerFold, REDUCERS_MAX, reducerVersionOf } from '../../src/projections/reducers.ts';
+import {
+  UnsupportedReducerVersion,
+  REDUCERS_MAX,
+  reducerVersionOf,
+} from '../../src/projections/reducers.ts';
 import { pagesOf, sizesOf, stateFrom } from '../../src/projections/snapshot-pages.ts';
 import { entries, get } from '../../src/projections/table.ts';
 import { isRemoved, membersOf } from '../../src/projections/views.ts';
@@ -118,7 +122,7 @@ describe('the version of the fold', () => {
       { kind: 'reducers', version: REDUCERS_MAX + 1 },
     ];
     const folding = () => projection.fold(17, { at: 1, commands });
-    expect(folding).toThrow(NewerFold);
+    expect(folding).toThrow(UnsupportedReducerVersion);
     expect(folding).toThrow(
       `entry 17 of the log switches to version ${REDUCERS_MAX + 1} of the fold, and this build has ` +
         `version ${REDUCERS_MAX}: start a newer build`,

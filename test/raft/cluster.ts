@@ -22,7 +22,7 @@ import type {
   RaftOptions,
   RaftStatus,
   Restored,
-  SnapshotMeta,
+  SnapshotPosition,
   TermRun,
 } from '../../src/raft/types.ts';
 
@@ -34,7 +34,7 @@ export type ClusterOptions = Omit<RaftOptions, 'id'>;
 /** What a disk holds: a log after some snapshot, and the promises of its node. */
 export class Disk {
   hardState: HardState = { term: 0, vote: null, commit: 0 };
-  snapshot: SnapshotMeta | null = null;
+  snapshot: SnapshotPosition | null = null;
   compacted = { index: 0, term: 0 };
   entries: Entry[] = [];
   readonly bootstrap: readonly ConfigAt[];

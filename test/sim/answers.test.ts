@@ -15,7 +15,7 @@ test('the answer to what it asked before is not taken for the answer to that', a
   const appliedAt = new Map<string, number>();
   const cluster = await threeMembers(appliedAt);
   const { time } = cluster;
-  const asker = cluster.living().find(({ process }) => process?.node.leads() === false);
+  const asker = cluster.living().find(({ process }) => process?.node.isServing() === false);
   if (asker === undefined) throw new Error('all lead');
   await restart(cluster, asker);
   await time.run(1_000);

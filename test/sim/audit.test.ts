@@ -41,7 +41,7 @@ test('what a follower is asked for is kept with who asked it, whoever leads and 
   cluster.removeHost(third);
   cluster.kill(leader);
   await time.run(5_000);
-  const heir = asked.process?.node.leads() === true ? late : asked;
+  const heir = asked.process?.node.isServing() === true ? late : asked;
   const moved = await change(cluster, asked, { op: 'transfer', node: heir.nodeId, actor: ANN });
   expect(moved).toMatchObject({ code: 'ok' });
   await time.until(cluster.boot(leader));
@@ -128,7 +128,7 @@ async function change(cluster: SimulatedCluster, { process }: Host, asked: Chang
 /** The leader and the others. */
 function inRoles(cluster: SimulatedCluster): readonly [Host, Host, Host] {
   const living = cluster.living();
-  const leader = living.find(({ process }) => process?.node.leads() === true);
+  const leader = living.find(({ process }) => process?.node.isServing() === true);
   const [asked, third] = living.filter((host) => host !== leader);
   if (leader === undefined || asked === undefined || third === undefined) {
     throw new Error('there are no three members with a leader');

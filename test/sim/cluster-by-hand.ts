@@ -54,7 +54,7 @@ export async function threeMembers(
     await time.run(5_000);
   }
   const [leader, second, third] = [...cluster.hosts.values()].toSorted((a, b) => {
-    return Number(b.process?.node.leads()) - Number(a.process?.node.leads());
+    return Number(b.process?.node.isServing()) - Number(a.process?.node.isServing());
   });
   if (leader === undefined || second === undefined || third === undefined) throw new Error('three');
   return { cluster, hosts: [leader, second, third] };

@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { FAILED_TRANSFER_PAUSE_MS, TRANSFER_PAUSE_MS } from '../../src/io/node/fitness.ts';
 import type { Host, SimulatedCluster } from '../../src/io/sim/cluster.ts';
 import { GRAY_ACTIONS } from '../../src/io/sim/schedule.ts';
-import { Situations } from '../../src/io/sim/situations.ts';
+import { Coverage } from '../../src/io/sim/situations.ts';
 import { freezeStates } from '../../src/projections/transaction.ts';
 import { config, receiver, route } from '../support/scenario-config.ts';
 import { alert, threeMembers } from './cluster-by-hand.ts';
@@ -67,7 +67,7 @@ async function story(
 }
 
 function leaderOf(cluster: SimulatedCluster): Host | undefined {
-  return cluster.living().find(({ process }) => process?.node.leads());
+  return cluster.living().find(({ process }) => process?.node.isServing());
 }
 
 /** Pushes an alert again and again, through `host`; answers how long each took to be notified. */
@@ -88,7 +88,9 @@ async function notify(
   }
   await time.run(AFTER_MS);
   return [...pushedAtMs].map(([name, atMs]) => {
-    const page = receivers.pages.find(({ accepted, firing }) => accepted && firing.includes(name));
+    const page = receivers.notifications.find(
+      ({ accepted, firing }) => accepted && firing.includes(name),
+    );
     return page === undefined ? Infinity : page.atMs - atMs;
   });
 }
@@ -245,7 +247,8 @@ describe('the disk of the leader is slow', () => {
     // Whoever leads has the slow disk: the worst that can befall a rule for transfers.
     for (const host of cluster.hosts.values()) {
       host.trouble = {
-        takesMs: ({ kind }) => (kind === 'sync' && host.process?.node.leads() === true ? 600 : 0),
+        takesMs: ({ kind }) =>
+          kind === 'sync' && host.process?.node.isServing() === true ? 600 : 0,
       };
     }
 
@@ -340,7 +343,7 @@ describe('lives in which members are unfit again and again, and nothing else is 
   beforeAll(() => freezeStates(false));
   afterAll(() => freezeStates(true));
 
-  const situations = new Situations();
+  const situations = new Coverage();
 
   test.for([10, 16, 25, 34])('keep the law: seed %i', { timeout: 120_000 }, async (seed) => {
     const life = await live({

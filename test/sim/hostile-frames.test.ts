@@ -103,7 +103,7 @@ describe('frames that no correct member sends', () => {
   test('that name the end of all time move no clock, and a node hears nothing from itself', async () => {
     const scene = await workingCluster(1);
     const { cluster } = scene;
-    const leader = cluster.living().find(({ process }) => process?.node.leads());
+    const leader = cluster.living().find(({ process }) => process?.node.isServing());
     const [follower] = cluster.living().filter((host) => host !== leader);
     if (leader === undefined || follower === undefined) throw new Error('somebody leads');
     const { nodeId } = leader;
@@ -173,7 +173,7 @@ function connectionOf(
 function leadersOf({ cluster }: Scene): readonly string[] {
   return cluster
     .living()
-    .filter(({ process }) => process?.node.leads())
+    .filter(({ process }) => process?.node.isServing())
     .map(({ name }) => name);
 }
 

@@ -5,7 +5,7 @@
 
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { FIRST_ACTIONS } from '../../src/io/sim/schedule.ts';
-import { Situations } from '../../src/io/sim/situations.ts';
+import { Coverage } from '../../src/io/sim/situations.ts';
 import { freezeStates } from '../../src/projections/transaction.ts';
 import { live } from './lives.ts';
 import { campaign } from './main.ts';
@@ -23,7 +23,7 @@ const FAULTY_MS = 60_000;
 /** A life takes a second; finding the shortest trace of one that went wrong takes minutes. */
 const PATIENCE_MS = 600_000;
 
-const situations = new Situations();
+const situations = new Coverage();
 
 beforeAll(() => freezeStates(false));
 afterAll(() => freezeStates(true));

@@ -6,13 +6,13 @@
  */
 
 import { freezeStates } from '../../src/projections/transaction.ts';
-import { Situations } from '../../src/io/sim/situations.ts';
+import { Coverage } from '../../src/io/sim/situations.ts';
 import type { SimulationResult } from '../../src/io/sim/simulation.ts';
 import { live } from './lives.ts';
 import { reportOn } from './shortest.ts';
 
 /** For whoever adds up the situations of several campaigns. */
-export { Situations };
+export { Coverage };
 
 export interface CampaignOptions {
   readonly firstSeed: number;
@@ -23,7 +23,7 @@ export interface CampaignOptions {
 
 export interface CampaignResult {
   readonly broken: readonly number[];
-  readonly situations: Situations;
+  readonly situations: Coverage;
   readonly simulatedMs: number;
 }
 
@@ -32,7 +32,7 @@ const TWICE_EVERY = 10;
 
 export async function campaign(options: CampaignOptions): Promise<CampaignResult> {
   const { faultyMs, firstSeed, print, seeds } = options;
-  const situations = new Situations();
+  const situations = new Coverage();
   const broken: number[] = [];
   let simulatedMs = 0;
   freezeStates(false);

@@ -43,7 +43,7 @@ test('30 acknowledged alerts survive an old log directory, and the member heals'
   await time.until(cluster.boot(absent));
   await time.run(20_000);
   // Neither may lead: one may have lost entries, and the other votes alone.
-  expect(cluster.living().some(({ process }) => process?.node.leads())).toBe(false);
+  expect(cluster.living().some(({ process }) => process?.node.isServing())).toBe(false);
 
   await time.until(cluster.boot(leader));
   await time.run(20_000);
@@ -64,7 +64,7 @@ test('without what lies beside the log the loss is not silent: who holds the oth
   await time.until(cluster.boot(restored));
   await time.until(cluster.boot(absent));
   await time.run(20_000);
-  expect(cluster.living().some(({ process }) => process?.node.leads())).toBe(true);
+  expect(cluster.living().some(({ process }) => process?.node.isServing())).toBe(true);
 
   await time.until(cluster.boot(leader));
   await time.run(20_000);
@@ -80,14 +80,14 @@ test('a whole folder of yesterday is found out by the member that remembers, whi
   // The leader runs on, alone, until it has no quorum any more.
   putBack(story, restored);
   await time.run(5_000);
-  expect(leader.process?.node.leads()).toBe(false);
+  expect(leader.process?.node.isServing()).toBe(false);
 
   // Now only the member that was put back hears both, and its vote would make the absent one leader.
   cluster.network.partition([leader.nodeId], [absent.nodeId]);
   await time.until(cluster.boot(restored));
   await time.until(cluster.boot(absent));
   await time.run(20_000);
-  expect(cluster.living().filter(({ process }) => process?.node.leads())).toEqual([]);
+  expect(cluster.living().filter(({ process }) => process?.node.isServing())).toEqual([]);
   expect(story.errors.filter((line) => line.includes('older than what'))).toHaveLength(1);
 
   cluster.network.heal();
@@ -108,7 +108,7 @@ test('a folder of yesterday is found out where its process had led itself and ac
   await time.until(cluster.boot(leader));
   await time.until(cluster.boot(absent));
   await time.run(20_000);
-  expect(cluster.living().filter(({ process }) => process?.node.leads())).toEqual([]);
+  expect(cluster.living().filter(({ process }) => process?.node.isServing())).toEqual([]);
 
   cluster.network.heal();
   await time.run(20_000);
@@ -133,7 +133,7 @@ test('a member that was found out stays damaged over a restart, when nobody reme
   await time.run(20_000);
 
   expect(restored.process?.node.raftStatus().damaged).toBe(true);
-  expect(cluster.living().filter(({ process }) => process?.node.leads())).toEqual([]);
+  expect(cluster.living().filter(({ process }) => process?.node.isServing())).toEqual([]);
 });
 
 test('a member that restarts with all that it had is not taken for one that was put back', async () => {
@@ -164,7 +164,7 @@ test('a member of an earlier build is not asked, and votes as soon as it runs', 
   await time.run(500);
   cluster.kill(leader);
   await time.run(10_000);
-  expect(cluster.living().some(({ process }) => process?.node.leads())).toBe(true);
+  expect(cluster.living().some(({ process }) => process?.node.isServing())).toBe(true);
 });
 
 /** Parts of a folder are those of yesterday; all of them, if none are named, and none contradicts another. */

@@ -118,7 +118,7 @@ export async function offer(
 ): Promise<IncomingSnapshot> {
   const bytes = await from.manifestBytes(index);
   if (bytes === null) throw new Error(`snapshot ${index} is not kept`);
-  const taken = await to.takeIn(bytes);
+  const taken = await to.receive(bytes);
   if (!taken.ok) throw new Error(taken.problem);
   return taken.incoming;
 }

@@ -278,11 +278,11 @@ describe.each(KINDS)('what arrives %s and is not what it should be', (_, kind) =
     const follower = await kind.machine();
     const bytes = (await leader.store.manifestBytes(newer.index)) ?? new Uint8Array();
     for (let at = 0; at < bytes.length; at++) {
-      const taken = await follower.store.takeIn(flipped(bytes, at));
+      const taken = await follower.store.receive(flipped(bytes, at));
       expect(taken).toEqual({ ok: false, problem: expect.stringContaining('manifest is damaged') });
     }
     for (const length of [0, 31, 32, bytes.length - 1]) {
-      expect(await follower.store.takeIn(bytes.subarray(0, length))).toMatchObject({ ok: false });
+      expect(await follower.store.receive(bytes.subarray(0, length))).toMatchObject({ ok: false });
     }
   });
 
@@ -293,7 +293,7 @@ describe.each(KINDS)('what arrives %s and is not what it should be', (_, kind) =
     const { leader, newer } = await leaderWithTwo(kind);
     const follower = await kind.machine();
     const ongoing = await offer(leader.store, newer.index, follower.store);
-    const taken = await follower.store.takeIn(kind.manifestBytes(made(newer)));
+    const taken = await follower.store.receive(kind.manifestBytes(made(newer)));
     expect(taken).toEqual({ ok: false, problem: expect.stringContaining('newer tocsin') });
     // And what was on its way goes on.
     await bring(leader.store, ongoing);
@@ -307,7 +307,7 @@ describe.each(KINDS)('what arrives %s and is not what it should be', (_, kind) =
     const renamed = (page: string) => page.replace(/^alerts/, 'zebras');
     const chunks = newer.chunks.map(([page, hash]) => [renamed(page), hash] as const);
     const strange = { ...newer, chunks };
-    const taken = await follower.store.takeIn(kind.manifestBytes(strange));
+    const taken = await follower.store.receive(kind.manifestBytes(strange));
     if (!taken.ok) throw new Error(taken.problem);
     await bring(leader.store, taken.incoming);
     await expect(taken.incoming.finish()).rejects.toThrow('belongs to no part of the state');
@@ -347,7 +347,7 @@ describe.each(KINDS)('what arrives %s and is not what it should be', (_, kind) =
     const { leader, desk, newer } = await leaderWithTwo(kind);
     const follower = await kind.machine();
     const manifest = Uint8Array.from((await leader.store.manifestBytes(newer.index)) ?? []);
-    const taken = await follower.store.takeIn(manifest);
+    const taken = await follower.store.receive(manifest);
     if (!taken.ok) throw new Error(taken.problem);
     manifest.fill(0);
     for (const hash of taken.incoming.missing()) {

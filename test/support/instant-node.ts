@@ -17,7 +17,7 @@ import type {
   MembershipChange,
   NodeHandle,
   NodeStatus,
-  OnLost,
+  OnReadingsLost,
   Proposed,
   View,
 } from '../../src/io/ports.ts';
@@ -65,7 +65,7 @@ export class InstantNode implements NodeHandle {
     );
   }
 
-  offer(readings: Observe, lost: OnLost): boolean {
+  offer(readings: Observe, lost: OnReadingsLost): boolean {
     const folded = this.refusal ?? this.fold([readings]);
     if (folded.ok) return true;
     lost({ code: folded.code, count: readings.ids.length, sample: folded.message });
@@ -134,7 +134,7 @@ export class InstantNode implements NodeHandle {
     return this.isReady;
   }
 
-  leads(): boolean {
+  isServing(): boolean {
     return this.isLeading;
   }
 

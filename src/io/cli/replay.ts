@@ -16,21 +16,21 @@ import type { CommandIo, Terminals } from './command-io.ts';
 import { Output } from './render-output.ts';
 import { FORMATS, type Format } from './render-table.ts';
 import { replayAgainst, TOLERANCE_MS_MAX } from './replay/against.ts';
-import type { Moment } from './replay/moment.ts';
+import type { TimelineEvent } from './replay/moment.ts';
 import { isReversed, parsePoint, type Point } from './replay/point.ts';
 import { linesOf } from './replay/print.ts';
 import { Progress } from './replay/progress.ts';
 import { rangeProblem } from './replay/range.ts';
 import { openRecording, type Recording } from './replay/recording.ts';
 import { Replay } from './replay/run.ts';
-import { parseSubject, Story, type Subject } from './replay/subject.ts';
+import { parseAlertQuery, AlertFilter, type AlertQuery } from './replay/subject.ts';
 import { closingLines, exitOf, summaryOf } from './replay/summary.ts';
 
 export interface ReplayArgs {
   readonly directory: string;
   readonly from: Point | null;
   readonly to: Point | null;
-  readonly alert: Subject | null;
+  readonly alert: AlertQuery | null;
   readonly format: Format;
   /** Whether colours may be used at all; they never are where stdout is no terminal. */
   readonly color: boolean;
@@ -39,7 +39,7 @@ export interface ReplayArgs {
 interface Flags {
   readonly from?: Point;
   readonly to?: Point;
-  readonly alert?: Subject;
+  readonly alert?: AlertQuery;
   readonly against?: string;
   readonly tolerance?: number;
   readonly otherCluster?: true;
@@ -61,7 +61,7 @@ export function replayCommand(io: CommandIo): Command {
       new Option(
         '--alert <alert>',
         'the story of one alert: its name, matchers or fingerprint',
-      ).argParser((text) => valueOf(parseSubject(text))),
+      ).argParser((text) => valueOf(parseAlertQuery(text))),
     )
     .option('--against <other-data-dir>', 'show only where its decisions differ from those there')
     .addOption(
@@ -169,13 +169,13 @@ async function replayRecording(
 ): Promise<ExitCode> {
   const began = performance.now();
   const progress = new Progress(stderr, recording.segments);
-  const story = alert === null ? null : new Story(alert);
+  const story = alert === null ? null : new AlertFilter(alert);
   const onProgress = (index: number): void => progress.at(index);
   const run = new Replay(recording, { range: { from, to }, story, onProgress });
   const out = new Output(stdout);
   const isColored = color && stdout.isTTY === true;
   const tookMs = (): number => performance.now() - began;
-  const moments = withoutBar(run.moments(), progress);
+  const moments = withoutBar(run.events(), progress);
   await out.lines(linesOf(moments, () => summaryOf(run, tookMs()), { format, isColored }));
   progress.clear();
   // Whoever reads only the beginning has not asked for the proof of the rest.
@@ -186,9 +186,9 @@ async function replayRecording(
 
 /** Takes the bar off the terminal before a line is put there. */
 async function* withoutBar(
-  moments: AsyncIterable<Moment>,
+  moments: AsyncIterable<TimelineEvent>,
   progress: Progress,
-): AsyncGenerator<Moment> {
+): AsyncGenerator<TimelineEvent> {
   for await (const moment of moments) {
     progress.clear();
     yield moment;

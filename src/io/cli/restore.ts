@@ -9,7 +9,7 @@ import { createReadStream } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { Command } from 'commander';
 import { EXIT, type ExitCode } from '../daemon/exit.ts';
-import { foundRestored } from '../daemon/found-restored.ts';
+import { createRestoredCluster } from '../daemon/found-restored.ts';
 import { BackupDamaged, readBackup, type BackupHead } from '../disk/backup-format.ts';
 import type { StatePage } from '../../projections/snapshot-pages.ts';
 import type { CommandIo, Terminals } from './command-io.ts';
@@ -48,7 +48,7 @@ async function restore(file: string, directory: string, { stderr }: Terminals): 
       return EXIT.refused;
     }
     const { head, pages } = await read(file);
-    const { clusterId, index } = await foundRestored(directory, head, pages);
+    const { clusterId, index } = await createRestoredCluster(directory, head, pages);
     const time = new Date(head.at).toISOString();
     await output.lines([
       `${directory}: cluster ${clusterId} goes on from entry ${index} (${time}) of ${head.clusterId}`,

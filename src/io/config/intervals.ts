@@ -12,7 +12,7 @@ import { bad, good, type Parsed } from './parsed.ts';
 import type { Path } from './problems.ts';
 import type { Reader } from './reader.ts';
 
-type Range = IntervalPart['times'][number];
+type IntervalRange = IntervalPart['times'][number];
 
 const MINUTES_OF_DAY = 1_440;
 const WEEKDAYS = ['sunday', 'monday', 'tuesday', 'wednesday', 'thursday', 'friday', 'saturday'];
@@ -48,7 +48,7 @@ const times = fields({ start_time: timeOfDay, end_time: timeOfDay })
   .transform((range) => ({ from: range.start_time, to: range.end_time }));
 
 /** What a range without a value is in Go: Sunday as a day of the week, never as anything else. */
-const NO_RANGE: Range = { from: 0, to: 0 };
+const NO_RANGE: IntervalRange = { from: 0, to: 0 };
 
 const weekdays = rangeOf('a day of the week', 'monday:friday', (word) => {
   const day = WEEKDAYS.indexOf(word);
@@ -133,9 +133,9 @@ function rangeOf(
   what: string,
   example: string,
   member: (word: string) => number | null,
-  ordered: (range: Range) => boolean = (range) => range.from <= range.to,
+  ordered: (range: IntervalRange) => boolean = (range) => range.from <= range.to,
 ) {
-  return leaf((text): Parsed<Range> => {
+  return leaf((text): Parsed<IntervalRange> => {
     const words = text.toLowerCase().split(':');
     const from = member(words[0] ?? '');
     const to = member(words.at(-1) ?? '');

@@ -23,19 +23,19 @@ import { createHttpServer } from '../http/server.ts';
 import { startGraphitePush } from '../metrics/graphite-push.ts';
 import { createMetrics, type Metrics } from '../metrics/metrics.ts';
 import { listenCarbon } from '../monitors/carbon.ts';
-import { IntakeLedger } from '../monitors/intake-ledger.ts';
+import { IngestCounters } from '../monitors/intake-ledger.ts';
 import { lateness } from '../monitors/point-time.ts';
 import { normalSeriesName } from '../monitors/series-name.ts';
 import { addressText, parseAddress, reachableAt } from '../net/addresses.ts';
 import { createTransport, type TcpTransport } from '../net/transport.ts';
 import { Node, StateDiffers } from '../node/node.ts';
 import { segmentBytesMaxFor } from '../node/retention.ts';
-import { isShadowCluster, noClusterYet } from '../node/shadow.ts';
+import { isShadowCluster, emptyClusterId } from '../node/shadow.ts';
 import { FRAMES_LEVEL } from '../node/wire.ts';
 import { createNotifiers, type Notifiers } from '../notify/registry.ts';
-import { NewerFold } from '../../projections/reducers.ts';
+import { UnsupportedReducerVersion } from '../../projections/reducers.ts';
 import { CommittedConflict } from '../../raft/follower.ts';
-import type { Applicant, AppliedEntry, Logger, NodeHandle, PeerAddress } from '../ports.ts';
+import type { JoinRequest, AppliedEntry, Logger, NodeHandle, PeerAddress } from '../ports.ts';
 import { createStatusPage } from '../ui/page.ts';
 import { Cleanups } from './cleanups.ts';
 import {
@@ -46,14 +46,14 @@ import {
   type ConfigurationOptions,
 } from './configuration.ts';
 import { Descriptors } from './descriptors.ts';
-import { Entrance } from './entrance.ts';
+import { ClusterJoiner } from './entrance.ts';
 import { EXIT, type ExitCode } from './exit.ts';
 import { localTimeIn } from './local-time.ts';
 import { runMonitors } from './monitoring.ts';
-import { NodeSlot } from './node-slot.ts';
-import { Refusal } from './refusal.ts';
+import { NodeProxy } from './node-slot.ts';
+import { StartupError } from './refusal.ts';
 import { senderClock } from './sender-clock.ts';
-import { standAlone } from './standalone.ts';
+import { forceNewCluster } from './standalone.ts';
 import { openStorage, type Storage } from './storage.ts';
 import { warningOfPeerPort } from './peer-port.ts';
 import { readSecretFile, SecretFile, warnOfReaders } from './secret-file.ts';
@@ -123,7 +123,7 @@ export interface DaemonSignals {
   readonly reload: EventTarget;
 }
 
-const WORLD = { clock: realClock, random: realRandom } as const;
+const SYSTEM_PORTS = { clock: realClock, random: realRandom } as const;
 
 /** A tenth of the shortest time in which a leader is missed. */
 const TICK_MS = 100;
@@ -158,7 +158,7 @@ class Daemon {
   readonly #cleanups: Cleanups;
   readonly #addresses = { http: '', peer: '', carbon: '' };
   readonly #notifiers: Notifiers;
-  readonly #ledger: IntakeLedger;
+  readonly #ledger: IngestCounters;
   readonly #metrics: Metrics;
   readonly #descriptors = new Descriptors(realClock);
   /** What the file said when it was last applied by a reload. */
@@ -184,7 +184,7 @@ class Daemon {
       { version: VERSION, isShadow: options.shadow },
       { clock: realClock },
     );
-    this.#ledger = new IntakeLedger({ clock: realClock, logger });
+    this.#ledger = new IngestCounters({ clock: realClock, logger });
     this.#metrics = createMetrics({
       version: VERSION,
       revision: '',
@@ -202,7 +202,7 @@ class Daemon {
       stop.addEventListener('abort', () => resolve(EXIT.ok));
       if (stop.aborted) resolve(EXIT.ok);
       this.#fail = (error) => {
-        const isRefusal = error instanceof Refusal;
+        const isRefusal = error instanceof StartupError;
         const isConflict = error instanceof CommittedConflict;
         this.#logger.error('failed', {
           error: isRefusal || isConflict ? error.message : (error.stack ?? error.message),
@@ -222,15 +222,15 @@ class Daemon {
     if (storage.clusterId !== null) this.#checkKind(storage.clusterId);
     if (this.#options.shadow) this.#logger.warn('shadow: it decides everything and tells nobody');
     const transport = await this.#bindPeer(storage);
-    const entrance = this.#entranceOf(storage, transport, discovery);
+    const entrance = this.#joinerOf(storage, transport, discovery);
     let aloneFrom: string | null = null;
     if (this.#options.standalone || storage.isRecovering) {
       const modules = { logger: this.#logger, clock: realClock };
-      aloneFrom = await standAlone(storage, entrance, modules);
+      aloneFrom = await forceNewCluster(storage, entrance, modules);
     } else {
       await storage.file.change({ isStandalone: false });
     }
-    const slot = new NodeSlot({
+    const slot = new NodeProxy({
       name: this.#options.name,
       nodeId: storage.file.facts.nodeId,
       shadow: this.#options.shadow,
@@ -259,11 +259,11 @@ class Daemon {
     if (storage.clusterId !== null) {
       await this.#untilListening(await startNode(storage.clusterId), storage, ended);
     } else if (entrance.isAlone) {
-      const clusterId = await this.#found(storage, entrance);
+      const clusterId = await this.#joinOrCreateCluster(storage, entrance);
       await this.#untilListening(await startNode(clusterId), storage, ended);
     } else {
       // Its cluster may be minutes away: it listens, and says that it is not ready.
-      this.#found(storage, entrance)
+      this.#joinOrCreateCluster(storage, entrance)
         .then((clusterId) => {
           // A stop may have come meanwhile, and then nothing is opened that nobody closes.
           this.#ending.signal.throwIfAborted();
@@ -287,7 +287,7 @@ class Daemon {
 
   async #readConfiguration(): Promise<ApplyConfig> {
     const config = await readConfiguration(this.#configuration);
-    if (!config.ok) throw new Refusal(config.message);
+    if (!config.ok) throw new StartupError(config.message);
     for (const warning of config.warnings) this.#logger.warn('configuration', { warning });
     return config.command;
   }
@@ -299,7 +299,7 @@ class Daemon {
       { urls: etcd, cluster },
       { clock: realClock, logger: this.#logger },
     );
-    if (!opened.ok) throw new Refusal(opened.message, EXIT.usage);
+    if (!opened.ok) throw new StartupError(opened.message, EXIT.usage);
     const { discovery } = opened;
     this.#cleanups.add('discovery', () => discovery.close());
     return discovery;
@@ -307,8 +307,8 @@ class Daemon {
 
   async #openStorage(): Promise<Storage> {
     const { dataDirectory } = this.#options;
-    const opened = await openStorage(dataDirectory, { ...WORLD, logger: this.#logger });
-    if (!opened.ok) throw new Refusal(opened.message, opened.exit);
+    const opened = await openStorage(dataDirectory, { ...SYSTEM_PORTS, logger: this.#logger });
+    if (!opened.ok) throw new StartupError(opened.message, opened.exit);
     const { storage } = opened;
     this.#cleanups.add('storage', () => storage.close());
     return storage;
@@ -323,7 +323,7 @@ class Daemon {
         'give the shadow a --data-dir and a --cluster of its own'
       : `cluster ${clusterId} is a shadow, which tells nobody: start it with --shadow, or give the ` +
         'node another --data-dir and --cluster';
-    throw new Refusal(`${dataDirectory}: ${problem}.`);
+    throw new StartupError(`${dataDirectory}: ${problem}.`);
   }
 
   async #bindPeer({ file }: Storage): Promise<TcpTransport> {
@@ -343,7 +343,7 @@ class Daemon {
         acceptsPlain: peerInsecure,
         framesLevel: FRAMES_LEVEL,
       },
-      { ...WORLD, logger: this.#logger },
+      { ...SYSTEM_PORTS, logger: this.#logger },
     ).catch(refusalFor('--peer', peer));
     this.#cleanups.add('peer port', () => transport.close());
     this.#addresses.peer = transport.address;
@@ -370,27 +370,27 @@ class Daemon {
   }
 
   /** Others that this node can ask, and how they may answer. */
-  #entranceOf(
+  #joinerOf(
     storage: Storage,
     transport: TcpTransport,
     discovery: EtcdDiscovery | null,
-  ): Entrance {
+  ): ClusterJoiner {
     const { advertise, join, name, shadow } = this.#options;
     const { nodeId, others } = storage.file.facts;
-    const self = (): Applicant => {
+    const self = (): JoinRequest => {
       // An address of all interfaces stays one: who is asked sees from where it was.
       const { http, peer } = advertise === null ? this.#addresses : this.#advertised();
-      const clusterId = storage.clusterId ?? noClusterYet(shadow);
+      const clusterId = storage.clusterId ?? emptyClusterId(shadow);
       return { nodeId, name, peerAddress: peer, httpAddress: http, clusterId };
     };
-    return new Entrance(
+    return new ClusterJoiner(
       { join, remembered: others.map(({ address }) => address), self, isShadow: shadow },
       { clock: realClock, random: realRandom, logger: this.#logger, transport, discovery },
     );
   }
 
   /** Waits until a node without data knows its cluster, and remembers whether it begins it. */
-  async #found(storage: Storage, entrance: Entrance): Promise<string> {
+  async #joinOrCreateCluster(storage: Storage, entrance: ClusterJoiner): Promise<string> {
     const { clusterId, founds } = await entrance.find(this.#ending.signal);
     this.#checkKind(clusterId);
     await storage.file.change({ founds });
@@ -404,7 +404,7 @@ class Daemon {
       clusterId,
       segmentBytesMaxFor(this.#options.retentionBytes),
     );
-    if (!opened.ok) throw new Refusal(opened.message, opened.exit);
+    if (!opened.ok) throw new StartupError(opened.message, opened.exit);
     const { log, snapshot, start } = opened.data;
     this.#logger.info('data opened', {
       ...log.identity,
@@ -478,13 +478,13 @@ class Daemon {
   }
 
   /** Has the others find this node, and this node the others, wherever they are. */
-  #keepFindable(node: Node, entrance: Entrance, clusterId: string): void {
+  #keepFindable(node: Node, entrance: ClusterJoiner, clusterId: string): void {
     const { signal } = this.#ending;
     const advertised = this.#advertised();
     entrance.announce(node, advertised);
-    for (const search of [entrance.register(clusterId, signal), entrance.reunite(node, signal)]) {
+    for (const search of [entrance.register(clusterId, signal), entrance.rejoin(node, signal)]) {
       search.catch((error: unknown) => {
-        if (error instanceof Refusal) this.#fail(error);
+        if (error instanceof StartupError) this.#fail(error);
         else if (!signal.aborted) this.#logger.error('search failed', { error: String(error) });
       });
     }
@@ -500,7 +500,7 @@ class Daemon {
 
   /** A page that did not arrive must be seen in the log of the node that tried, too. */
   #warnOfFailures({ transitions }: AppliedEntry): void {
-    if (this.#node?.leads() !== true) return;
+    if (this.#node?.isServing() !== true) return;
     for (const transition of transitions) {
       if (transition.kind !== 'notification') continue;
       const { id, integration, group, status, result, detail } = transition;
@@ -516,7 +516,7 @@ class Daemon {
   }
 
   /** Binds all addresses; inputs stop before the node does. */
-  async #startInputs(node: NodeSlot): Promise<void> {
+  async #startInputs(node: NodeProxy): Promise<void> {
     await this.#bindHttp(node);
     await this.#bindCarbon(node);
     this.#metrics.watch(node);
@@ -541,7 +541,7 @@ class Daemon {
       { ...graphite, prefix: graphitePrefix, cluster, node: name },
       { clock: realClock, logger: this.#logger, metrics: this.#metrics },
     );
-    if (!started.ok) throw new Refusal(started.message, EXIT.usage);
+    if (!started.ok) throw new StartupError(started.message, EXIT.usage);
     this.#cleanups.add('graphite', () => started.push.close());
   }
 
@@ -618,7 +618,7 @@ class Daemon {
       logger: this.#logger,
     };
     const started = await listenCarbon({ ...carbon, lateAfterMs }, modules);
-    if (!started.ok) throw new Refusal(addressTaken('--carbon', carbon, started.message));
+    if (!started.ok) throw new StartupError(addressTaken('--carbon', carbon, started.message));
     this.#cleanups.add('carbon', () => started.listener.stop());
     this.#addresses.carbon = started.listener.address;
   }
@@ -649,8 +649,9 @@ interface NodeParts {
 }
 
 function exitOf(error: Error): ExitCode {
-  if (error instanceof Refusal) return isDiskFault(error) ? EXIT.disk : error.exit;
-  if (error instanceof NewerFold || error instanceof StateDiffers) return EXIT.corrupt;
+  if (error instanceof StartupError) return isDiskFault(error) ? EXIT.disk : error.exit;
+  if (error instanceof UnsupportedReducerVersion || error instanceof StateDiffers)
+    return EXIT.corrupt;
   if (error instanceof CommittedConflict) return EXIT.conflict;
   return isDiskFault(error) ? EXIT.disk : EXIT.fault;
 }
@@ -660,12 +661,12 @@ const DISK_SAYS =
   /ENOSPC|EDQUOT|EIO|EROFS|No space left on device|quota exceeded|Read-only file system|Input\/output error/;
 
 /** The same refusal with the exit code of the disk, or a sentence; null for any other error. */
-function diskRefusal(error: unknown, directory: string): Refusal | null {
+function diskRefusal(error: unknown, directory: string): StartupError | null {
   if (!(error instanceof Error)) return null;
-  if (!isDiskFault(error)) return error instanceof Refusal ? error : null;
-  if (error instanceof Refusal) return new Refusal(error.message, EXIT.disk);
+  if (!isDiskFault(error)) return error instanceof StartupError ? error : null;
+  if (error instanceof StartupError) return new StartupError(error.message, EXIT.disk);
   const reason = `${directory} cannot be written: ${error.message}.`;
-  return new Refusal(`${reason} Free or repair the disk, then start again.`, EXIT.disk);
+  return new StartupError(`${reason} Free or repair the disk, then start again.`, EXIT.disk);
 }
 
 function isDiskFault(error: Error): boolean {
@@ -681,9 +682,9 @@ function refusalFor(flag: string, address: HostPort): (error: unknown) => never 
   return (error) => {
     // What the system says has a code; everything else is a sentence of ours.
     if ((error as NodeJS.ErrnoException).code === undefined) {
-      throw new Refusal(`${flag}: ${(error as Error).message}.`);
+      throw new StartupError(`${flag}: ${(error as Error).message}.`);
     }
-    throw new Refusal(addressTaken(flag, address, (error as Error).message));
+    throw new StartupError(addressTaken(flag, address, (error as Error).message));
   };
 }
 

@@ -12,21 +12,21 @@ import { pause } from '../discovery/within.ts';
 import type { TcpTransport } from '../net/transport.ts';
 import type { Node } from '../node/node.ts';
 import { newClusterId } from '../node/shadow.ts';
-import type { Applicant, Clock, Logger, Random } from '../ports.ts';
-import { Refusal } from './refusal.ts';
+import type { JoinRequest, Clock, Logger, Random } from '../ports.ts';
+import { StartupError } from './refusal.ts';
 
-export interface EntranceOptions {
+export interface ClusterJoinerOptions {
   /** From `--join`. */
   readonly join: readonly string[];
   /** From `node.json`. */
   readonly remembered: readonly string[];
   /** This node as others may reach it. */
-  readonly self: () => Applicant;
+  readonly self: () => JoinRequest;
   /** Whether a cluster that this node begins has only shadows. */
   readonly isShadow: boolean;
 }
 
-export interface EntranceModules {
+export interface ClusterJoinerModules {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly random: Random;
@@ -35,7 +35,7 @@ export interface EntranceModules {
 }
 
 /** The cluster that a node without data belongs to from now on. */
-export interface Found {
+export interface FoundMember {
   readonly clusterId: string;
   /** Whether this node begins it. */
   readonly founds: boolean;
@@ -45,16 +45,16 @@ export interface Found {
 const ROUND_MS = 500;
 /** How often a person is reminded of what keeps a node outside. */
 const REMIND_MS = 30_000;
-const TOLD_MAX = 1_000;
+const LOGGED_MAX = 1_000;
 
-export class Entrance {
-  readonly #options: EntranceOptions;
-  readonly #modules: EntranceModules;
-  readonly #toldAtMs = new Map<string, number>();
+export class ClusterJoiner {
+  readonly #options: ClusterJoinerOptions;
+  readonly #modules: ClusterJoinerModules;
+  readonly #loggedAtMs = new Map<string, number>();
   /** What a member of a later epoch has said. */
   #superseded: string | null = null;
 
-  constructor(options: EntranceOptions, modules: EntranceModules) {
+  constructor(options: ClusterJoinerOptions, modules: ClusterJoinerModules) {
     this.#options = options;
     this.#modules = modules;
   }
@@ -65,7 +65,7 @@ export class Entrance {
   }
 
   /** For a node without data. Rejects with the reason of the signal. */
-  async find(signal: AbortSignal): Promise<Found> {
+  async find(signal: AbortSignal): Promise<FoundMember> {
     const { clock, discovery, random } = this.#modules;
     const newId = newClusterId(this.#options.isShadow, random.uuid());
     if (this.isAlone) return { clusterId: newId, founds: true };
@@ -82,7 +82,7 @@ export class Entrance {
   }
 
   /** The address of a member that knows a leader, as far as anybody can be asked. */
-  async livingMember(): Promise<string | null> {
+  async findReachableMember(): Promise<string | null> {
     const asked = (await this.#addresses()).map(async (address) => {
       const answer = await this.#modules.transport.askToJoin(address, this.#options.self());
       if (!answer.ok) throw new Error(answer.message);
@@ -94,17 +94,17 @@ export class Entrance {
   /**
    * For a node with data: tells the others where it is now, until somebody leads. Both sides may have
    * moved while they were apart, and then only these addresses bring them together. Rejects with a
-   * {@link Refusal} when the cluster was recovered elsewhere: members of before that met again would
+   * {@link StartupError} when the cluster was recovered elsewhere: members of before that met again would
    * be a second cluster, and page.
    */
-  async reunite(node: Pick<Node, 'status'>, signal: AbortSignal): Promise<void> {
+  async rejoin(node: Pick<Node, 'status'>, signal: AbortSignal): Promise<void> {
     while (node.status().leader === null && !signal.aborted) {
       // The log may know better than what was remembered when this process began.
       const logged = node.status().members.map(({ peerAddress }) => peerAddress);
       const addresses = await this.#addresses(logged);
       if (addresses.length > 0) await this.#askAll(addresses);
       else if (this.isAlone) return;
-      if (this.#superseded !== null) throw new Refusal(this.#superseded);
+      if (this.#superseded !== null) throw new StartupError(this.#superseded);
       await pause(ROUND_MS, signal, this.#modules.clock).catch(() => undefined);
     }
   }
@@ -150,21 +150,21 @@ export class Entrance {
       const answer = await transport.askToJoin(address, this.#options.self());
       if (answer.ok) return answer.clusterId;
       if (answer.code === 'superseded') this.#superseded = answer.message;
-      this.#tell(address, answer.code, answer.message);
+      this.#logRarely(address, answer.code, answer.message);
       throw new Error(answer.message);
     });
-    if (asked.length === 0) this.#tell('', 'retry', 'nobody is announced yet');
+    if (asked.length === 0) this.#logRarely('', 'retry', 'nobody is announced yet');
     return Promise.any(asked).catch(() => null);
   }
 
-  #tell(address: string, code: 'retry' | 'refused' | 'superseded', problem: string): void {
+  #logRarely(address: string, code: 'retry' | 'refused' | 'superseded', problem: string): void {
     const { clock, logger } = this.#modules;
     const nowMs = clock.monotonicMs();
     const key = `${address} ${problem}`;
-    if (nowMs - (this.#toldAtMs.get(key) ?? -Infinity) < REMIND_MS) return;
+    if (nowMs - (this.#loggedAtMs.get(key) ?? -Infinity) < REMIND_MS) return;
     // What others say can change with every round; only the newest is worth remembering.
-    if (this.#toldAtMs.size >= TOLD_MAX) this.#toldAtMs.clear();
-    this.#toldAtMs.set(key, nowMs);
+    if (this.#loggedAtMs.size >= LOGGED_MAX) this.#loggedAtMs.clear();
+    this.#loggedAtMs.set(key, nowMs);
     if (code !== 'retry') logger.error('not let into the cluster', { address, problem });
     else logger.warn('waiting for the cluster', { address, problem });
   }

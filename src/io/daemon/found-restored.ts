@@ -22,18 +22,18 @@ import { toLogEntry } from '../node/entries.ts';
 import { NodeFile } from './node-file.ts';
 import { WITNESS_FOLDER } from './storage.ts';
 
-export interface Founded {
+export interface RestoredCluster {
   readonly clusterId: string;
   readonly nodeId: string;
   readonly index: number;
 }
 
 /** `directory` must be empty or missing. Throws {@link BackupDamaged}, or what the file system throws. */
-export async function foundRestored(
+export async function createRestoredCluster(
   directory: string,
   head: BackupHead,
   pages: readonly StatePage[],
-): Promise<Founded> {
+): Promise<RestoredCluster> {
   const target = path.resolve(directory);
   const folder = `${target}.restoring-${process.pid}`;
   await mkdir(path.dirname(target), { recursive: true, mode: 0o700 });
@@ -54,7 +54,7 @@ async function fill(
   folder: string,
   head: BackupHead,
   pages: readonly StatePage[],
-): Promise<Founded> {
+): Promise<RestoredCluster> {
   const { at, index, reducerVersion, term } = head;
   const nodeId = randomUUID();
   const clusterId = nextEpoch(head.clusterId);

@@ -5,7 +5,7 @@
 
 import { asyncScheduler } from 'rxjs';
 import type { Monitor } from '../../commands/config.ts';
-import type { IntakeLedger } from '../monitors/intake-ledger.ts';
+import type { IngestCounters } from '../monitors/intake-ledger.ts';
 import { Monitors } from '../monitors/monitors.ts';
 import { parseAddress } from '../net/addresses.ts';
 import type { Logger, MonitorReport, NodeHandle } from '../ports.ts';
@@ -17,7 +17,7 @@ export interface MonitoringOptions {
   /** Where this node listens for carbon lines, as HOST:PORT. */
   readonly carbon: string;
   readonly lateAfterMs: number;
-  readonly ledger: IntakeLedger;
+  readonly ledger: IngestCounters;
   readonly logger: Logger;
 }
 
@@ -42,7 +42,7 @@ export function runMonitors(
   );
   let running = NONE;
   const unfollow = node.onApplied(({ state }) => {
-    const wanted = (node.leads() ? state.config?.command.config.monitors : undefined) ?? NONE;
+    const wanted = (node.isServing() ? state.config?.command.config.monitors : undefined) ?? NONE;
     if (wanted === running) return;
     running = wanted;
     monitors.apply(wanted);

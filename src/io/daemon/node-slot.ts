@@ -17,13 +17,13 @@ import type {
   LogTime,
   NodeHandle,
   NodeStatus,
-  OnLost,
+  OnReadingsLost,
   Proposed,
   View,
 } from '../ports.ts';
 
 /** What can be said of a node that is in no cluster yet. */
-export interface Newcomer {
+export interface PendingNode {
   readonly name: string;
   readonly nodeId: string;
   readonly shadow: boolean;
@@ -33,13 +33,13 @@ export interface Newcomer {
   readonly addresses: () => { readonly http: string; readonly peer: string };
 }
 
-export class NodeSlot implements NodeHandle {
-  readonly #newcomer: Newcomer;
+export class NodeProxy implements NodeHandle {
+  readonly #pending: PendingNode;
   readonly #listeners = new Set<(view: View) => void>();
   #node: NodeHandle | null = null;
 
-  constructor(newcomer: Newcomer) {
-    this.#newcomer = newcomer;
+  constructor(newcomer: PendingNode) {
+    this.#pending = newcomer;
   }
 
   /** From now on this is the node. Once. */
@@ -59,7 +59,7 @@ export class NodeSlot implements NodeHandle {
     return Promise.resolve({ ok: false, code: 'not-leader', message: OUTSIDE });
   }
 
-  offer(readings: Observe, lost: OnLost): boolean {
+  offer(readings: Observe, lost: OnReadingsLost): boolean {
     if (this.#node !== null) return this.#node.offer(readings, lost);
     lost({ code: 'not-leader', count: readings.ids.length, sample: OUTSIDE });
     return false;
@@ -70,19 +70,19 @@ export class NodeSlot implements NodeHandle {
   }
 
   status(): NodeStatus {
-    return this.#node?.status() ?? newcomerStatus(this.#newcomer);
+    return this.#node?.status() ?? pendingStatus(this.#pending);
   }
 
   ready(): boolean {
     return this.#node?.ready() ?? false;
   }
 
-  leads(): boolean {
-    return this.#node?.leads() ?? false;
+  isServing(): boolean {
+    return this.#node?.isServing() ?? false;
   }
 
   time(): LogTime {
-    return this.#node?.time() ?? { at: this.#newcomer.now(), offsetMs: 0 };
+    return this.#node?.time() ?? { at: this.#pending.now(), offsetMs: 0 };
   }
 
   acceptClock(actor?: Actor): number {
@@ -106,7 +106,7 @@ export class NodeSlot implements NodeHandle {
 
 const OUTSIDE = 'this node waits to be let into a cluster';
 
-function newcomerStatus({ addresses, name, nodeId, shadow, startedAt }: Newcomer): NodeStatus {
+function pendingStatus({ addresses, name, nodeId, shadow, startedAt }: PendingNode): NodeStatus {
   const { http, peer } = addresses();
   const self = { name, nodeId, role: 'learner' } as const;
   return {

@@ -2,7 +2,7 @@
 
 import { EXIT, type ExitCode } from './exit.ts';
 
-export class Refusal extends Error {
+export class StartupError extends Error {
   readonly exit: ExitCode;
 
   constructor(message: string, exit: ExitCode = EXIT.refused) {

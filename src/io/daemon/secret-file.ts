@@ -7,14 +7,16 @@
 import { readFile, stat } from 'node:fs/promises';
 import { parseSecrets } from '../net/secret.ts';
 import type { Clock, Logger } from '../ports.ts';
-import { Refusal } from './refusal.ts';
+import { StartupError } from './refusal.ts';
 
-/** Rejects with a {@link Refusal} that names the flag. */
+/** Rejects with a {@link StartupError} that names the flag. */
 export async function readSecretFile(file: string): Promise<readonly string[]> {
   try {
     return parseSecrets(await readFile(file, 'utf8'));
   } catch (error) {
-    throw new Refusal(`--cluster-secret-file ${file} cannot be used: ${(error as Error).message}.`);
+    throw new StartupError(
+      `--cluster-secret-file ${file} cannot be used: ${(error as Error).message}.`,
+    );
   }
 }
 

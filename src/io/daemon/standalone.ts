@@ -8,15 +8,15 @@
  */
 
 import type { Clock, Logger } from '../ports.ts';
-import type { Entrance } from './entrance.ts';
+import type { ClusterJoiner } from './entrance.ts';
 import { EXIT } from './exit.ts';
-import { Refusal } from './refusal.ts';
+import { StartupError } from './refusal.ts';
 import type { Storage } from './storage.ts';
 
 /** Gives back the cluster that goes on alone from here, or null when there was nothing to do. */
-export async function standAlone(
+export async function forceNewCluster(
   storage: Storage,
-  entrance: Pick<Entrance, 'livingMember'>,
+  entrance: Pick<ClusterJoiner, 'findReachableMember'>,
   { clock, logger }: { readonly clock: Clock; readonly logger: Logger },
 ): Promise<string | null> {
   const { clusterId, file } = storage;
@@ -24,7 +24,7 @@ export async function standAlone(
     const message =
       '--standalone goes on with the data of a member, and this data directory has none. ' +
       'Name the directory of a member with --data-dir, or start without --standalone.';
-    throw new Refusal(message, EXIT.usage);
+    throw new StartupError(message, EXIT.usage);
   }
   const { isStandalone, others } = file.facts;
   if (storage.isRecovering) {
@@ -37,15 +37,15 @@ export async function standAlone(
     logger.warn('standalone has nothing to do: this is a cluster of one', { clusterId });
     return null;
   }
-  const living = storage.isRecovering ? null : await entrance.livingMember();
+  const living = storage.isRecovering ? null : await entrance.findReachableMember();
   if (living !== null) {
     const message =
       `--standalone is for a cluster that has lost its majority, and this one lives: its member at ` +
       `${living} knows a leader. Start without --standalone, or stop the others first.`;
-    throw new Refusal(message);
+    throw new StartupError(message);
   }
-  const result = await storage.recoverAlone(clusterId);
-  if (!result.ok) throw new Refusal(result.message, result.exit);
+  const result = await storage.forkAsSingleNode(clusterId);
+  if (!result.ok) throw new StartupError(result.message, result.exit);
   const { clusterId: recovered, lastAt, lastIndex } = result.recovered;
   const last = lastAt === null ? 'an unknown time' : new Date(lastAt).toISOString();
   const minutes = lastAt === null ? '?' : Math.round((clock.now() - lastAt) / 60_000);

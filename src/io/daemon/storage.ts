@@ -20,7 +20,7 @@ import { makePrivate } from '../disk/private-files.ts';
 import { createRealDisk } from '../disk/real-disk.ts';
 import { SyncTimes, timedDisk } from '../node/sync-times.ts';
 import { openSnapshotStore, type OpenedSnapshotStore } from '../disk/snapshot-store.ts';
-import { recoverAlone, type Recovered } from '../node/epoch.ts';
+import { forkAsSingleNode, type ForkedCluster } from '../node/epoch.ts';
 import { openData, type OpenedData } from '../node/open.ts';
 import { START_ANEW } from '../node/restore.ts';
 import type { Clock, Logger, Random, SnapshotStore } from '../ports.ts';
@@ -138,7 +138,7 @@ export class Storage {
     return this.#parts.file.facts.clusterId;
   }
 
-  /** Whether {@link recoverAlone} was begun by a process that ended before it was complete. */
+  /** Whether {@link forkAsSingleNode} was begun by a process that ended before it was complete. */
   get isRecovering(): boolean {
     return this.#parts.isRecovering;
   }
@@ -166,13 +166,13 @@ export class Storage {
   }
 
   /** Makes of the log that is here that of a cluster of one, with a history; completes what was begun. */
-  async recoverAlone(
+  async forkAsSingleNode(
     clusterId: string,
-  ): Promise<{ readonly ok: true; readonly recovered: Recovered } | StorageRefusal> {
+  ): Promise<{ readonly ok: true; readonly recovered: ForkedCluster } | StorageRefusal> {
     const opened = await this.#open(clusterId);
     if (!opened.ok) return opened;
     const { log } = opened.data;
-    const recovered = await recoverAlone(log, clusterId);
+    const recovered = await forkAsSingleNode(log, clusterId);
     await log.close();
     await this.file.change({ clusterId: recovered.clusterId, others: [], isStandalone: true });
     return { ok: true, recovered };

@@ -2,7 +2,7 @@
 
 import { readFile } from 'node:fs/promises';
 import type { TlsOptions } from '../net/certificates.ts';
-import { Refusal } from './refusal.ts';
+import { StartupError } from './refusal.ts';
 
 /** Paths. */
 export interface TlsFiles {
@@ -11,7 +11,7 @@ export interface TlsFiles {
   readonly ca: string;
 }
 
-/** Rejects with a {@link Refusal} that names the flag. What is in the files is judged later. */
+/** Rejects with a {@link StartupError} that names the flag. What is in the files is judged later. */
 export async function readTlsFiles(files: TlsFiles): Promise<TlsOptions> {
   const [certificate, key, ca] = await Promise.all([
     read('--peer-cert', files.certificate),
@@ -23,6 +23,6 @@ export async function readTlsFiles(files: TlsFiles): Promise<TlsOptions> {
 
 function read(flag: string, file: string): Promise<Uint8Array> {
   return readFile(file).catch((error: Error) => {
-    throw new Refusal(`${flag} ${file} cannot be read: ${error.message}.`);
+    throw new StartupError(`${flag} ${file} cannot be read: ${error.message}.`);
   });
 }

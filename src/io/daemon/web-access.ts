@@ -14,7 +14,7 @@ import { readWebFile, type WebSource, type WebTls, type WebToken } from '../conf
 import type { Reloaded } from '../http/modules.ts';
 import { asksWho, type TlsSettings, type WebSettings } from '../http/web-settings.ts';
 import type { Clock, Logger } from '../ports.ts';
-import { Refusal } from './refusal.ts';
+import { StartupError } from './refusal.ts';
 import { warnOfReaders } from './secret-file.ts';
 
 const FLAG = '--web-config';
@@ -60,10 +60,10 @@ export class WebAccess {
     this.#modules = modules;
   }
 
-  /** Rejects with a {@link Refusal} that has every problem of the file. */
+  /** Rejects with a {@link StartupError} that has every problem of the file. */
   static async open(file: string, modules: WebAccessModules): Promise<WebAccess> {
     const read = await readWebSettings(file);
-    if (!read.ok) throw new Refusal(read.message);
+    if (!read.ok) throw new StartupError(read.message);
     const access = new WebAccess(file, read, modules);
     await access.#warnOfReaders();
     return access;

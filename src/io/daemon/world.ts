@@ -42,7 +42,7 @@ export function stderrLogger(level: LogLevel, node: string): Logger {
       timestamp: stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: label }) },
     },
-    new PatientStream(process.stderr, (count) => out.warn({ count }, 'log lines dropped')),
+    new BoundedLogStream(process.stderr, (count) => out.warn({ count }, 'log lines dropped')),
   );
   return {
     debug: (message, fields) => out.debug(fields ?? {}, message),
@@ -53,7 +53,7 @@ export function stderrLogger(level: LogLevel, node: string): Logger {
 }
 
 /** Never blocks and never fails, unlike a synchronous write to a pipe that is full or closed. */
-class PatientStream {
+class BoundedLogStream {
   readonly #stream: NodeJS.WriteStream;
   readonly #onResumed: (dropped: number) => void;
   #dropped = 0;

@@ -14,7 +14,7 @@ import type { LevelFolder } from './level-open.ts';
 import { chunkKey, MANIFEST_KEYS, sha256Hex, type Chunk } from './snapshot-format.ts';
 import { READ_AHEAD, readChunk, readPages } from './snapshot-read.ts';
 import { PageHashes } from './snapshot-root.ts';
-import type { Slices } from './snapshot-slices.ts';
+import type { EventLoopYield } from './snapshot-slices.ts';
 import { BATCH_KEYS_MAX, type SnapshotWrites } from './snapshot-writes.ts';
 
 /** A chunk is copied once more for LevelDB, and the copy is made on the event loop. */
@@ -55,7 +55,7 @@ export class StoredChunks {
   }
 
   /** Those of `hashes` that are not stored, each once. Memory is not trusted: all are read. */
-  async lacking(hashes: Iterable<string>, slices: Slices): Promise<Set<string>> {
+  async lacking(hashes: Iterable<string>, slices: EventLoopYield): Promise<Set<string>> {
     const asked = [...new Set(hashes)];
     const missing = new Set<string>();
     for (let from = 0; from < asked.length; from += READ_AHEAD) {
@@ -68,7 +68,7 @@ export class StoredChunks {
   }
 
   /** The state that a manifest names, or a sentence about the first thing that is wrong with it. */
-  async readState(manifest: Manifest, slices: Slices): Promise<State | string> {
+  async readState(manifest: Manifest, slices: EventLoopYield): Promise<State | string> {
     const pages: StatePage[] = [];
     for await (const read of readPages(this.#db, manifest)) {
       if (!read.ok) return read.problem;
@@ -85,7 +85,7 @@ export class StoredChunks {
   }
 
   /** Writes the pages that are not stored yet. The state is immutable, so pausing is safe. */
-  async writeState(state: State, slices: Slices): Promise<WrittenState> {
+  async writeState(state: State, slices: EventLoopYield): Promise<WrittenState> {
     const chunks: Chunk[] = [];
     const batches = this.#batches(slices);
     for (const { path, page } of pagesOf(state)) {
@@ -112,7 +112,7 @@ export class StoredChunks {
   async writeWanted(
     chunks: readonly (readonly [hash: string, bytes: Uint8Array])[],
     wanted: Set<string>,
-    slices: Slices,
+    slices: EventLoopYield,
   ): Promise<void> {
     const batches = this.#batches(slices, (hashes) => {
       for (const hash of hashes) wanted.delete(hash);
@@ -151,7 +151,10 @@ export class StoredChunks {
    * Every batch is synced. Syncing the manifest alone would not do: LevelDB may have begun a new
    * log file since, and then only that one is synced.
    */
-  #batches(slices: Slices, onWritten: (hashes: readonly string[]) => void = () => {}): Batches {
+  #batches(
+    slices: EventLoopYield,
+    onWritten: (hashes: readonly string[]) => void = () => {},
+  ): Batches {
     const put = async (batch: ReadonlyMap<string, Uint8Array>): Promise<void> => {
       await this.#writes.batch(
         [...batch].map(([hash, value]) => ({ type: 'put', key: chunkKey(hash), value })),
@@ -170,14 +173,14 @@ class Batches {
   count = 0;
   bytes = 0;
   readonly #put: (batch: ReadonlyMap<string, Uint8Array>) => Promise<void>;
-  readonly #slices: Slices;
+  readonly #slices: EventLoopYield;
   readonly #bytesMax: number;
   readonly #waiting = new Map<string, Uint8Array>();
   #waitingBytes = 0;
 
   constructor(
     put: (batch: ReadonlyMap<string, Uint8Array>) => Promise<void>,
-    slices: Slices,
+    slices: EventLoopYield,
     bytesMax: number,
   ) {
     this.#put = put;

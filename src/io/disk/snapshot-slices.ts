@@ -19,7 +19,7 @@ export const realPace: Pace = {
 /** A tenth of the shortest heartbeat interval: nobody notices a pause of this length. */
 const SLICE_MS_MAX = 5;
 
-export class Slices {
+export class EventLoopYield {
   readonly #pace: Pace;
   #began: number;
 

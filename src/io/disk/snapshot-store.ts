@@ -21,7 +21,7 @@ import type {
   SnapshotStock,
   SnapshotStore,
   SnapshotWritten,
-  TakenIn,
+  ReceiveResult,
 } from '../ports.ts';
 import { bytesIn, openLevel, type LevelFolder, type LevelRefusalCode } from './level-open.ts';
 import { StoredChunks } from './snapshot-chunks.ts';
@@ -46,7 +46,7 @@ import {
   wasReceived,
 } from './snapshot-read.ts';
 import { ChunkReferences } from './snapshot-references.ts';
-import { realPace, Slices, type Pace } from './snapshot-slices.ts';
+import { realPace, EventLoopYield, type Pace } from './snapshot-slices.ts';
 import { SnapshotWrites } from './snapshot-writes.ts';
 
 export interface SnapshotStoreOptions {
@@ -165,7 +165,7 @@ class LevelSnapshotStore implements SnapshotStore {
     return this.#chunks.read(hash);
   }
 
-  takeIn(manifestBytes: Uint8Array): Promise<TakenIn> {
+  receive(manifestBytes: Uint8Array): Promise<ReceiveResult> {
     return this.#inTurn(() => this.#takeIn(manifestBytes));
   }
 
@@ -183,7 +183,7 @@ class LevelSnapshotStore implements SnapshotStore {
     const { indexes, problems: found } = await listSnapshots(this.#db);
     const lost = lostSnapshot(await newestIn(this.#folder), indexes);
     const problems = lost === null ? [...found] : [lost, ...found];
-    const slices = new Slices(this.#pace);
+    const slices = new EventLoopYield(this.#pace);
     for (const index of indexes) {
       const read = await readManifest(this.#db, index);
       const state = read.ok ? await this.#stateOf(read.manifest, slices) : read.problem;
@@ -198,7 +198,7 @@ class LevelSnapshotStore implements SnapshotStore {
   }
 
   /** The state of a snapshot, or a sentence about the first thing that is wrong with it. */
-  async #stateOf(manifest: Manifest, slices: Slices): Promise<State | string> {
+  async #stateOf(manifest: Manifest, slices: EventLoopYield): Promise<State | string> {
     return newerFold(manifest) ?? (await this.#chunks.readState(manifest, slices));
   }
 
@@ -208,7 +208,7 @@ class LevelSnapshotStore implements SnapshotStore {
     folded: FoldedReadings | undefined,
   ): Promise<SnapshotWritten> {
     const began = this.#pace.monotonicMs();
-    const slices = new Slices(this.#pace);
+    const slices = new EventLoopYield(this.#pace);
     const { chunks, chunksWritten, chunkBytes } = await this.#chunks.writeState(state, slices);
     const list = chunkList(chunks);
     await slices.pause();
@@ -236,7 +236,7 @@ class LevelSnapshotStore implements SnapshotStore {
     return (await readReadingsUpTo(this.#db, since)) + count;
   }
 
-  async #takeIn(bytes: Uint8Array): Promise<TakenIn> {
+  async #takeIn(bytes: Uint8Array): Promise<ReceiveResult> {
     const decoded = decodeManifest(bytes);
     if (!decoded.ok) return { ok: false, problem: `its manifest ${decoded.problem}` };
     const { manifest } = decoded;
@@ -247,7 +247,7 @@ class LevelSnapshotStore implements SnapshotStore {
       return { ok: true, incoming: this.#incoming(known) };
     }
     const hashes = hashesOf(manifest.chunks);
-    const wanted = await this.#chunks.lacking(hashes, new Slices(this.#pace));
+    const wanted = await this.#chunks.lacking(hashes, new EventLoopYield(this.#pace));
     // The bytes may lie in a frame of the sender's, which is not to be kept.
     const arriving = { bytes: Uint8Array.from(bytes), manifest, wanted };
     await this.#writes.batch([{ type: 'put', key: INCOMING_KEY, value: arriving.bytes }]);
@@ -271,7 +271,7 @@ class LevelSnapshotStore implements SnapshotStore {
   ): Promise<void> {
     // Nothing would name them, so nothing would ever remove them.
     if (this.#arriving !== arriving) return;
-    await this.#chunks.writeWanted(chunks, arriving.wanted, new Slices(this.#pace));
+    await this.#chunks.writeWanted(chunks, arriving.wanted, new EventLoopYield(this.#pace));
   }
 
   async #finish(arriving: Arriving): Promise<State> {
@@ -287,7 +287,7 @@ class LevelSnapshotStore implements SnapshotStore {
         `snapshot ${index} cannot be finished: ${wanted.size} chunks are missing`,
       );
     }
-    const slices = new Slices(this.#pace);
+    const slices = new EventLoopYield(this.#pace);
     const state = await this.#stateOf(manifest, slices);
     if (typeof state === 'string') {
       // What has rotted since it came can be asked for again.

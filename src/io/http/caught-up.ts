@@ -8,7 +8,7 @@ import { createMiddleware } from 'hono/factory';
 import { problem } from './answers.ts';
 import type { HttpEnv, HttpModules } from './modules.ts';
 
-export function caughtUp({ node }: HttpModules): ReturnType<typeof createMiddleware<HttpEnv>> {
+export function requireReady({ node }: HttpModules): ReturnType<typeof createMiddleware<HttpEnv>> {
   return createMiddleware<HttpEnv>(async (c, next) => {
     const reads = c.req.method === 'GET' || c.req.method === 'HEAD';
     if (!reads || node.ready()) return next();

@@ -43,12 +43,12 @@ const LOOK_EVERY_MS = 20;
 
 export class Listener {
   readonly #port: Server;
-  readonly #make: (settings: WebSettings) => Speaker;
-  #speaker: Speaker;
+  readonly #make: (settings: WebSettings) => ProtocolServer;
+  #speaker: ProtocolServer;
   #fingerprint: string;
 
   constructor(fetch: Fetch, settings: WebSettings, parts: ListenerParts) {
-    this.#make = (wanted) => new Speaker(fetch, wanted, parts);
+    this.#make = (wanted) => new ProtocolServer(fetch, wanted, parts);
     this.#speaker = this.#make(settings);
     this.#fingerprint = fingerprintOf(settings);
     const sockets = {
@@ -94,7 +94,7 @@ function fingerprintOf({ http2, tls }: WebSettings): string {
 }
 
 /** Speaks with the connections that it is given. It listens nowhere itself. */
-class Speaker {
+class ProtocolServer {
   readonly #parts: ListenerParts;
   readonly #isTls: boolean;
   readonly #server: Http1Server;

@@ -45,7 +45,7 @@ export function origins(options: OriginOptions): MiddlewareHandler<HttpEnv> {
  * Alertmanager's own headers, so that a refusal is a text that a page can read. What is said of the
  * methods, and the answer to a browser that asks beforehand, agree with what a change is answered.
  */
-export const shared: MiddlewareHandler<HttpEnv> = async (c, next) => {
+export const cors: MiddlewareHandler<HttpEnv> = async (c, next) => {
   const mayChange = c.get('mayChange');
   const allowedOrigin = c.get('allowedOrigin');
   const methods = mayChange ? 'GET, POST, DELETE, OPTIONS' : 'GET, OPTIONS';

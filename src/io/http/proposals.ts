@@ -4,7 +4,7 @@
  */
 
 import type { Command } from '../../commands/command.ts';
-import type { Intake, Proposed } from '../ports.ts';
+import type { Ingest, Proposed } from '../ports.ts';
 
 /**
  * Proposes each command in turn; each is made when the one before is committed. The answer is that of
@@ -12,7 +12,7 @@ import type { Intake, Proposed } from '../ports.ts';
  * before. `committed` is called with each that was. Null: there was no command.
  */
 export async function proposeInTurn<Each extends Command>(
-  intake: Intake,
+  intake: Ingest,
   commands: Iterable<Each>,
   committed: (command: Each) => void = () => undefined,
 ): Promise<Proposed | null> {

@@ -9,7 +9,7 @@
 
 import type { Clock } from '../ports.ts';
 import { readDecimal, type Cursor } from './decimal.ts';
-import type { DropReason, IntakeLedger } from './intake-ledger.ts';
+import type { DropReason, IngestCounters } from './intake-ledger.ts';
 import type { ReadingBatch } from './reading-batch.ts';
 import { lateBeforeSeconds, NOW_SECONDS, pointSeconds } from './point-time.ts';
 import { normalSeriesName } from './series-name.ts';
@@ -21,7 +21,7 @@ export const LINE_BYTES_MAX = 8 * 1024;
 export interface CarbonLinesModules {
   readonly table: SeriesTable;
   readonly batch: ReadingBatch;
-  readonly ledger: IntakeLedger;
+  readonly ledger: IngestCounters;
   readonly clock: Clock;
 }
 
@@ -35,7 +35,7 @@ export class CarbonLines {
   readonly #clock: Clock;
   readonly #table: SeriesTable;
   readonly #batch: ReadingBatch;
-  readonly #ledger: IntakeLedger;
+  readonly #ledger: IngestCounters;
   readonly #cursor: Cursor = { at: 0 };
   /** The start of a line whose end has not come yet, with room for the newline. */
   readonly #pending = bytesOf(Buffer.alloc(LINE_BYTES_MAX + 1));

@@ -9,14 +9,14 @@
 import dgram, { type Socket as UdpSocket } from 'node:dgram';
 import { once } from 'node:events';
 import net, { type Server, type Socket } from 'node:net';
-import type { Clock, Intake, Logger } from '../ports.ts';
+import type { Clock, Ingest, Logger } from '../ports.ts';
 import {
   CARBON,
   CarbonLines,
   type CarbonLinesModules,
   type CarbonLinesOptions,
 } from './carbon-lines.ts';
-import type { IntakeLedger } from './intake-ledger.ts';
+import type { IngestCounters } from './intake-ledger.ts';
 import { ReadingBatch } from './reading-batch.ts';
 import { SeriesTable } from './series-table.ts';
 
@@ -34,8 +34,8 @@ export interface CarbonOptions {
 
 export interface CarbonModules {
   readonly clock: Clock;
-  readonly intake: Intake;
-  readonly ledger: IntakeLedger;
+  readonly intake: Ingest;
+  readonly ledger: IngestCounters;
   readonly logger: Logger;
 }
 

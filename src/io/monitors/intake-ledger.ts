@@ -39,25 +39,25 @@ export const DROP_REASONS = [
 export type DropReason = (typeof DROP_REASONS)[number];
 
 /** What the metrics read. */
-export interface IntakeCounters {
+export interface IngestCounterTotals {
   /** Readings that arrived, whatever became of them. */
   readonly received: number;
   readonly dropped: Readonly<Record<DropReason, number>>;
 }
 
-export interface IntakeLedgerModules {
+export interface IngestCountersModules {
   readonly clock: Clock;
   readonly logger: Logger;
 }
 
-export class IntakeLedger implements IntakeCounters {
+export class IngestCounters implements IngestCounterTotals {
   received = 0;
   readonly dropped = noneDropped();
-  readonly #modules: IntakeLedgerModules;
+  readonly #modules: IngestCountersModules;
   /** What the log has shown, by reason and source. */
   readonly #shown = new Map<string, Shown>();
 
-  constructor(modules: IntakeLedgerModules) {
+  constructor(modules: IngestCountersModules) {
     this.#modules = modules;
   }
 

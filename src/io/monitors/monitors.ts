@@ -8,12 +8,12 @@
 
 import { defer, type Observable, type SchedulerLike, type Subscription } from 'rxjs';
 import type { Monitor } from '../../commands/config.ts';
-import type { Clock, DroppedOfMonitor, Intake, Logger, MonitorReport, Random } from '../ports.ts';
+import type { Clock, DroppedOfMonitor, Ingest, Logger, MonitorReport, Random } from '../ports.ts';
 import { CarbonWriter, type CarbonWriterOptions } from './carbon-writer.ts';
 import { graphiteMonitor } from './graphite-monitor.ts';
 import { hostMonitor } from './host-monitor.ts';
 import { httpMonitor } from './http-monitor.ts';
-import type { IntakeLedger } from './intake-ledger.ts';
+import type { IngestCounters } from './intake-ledger.ts';
 import type { Fault, PollResult, Reading } from './polling.ts';
 import { ReadingBatch } from './reading-batch.ts';
 import { monitorSeriesName } from './series-name.ts';
@@ -33,8 +33,8 @@ export interface MonitorsOptions {
 
 export interface MonitorsModules {
   readonly clock: Clock;
-  readonly intake: Intake;
-  readonly ledger: IntakeLedger;
+  readonly intake: Ingest;
+  readonly ledger: IngestCounters;
   readonly logger: Logger;
   readonly random: Random;
   readonly scheduler: SchedulerLike;

@@ -6,8 +6,8 @@
  */
 
 import type { Observe } from '../../commands/observe.ts';
-import type { Clock, Intake, OnLost } from '../ports.ts';
-import type { IntakeLedger } from './intake-ledger.ts';
+import type { Clock, Ingest, OnReadingsLost } from '../ports.ts';
+import type { IngestCounters } from './intake-ledger.ts';
 
 export interface ReadingBatchOptions {
   /** What the command names as its source. */
@@ -16,8 +16,8 @@ export interface ReadingBatchOptions {
 
 export interface ReadingBatchModules {
   readonly clock: Clock;
-  readonly intake: Intake;
-  readonly ledger: IntakeLedger;
+  readonly intake: Ingest;
+  readonly ledger: IngestCounters;
 }
 
 export class ReadingBatch {
@@ -31,7 +31,7 @@ export class ReadingBatch {
   readonly #places = new Map<string, number>();
   #nameLength = 0;
   #cancelFlush: (() => void) | null = null;
-  readonly #lose: OnLost = (lost) => this.#modules.ledger.lose(this.#source, lost);
+  readonly #lose: OnReadingsLost = (lost) => this.#modules.ledger.lose(this.#source, lost);
 
   constructor(options: ReadingBatchOptions, modules: ReadingBatchModules) {
     this.#source = options.source;

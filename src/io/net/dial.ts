@@ -165,7 +165,7 @@ class Greeting {
     });
     this.#on('data', (chunk: Uint8Array) => {
       const problem = reader.read(chunk);
-      if (problem !== null) this.#fail(strangerProblem(problem));
+      if (problem !== null) this.#fail(identityProblem(problem));
     });
     this.#on('error', (error: Error) => this.#fail(this.#errorProblem(error)));
     this.#on('close', () => this.#fail('it closed the connection without an answer'));
@@ -290,7 +290,7 @@ class Greeting {
   }
 }
 
-function strangerProblem({ kind }: BlockProblem): string {
+function identityProblem({ kind }: BlockProblem): string {
   if (kind === 'tag')
     return 'what listens there does not speak the protocol of Tocsin members, who meet at their --peer addresses';
   return kind === 'size' ? 'its answer is too long' : 'its answer has a wrong checksum';

@@ -22,7 +22,7 @@ import {
 } from '../../commands/schema.ts';
 import { decodeCanonical, encodeCanonical } from '../../log/codec.ts';
 import { INCARNATION_LIMIT } from '../../log/epoch.ts';
-import type { Applicant } from '../ports.ts';
+import type { JoinRequest } from '../ports.ts';
 import { blockOf, TAG_BYTES } from './blocks.ts';
 import { KEY_ID_BYTES, PROOF_BYTES } from './secret.ts';
 
@@ -84,7 +84,7 @@ const LEVEL_AT_END = /\+([1-9]\d{0,3})$/;
 export type PeerHello = TypeOf<typeof peerHello>;
 export type Hello =
   | ({ readonly kind: 'peer' } & PeerHello)
-  | { readonly kind: 'join'; readonly applicant: Applicant };
+  | { readonly kind: 'join'; readonly applicant: JoinRequest };
 
 /** Numbers are forever. */
 const HELLO_KIND = { peer: 1, join: 2 } as const;

@@ -4,7 +4,7 @@
  * Promise: neither side rejects, and both end within a known time.
  */
 
-import type { Applicant, JoinAnswer } from '../ports.ts';
+import type { JoinRequest, JoinAnswer } from '../ports.ts';
 import { reachableAt } from './addresses.ts';
 import type { Dialled } from './dial.ts';
 import type { Hello } from './hello.ts';
@@ -14,7 +14,7 @@ export const JOIN_LIMIT_MS = 10_000;
 
 /** Asks the member that `dialWith` reaches. */
 export async function askToJoin(
-  applicant: Applicant,
+  applicant: JoinRequest,
   dialWith: (hello: Hello) => Promise<Dialled>,
 ): Promise<JoinAnswer> {
   const dialled = await dialWith({ kind: 'join', applicant });
@@ -31,7 +31,7 @@ export async function askToJoin(
 }
 
 /** The applicant as this side can reach it. */
-export function reachableApplicant(applicant: Applicant, remoteHost: string): Applicant {
+export function verifyReachable(applicant: JoinRequest, remoteHost: string): JoinRequest {
   return {
     ...applicant,
     peerAddress: reachableAt(applicant.peerAddress, remoteHost),

@@ -91,14 +91,14 @@ export interface ListenerModules {
 export const HELLO_LIMIT_MS = 3_000;
 
 /** Connections that have not said who they are. One more sends the oldest away. */
-const GUESTS_MAX = 128;
+const PENDING_MAX = 128;
 
 const KEEP_ALIVE_MS = 10_000;
 
 /** The first byte of every TLS connection. */
 const TLS_HANDSHAKE = 0x16;
 
-interface Guest {
+interface PendingConnection {
   /** The far end of its connection, which a closed socket does not know any more. */
   readonly key: string;
   readonly raw: Socket;
@@ -118,7 +118,7 @@ export async function listenForPeers(
     keepAlive: true,
     keepAliveInitialDelay: KEEP_ALIVE_MS,
   });
-  const door = new Door(options, modules);
+  const door = new PeerAcceptor(options, modules);
   server.on('connection', (raw) => door.arrived(raw));
   server.listen(options.port, options.host);
   await once(server, 'listening');
@@ -132,18 +132,18 @@ export async function listenForPeers(
   };
 }
 
-async function closed(server: Server, door: Door): Promise<void> {
+async function closed(server: Server, door: PeerAcceptor): Promise<void> {
   const ended = new Promise((resolve) => server.close(resolve));
   door.close();
   await ended;
 }
 
-class Door {
+class PeerAcceptor {
   readonly #options: ListenerOptions;
   readonly #modules: ListenerModules;
   readonly #tlsServer: TlsServer | null;
   /** By the far end of their connection, the oldest first. */
-  readonly #guests = new Map<string, Guest>();
+  readonly #guests = new Map<string, PendingConnection>();
   refusals = 0;
 
   constructor(options: ListenerOptions, modules: ListenerModules) {
@@ -153,7 +153,7 @@ class Door {
   }
 
   arrived(raw: Socket): void {
-    const guest: Guest = {
+    const guest: PendingConnection = {
       key: farEnd(raw),
       raw,
       remoteHost: remoteHostOf(raw.remoteAddress),
@@ -192,7 +192,7 @@ class Door {
   }
 
   /** Tells TLS from others by the first byte, so that others can be told what they lack. */
-  #sniff(guest: Guest, tlsServer: TlsServer): void {
+  #sniff(guest: PendingConnection, tlsServer: TlsServer): void {
     const { raw } = guest;
     raw.once('readable', () => {
       const chunk = raw.read() as Buffer | null;
@@ -225,7 +225,7 @@ class Door {
     return server;
   }
 
-  #readHello(guest: Guest, socket: Socket): void {
+  #readHello(guest: PendingConnection, socket: Socket): void {
     let version: Version = PLAIN_VERSION;
     const inbound = new Inbound({
       socket,
@@ -264,7 +264,7 @@ class Door {
   }
 
   /** Has somebody with a secret prove it before anything that it says is looked at. */
-  #challenge(payload: Uint8Array, inbound: Inbound, guest: Guest): void {
+  #challenge(payload: Uint8Array, inbound: Inbound, guest: PendingConnection): void {
     const refuse = (problem: string): void => {
       guest.settled = true;
       this.#refuse(inbound, 'refused', problem, unproven(SECRET_VERSION));
@@ -302,7 +302,12 @@ class Door {
     inbound.write(secretBlock(asked));
   }
 
-  #greet(read: () => Hello, inbound: Inbound, guest: Guest, proved: Proved | null): void {
+  #greet(
+    read: () => Hello,
+    inbound: Inbound,
+    guest: PendingConnection,
+    proved: Proved | null,
+  ): void {
     guest.settled = true;
     const encode = proved === null ? unproven(PLAIN_VERSION) : provenBy(proved);
     const refuse = (code: PeerRefusal, sentence: string): void =>
@@ -359,13 +364,13 @@ class Door {
   }
 
   /** For those who are told nothing, or nothing more. */
-  #sendAway(guest: Guest, reason: string): void {
+  #sendAway(guest: PendingConnection, reason: string): void {
     guest.settled = true;
     this.refusals++;
     this.#modules.lines.warn(reason, 'peer refused', { from: guest.remoteHost, reason });
   }
 
-  #limit(guest: Guest, limitMs: number): void {
+  #limit(guest: PendingConnection, limitMs: number): void {
     guest.cancelLimit();
     guest.cancelLimit = this.#modules.clock.after(limitMs, () => {
       if (!guest.settled) this.#sendAway(guest, `no hello within ${limitMs / 1_000} s`);
@@ -375,20 +380,20 @@ class Door {
 
   #sendOldestAway(): void {
     const [oldest] = this.#guests.values();
-    if (this.#guests.size <= GUESTS_MAX || oldest === undefined) return;
-    if (!oldest.settled) this.#sendAway(oldest, `over ${GUESTS_MAX} have not said who they are`);
+    if (this.#guests.size <= PENDING_MAX || oldest === undefined) return;
+    if (!oldest.settled) this.#sendAway(oldest, `over ${PENDING_MAX} have not said who they are`);
     oldest.raw.destroy();
   }
 
   /** It went by itself, or was sent away. */
-  #left(guest: Guest): void {
+  #left(guest: PendingConnection): void {
     this.#forget(guest);
     // A bare connection is how other programs see whether a port is open; that is no news.
     if (guest.settled || guest.raw.bytesRead === 0) return;
     this.#sendAway(guest, this.#tlsServer === null ? LEFT_EARLY : LEFT_EARLY_WITH_TLS);
   }
 
-  #forget(guest: Guest): void {
+  #forget(guest: PendingConnection): void {
     guest.cancelLimit();
     if (this.#guests.get(guest.key) === guest) this.#guests.delete(guest.key);
   }

@@ -11,7 +11,7 @@
  */
 
 import type {
-  Applicant,
+  JoinRequest,
   Channel,
   Clock,
   JoinAnswer,
@@ -27,7 +27,7 @@ import { createTlsSide, type TlsOptions, type TlsSide } from './certificates.ts'
 import { dial, type DialModules } from './dial.ts';
 import { encodeAnswer, framesLevelOf, processNonce, refused, type PeerHello } from './hello.ts';
 import { InboundPeers } from './inbound-peers.ts';
-import { askToJoin, JOIN_LIMIT_MS, reachableApplicant } from './join.ts';
+import { askToJoin, JOIN_LIMIT_MS, verifyReachable } from './join.ts';
 import {
   HELLO_LIMIT_MS,
   listenForPeers,
@@ -94,7 +94,7 @@ export interface TcpTransport extends Transport {
   /** From now on this node is in that cluster. Once, and only when it was in none. */
   enterCluster(clusterId: string): void;
   /** Asks the member at `address` to let `applicant` into its cluster. Never rejects. */
-  askToJoin(address: string, applicant: Applicant): Promise<JoinAnswer>;
+  askToJoin(address: string, applicant: JoinRequest): Promise<JoinAnswer>;
   /** From now on these secrets count; connections that others guard are made anew. */
   changeSecrets(secrets: readonly string[]): void;
   stats(): TransportStats;
@@ -220,7 +220,7 @@ class Tcp implements TcpTransport {
     this.#removeRefused();
   }
 
-  askToJoin(address: string, applicant: Applicant): Promise<JoinAnswer> {
+  askToJoin(address: string, applicant: JoinRequest): Promise<JoinAnswer> {
     const { signal } = this.#stopping;
     return askToJoin(applicant, (hello) =>
       dial({ nodeId: null, address, hello, limitMs: JOIN_LIMIT_MS }, this.#dialModules(), signal),
@@ -366,7 +366,7 @@ class Tcp implements TcpTransport {
   }
 
   async #applicantCame(
-    applicant: Applicant,
+    applicant: JoinRequest,
     { inbound, encode, refuse, mayWait }: Visitor,
   ): Promise<void> {
     const { nodeId, name } = this.#options;
@@ -380,7 +380,7 @@ class Tcp implements TcpTransport {
       return;
     }
     mayWait(JOIN_LIMIT_MS);
-    const answer = await receiver.onJoin(reachableApplicant(applicant, inbound.remoteHost));
+    const answer = await receiver.onJoin(verifyReachable(applicant, inbound.remoteHost));
     inbound.part(
       encode(
         answer.ok

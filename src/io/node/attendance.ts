@@ -10,15 +10,15 @@ import type { Command } from '../../commands/command.ts';
 import { GAP_MS } from '../../projections/gaps.ts';
 import type { LogClock } from './log-clock.ts';
 
-export interface AttendanceModules {
+export interface GapDetectorModules {
   readonly logClock: LogClock;
   /** Whether all members can read that log time was set. */
   readonly knowsSteps: () => boolean;
 }
 
-export class Attendance {
+export class GapDetector {
   readonly #name: string;
-  readonly #modules: AttendanceModules;
+  readonly #modules: GapDetectorModules;
   /** Log time when this node last led, or last heard from whoever leads. */
   #seenAt: number;
   /** Set when nobody may have listened for a while, until an entry has said so. */
@@ -28,7 +28,7 @@ export class Attendance {
   /** Log time when a leader was heard of again after a silence. */
   #heardAgainAt = 0;
 
-  constructor(name: string, modules: AttendanceModules, appliedAt: number) {
+  constructor(name: string, modules: GapDetectorModules, appliedAt: number) {
     this.#name = name;
     this.#modules = modules;
     this.#seenAt = appliedAt;

@@ -114,7 +114,7 @@ export class CatchUp {
   async #onOffer(from: string, manifestBytes: Uint8Array): Promise<void> {
     const { appliedIndex, clusterId, logger, send, snapshots } = this.#modules;
     if (this.#arriving?.isBusy === true) return;
-    const taken = await snapshots.takeIn(manifestBytes);
+    const taken = await snapshots.receive(manifestBytes);
     if (!taken.ok || !isOurs(taken.incoming.manifest, clusterId)) {
       const problem = taken.ok ? 'it is of another cluster' : taken.problem;
       logger.warn('snapshot not taken', { from, problem });

@@ -11,7 +11,7 @@ import type { Log } from '../../log/log.ts';
 import { EMPTY_CONFIG, encodeConfState } from '../../raft/confchange.ts';
 import { entryTypeOf, toLogEntry } from './entries.ts';
 
-export interface Recovered {
+export interface ForkedCluster {
   readonly clusterId: string;
   /** The last entry that came from the cluster of before. */
   readonly lastIndex: number;
@@ -26,7 +26,7 @@ const ENTRIES_READ = 1_000;
  * Makes the log of cluster `before` that of the next epoch, from wherever an earlier process ended on
  * the way. Durable when it resolves. The log must be opened anew afterwards.
  */
-export async function recoverAlone(log: Log, before: string): Promise<Recovered> {
+export async function forkAsSingleNode(log: Log, before: string): Promise<ForkedCluster> {
   const { nodeId } = log.identity;
   const { lastIndex } = log;
   const recovered = { clusterId: nextEpoch(before), lastIndex, lastAt: await lastTime(log) };

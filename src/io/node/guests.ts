@@ -7,7 +7,7 @@
 
 import type { Command } from '../../commands/command.ts';
 
-export interface Guest {
+export interface ForwardedRequest {
   readonly from: string;
   readonly incarnation: number;
   readonly sequence: number;
@@ -18,10 +18,10 @@ export interface Guest {
 
 const WAITING_BYTES_MAX = 64 * 1024 * 1024;
 /** Guests in one entry, each with a command that names it. */
-const GUESTS_PER_ENTRY = 64;
+const FORWARDED_PER_ENTRY = 64;
 
-export class Guests {
-  #waiting: Guest[] = [];
+export class ForwardedRequests {
+  #waiting: ForwardedRequest[] = [];
   #bytes = 0;
   /** Those that wait or are being appended. */
   readonly #underWay = new Set<string>();
@@ -31,7 +31,7 @@ export class Guests {
   }
 
   /** Takes one in; false when there is no room for it. One that is here already is not taken twice. */
-  add(guest: Guest): boolean {
+  add(guest: ForwardedRequest): boolean {
     if (this.#underWay.has(keyOf(guest))) return true;
     if (this.#bytes + guest.bytes > WAITING_BYTES_MAX) return false;
     this.#underWay.add(keyOf(guest));
@@ -41,13 +41,13 @@ export class Guests {
   }
 
   /** As many as fit in `bytesMax`, in their order; one at least if `bytesMax` is a whole entry. */
-  take(bytesMax: number, isWholeEntry: boolean): readonly Guest[] {
+  take(bytesMax: number, isWholeEntry: boolean): readonly ForwardedRequest[] {
     let bytes = 0;
     let count = 0;
     for (const guest of this.#waiting) {
       bytes += guest.bytes;
       const fits = bytes <= bytesMax || (isWholeEntry && count === 0);
-      if (!fits || count === GUESTS_PER_ENTRY) break;
+      if (!fits || count === FORWARDED_PER_ENTRY) break;
       count++;
     }
     const taken = this.#waiting.splice(0, count);
@@ -56,12 +56,12 @@ export class Guests {
   }
 
   /** It has its answer: the next one under its number is new. */
-  done(guest: Guest): void {
+  done(guest: ForwardedRequest): void {
     this.#underWay.delete(keyOf(guest));
   }
 
   /** All that wait, for a node that leads no more. */
-  takeAll(): readonly Guest[] {
+  takeAll(): readonly ForwardedRequest[] {
     const all = this.#waiting;
     this.#waiting = [];
     this.#bytes = 0;
@@ -69,6 +69,6 @@ export class Guests {
   }
 }
 
-function keyOf({ from, incarnation, sequence }: Guest): string {
+function keyOf({ from, incarnation, sequence }: ForwardedRequest): string {
   return `${from}/${incarnation}/${sequence}`;
 }

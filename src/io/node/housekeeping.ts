@@ -92,7 +92,7 @@ export class Housekeeping {
   #due: Point | null = null;
   #saving: Promise<void> | null = null;
   #looking: Promise<void> | null = null;
-  #compacting: Promise<void> | null = null;
+  #compressing: Promise<void> | null = null;
   #cancelRound: () => void = () => undefined;
   #stopped = false;
 
@@ -182,7 +182,7 @@ export class Housekeeping {
   /** Takes a last snapshot, so that the next start folds nothing. */
   async stop(): Promise<void> {
     this.halt();
-    await Promise.all([this.#saving, this.#looking, this.#compacting]);
+    await Promise.all([this.#saving, this.#looking, this.#compressing]);
     if (this.#modules.log.failure === undefined) await this.#snapshot(this.#point());
   }
 
@@ -191,7 +191,7 @@ export class Housekeeping {
       if (this.#isFarBehind) this.#take(this.#point());
       this.#isFarBehind = false;
       this.#look();
-      this.#compact();
+      this.#compress();
       if (!this.#stopped) this.#nextRound(ROUND_MS);
     });
   }
@@ -293,19 +293,19 @@ export class Housekeeping {
     await snapshots.drop(droppedFrom(stock, [...keptOf(own, log.firstIndex), ...later]));
   }
 
-  #compact(): void {
-    if (this.#compacting !== null || this.#stopped) return;
-    this.#compacting = this.#compactClosed()
+  #compress(): void {
+    if (this.#compressing !== null || this.#stopped) return;
+    this.#compressing = this.#compressClosed()
       .catch((error: unknown) => this.#modules.onFailure(error as Error))
       .finally(() => {
-        this.#compacting = null;
+        this.#compressing = null;
       });
   }
 
   /** A closed segment that rotted is told and left alone: only a replay would read it again. */
-  async #compactClosed(): Promise<void> {
+  async #compressClosed(): Promise<void> {
     try {
-      await this.#modules.log.compactClosed();
+      await this.#modules.log.compressClosed();
     } catch (error) {
       if (!(error instanceof LogDamaged)) throw error;
       this.#modules.logger.error('history damaged', { problem: error.message });

@@ -42,7 +42,7 @@ interface Self {
   readonly build: Build;
 }
 
-interface Asked {
+interface PendingRequest {
   readonly settle: (answer: MembershipAnswer) => void;
   readonly untilTick: number;
 }
@@ -54,7 +54,7 @@ interface Hint {
 }
 
 /** An incarnation counts from a time in milliseconds, and their product must stay a whole number. */
-const REFS_PER_LIFE = 2 ** 10;
+const REFS_PER_PROCESS = 2 ** 10;
 /** Patience with the leader. */
 const ASK_TICKS = 80;
 /** Addresses of nodes that may not be in the log: more than any cluster has. */
@@ -73,7 +73,7 @@ export class Membership {
   readonly #name: string;
   readonly #build: Build;
   readonly #modules: MembershipModules;
-  readonly #asked = new Map<number, Asked>();
+  readonly #asked = new Map<number, PendingRequest>();
   /** Where nodes said they are. A hint is good until the log says something new about its node. */
   readonly #hints = new Map<NodeId, Hint>();
   /** Of what is asked; no two lives of this node ask under the same. */
@@ -87,18 +87,18 @@ export class Membership {
     this.#id = nodeId;
     this.#name = name;
     this.#build = build;
-    this.#firstRef = incarnation * REFS_PER_LIFE;
+    this.#firstRef = incarnation * REFS_PER_PROCESS;
     this.#modules = modules;
   }
 
   /** Carries out a request here or at the leader. Never rejects. */
   async ask(request: MembershipRequest): Promise<MembershipAnswer> {
     const { isLeading, raft, send, state } = this.#modules;
-    if (isLeading()) return this.#carryOut(request);
+    if (isLeading()) return this.#handleRequest(request);
     const { leader } = raft();
     if (leader === null || leader === this.#id) return retry('the cluster has no leader just now');
     return new Promise((settle) => {
-      const ref = this.#firstRef + (this.#askedCount++ % REFS_PER_LIFE);
+      const ref = this.#firstRef + (this.#askedCount++ % REFS_PER_PROCESS);
       this.#asked.set(ref, { settle, untilTick: this.#tick + ASK_TICKS });
       // A leader of the build before reads no actor.
       const readable = recordsActors(state()) ? request : withoutActor(request);
@@ -163,7 +163,7 @@ export class Membership {
       this.#asked.delete(ref);
       settle({ code: 'unknown', message: 'the leader did not answer in time' });
     }
-    if (this.#tick % ROUND_TICKS === 0) this.#lookAround();
+    if (this.#tick % ROUND_TICKS === 0) this.#runMaintenance();
   }
 
   /** Takes a frame of this business; answers whether it was one. */
@@ -172,7 +172,7 @@ export class Membership {
       const { ref, request } = frame;
       const { isLeading, send } = this.#modules;
       const answer = isLeading()
-        ? this.#carryOut(request)
+        ? this.#handleRequest(request)
         : Promise.resolve(retry('the member that was asked does not lead'));
       void answer.then((each) => send(from, { kind: 'answer', ref, ...each }));
       return true;
@@ -184,7 +184,7 @@ export class Membership {
     return true;
   }
 
-  #carryOut(request: MembershipRequest): Promise<MembershipAnswer> {
+  #handleRequest(request: MembershipRequest): Promise<MembershipAnswer> {
     switch (request.op) {
       case 'join':
         return this.#admit(request);
@@ -198,7 +198,7 @@ export class Membership {
   async #admit(candidate: Candidate): Promise<MembershipAnswer> {
     const { logger } = this.#modules;
     const { nodeId, name, peerAddress } = candidate;
-    const refusal = this.refusalFor(nodeId) ?? this.#bearerOf(name, nodeId);
+    const refusal = this.refusalFor(nodeId) ?? this.#liveMemberNamed(name, nodeId);
     if (refusal !== null) return { code: 'refused', message: refusal };
     this.hint(nodeId, peerAddress);
     const { config, configCommitted } = this.#modules.raft();
@@ -218,7 +218,7 @@ export class Membership {
   }
 
   /** A sentence when another member that is alive has this name. */
-  #bearerOf(name: string, nodeId: NodeId): string | null {
+  #liveMemberNamed(name: string, nodeId: NodeId): string | null {
     for (const [id, row] of entries(this.#modules.state().members)) {
       if (row.removed || row.name !== name || id === nodeId) continue;
       if (this.#silentTicks(id) >= SILENT_TICKS) continue;
@@ -305,11 +305,11 @@ export class Membership {
   }
 
   /** Leader: one thing at a time, and nothing while a change is under way. */
-  #lookAround(): void {
+  #runMaintenance(): void {
     const { configCommitted, config } = this.#modules.raft();
     if (this.#isBusy || !this.#modules.isLeading() || !configCommitted) return;
     if (config.confState.votersOutgoing.length > 0) return;
-    const work = this.#forgetRemoved() ?? this.#switchFold() ?? this.#dropReplaced();
+    const work = this.#forgetRemoved() ?? this.#switchReducers() ?? this.#dropReplaced();
     if (work === null) return;
     this.#isBusy = true;
     void work.finally(() => {
@@ -329,7 +329,7 @@ export class Membership {
   }
 
   /** All members can run a newer version of the fold: from one entry on they do. */
-  #switchFold(): Promise<unknown> | null {
+  #switchReducers(): Promise<unknown> | null {
     const { logger, propose, raft, state } = this.#modules;
     const { members: table, reducers } = state();
     const runnable = members(raft().config.confState).map(
@@ -343,7 +343,7 @@ export class Membership {
 
   #dropReplaced(): Promise<unknown> | null {
     const { logger, raft } = this.#modules;
-    const node = this.#replacedSeat() ?? this.#replacedVoter();
+    const node = this.#findReplacedMember() ?? this.#findReplacedVoter();
     if (node === null) return null;
     logger.warn('dead member dropped: another has taken its place', { node });
     const { index } = raft().config;
@@ -353,7 +353,7 @@ export class Membership {
   }
 
   /** A silent member whose name a new voter bears. */
-  #replacedSeat(): NodeId | null {
+  #findReplacedMember(): NodeId | null {
     const { raft, state } = this.#modules;
     const { confState } = raft().config;
     const rows = [...entries(state().members)].filter(([id, row]) => {
@@ -371,7 +371,7 @@ export class Membership {
   }
 
   /** A voter that has long been silent, when a new one has made the number of voters even. */
-  #replacedVoter(): NodeId | null {
+  #findReplacedVoter(): NodeId | null {
     const { voters } = this.#modules.raft().config.confState;
     if (voters.length < 4 || voters.length % 2 !== 0) return null;
     const dead = voters.filter((voter) => this.#silentTicks(voter) >= DEAD_TICKS);

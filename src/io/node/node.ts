@@ -37,10 +37,10 @@ import type {
   NodeId,
   Raft,
   RaftStatus,
-  SnapshotMeta,
+  SnapshotPosition,
 } from '../../raft/types.ts';
 import type {
-  Applicant,
+  JoinRequest,
   Clock,
   Confirmation,
   FrameProblem,
@@ -53,7 +53,7 @@ import type {
   NodeObserver,
   NodeStatus,
   Notifier,
-  OnLost,
+  OnReadingsLost,
   PeerReceiver,
   Proposed,
   Random,
@@ -64,7 +64,7 @@ import type {
   Vitals,
 } from '../ports.ts';
 import { recordAdmin } from './admin-records.ts';
-import { Attendance } from './attendance.ts';
+import { GapDetector } from './attendance.ts';
 import { CatchUp } from './catch-up.ts';
 import { ClockCheck } from './clock-check.ts';
 import { Decider } from './decider.ts';
@@ -82,7 +82,7 @@ import type { HeldPlace } from './held-places.ts';
 import { RollbackCheck } from './rollback-check.ts';
 import { RootComparison } from './roots.ts';
 import { Sender } from './sender.ts';
-import { isShadowCluster, strangerProblem } from './shadow.ts';
+import { isShadowCluster, joinProblem } from './shadow.ts';
 import { LOG_TIME_LIMIT } from './wire.ts';
 
 /** The configuration file of this process. */
@@ -177,7 +177,7 @@ export class Node implements NodeHandle, PeerReceiver {
 
   readonly #proposer: Proposer;
   #nextRef = 1;
-  #isIntroducing = false;
+  #isAnnouncing = false;
 
   readonly #reads = new Map<number, (confirmed: boolean) => void>();
   readonly #transfers = new Map<number, (moved: boolean) => void>();
@@ -189,12 +189,12 @@ export class Node implements NodeHandle, PeerReceiver {
   #appliedTerm: number;
   #appliedAt: number;
   readonly #logClock: LogClock;
-  readonly #attendance: Attendance;
+  readonly #attendance: GapDetector;
   #role: Role = 'follower';
   #term = 0;
   #leader: string | null = null;
   /** Who else belongs, as the observer was told last. */
-  #othersTold: string | null = null;
+  #othersNotified: string | null = null;
   /** The term in which this node has appended `lead`; proposals wait for it. */
   #leadingTerm = 0;
   /** A follower answers reads once it has applied what was committed when it found its leader. */
@@ -205,8 +205,8 @@ export class Node implements NodeHandle, PeerReceiver {
   #stopped: Promise<void> | null = null;
   /** Whether the configuration had this node in it when it was last looked at. */
   #isMember = false;
-  readonly #led: Promise<void>;
-  #markLed: () => void = () => undefined;
+  readonly #servingStarted: Promise<void>;
+  #markServing: () => void = () => undefined;
 
   constructor(
     options: NodeOptions,
@@ -228,7 +228,7 @@ export class Node implements NodeHandle, PeerReceiver {
       { clock, middle: () => this.#middleClock(), knowsSteps },
       start.appliedAt,
     );
-    this.#attendance = new Attendance(
+    this.#attendance = new GapDetector(
       options.name,
       { logClock: this.#logClock, knowsSteps },
       start.appliedAt,
@@ -236,8 +236,8 @@ export class Node implements NodeHandle, PeerReceiver {
     this.#tickedAtMs = clock.monotonicMs();
     this.#snapshot = snapshot;
     this.#startedAt = clock.now();
-    this.#led = new Promise((resolve) => {
-      this.#markLed = resolve;
+    this.#servingStarted = new Promise((resolve) => {
+      this.#markServing = resolve;
     });
     this.#raft = createRaft(
       {
@@ -335,7 +335,7 @@ export class Node implements NodeHandle, PeerReceiver {
         transfer: (to) => this.#transfer(to),
         send: (to, frame) => this.#peers.send(to, frame, 'control'),
         setPeers: (peers) => modules.transport.setPeers(peers),
-        onOthers: () => this.#tellMembers(),
+        onOthers: () => this.#notifyMembers(),
       },
     );
     const { damaged: isDamaged = false, hardState, lastIndex } = start.restored;
@@ -359,7 +359,7 @@ export class Node implements NodeHandle, PeerReceiver {
       ...modules,
       probes,
       raft: () => this.#raft.status(),
-      leads: () => this.leads(),
+      leads: () => this.isServing(),
       others: () => this.#others(),
       nameOf: (node) => this.#nameOf(node),
       framesLevel: (node) => modules.transport.framesLevel(node),
@@ -382,7 +382,7 @@ export class Node implements NodeHandle, PeerReceiver {
 
   /** Resolves when this node first leads and has folded all that was committed before. */
   whenLeading(): Promise<void> {
-    return this.#led;
+    return this.#servingStarted;
   }
 
   /**
@@ -423,7 +423,7 @@ export class Node implements NodeHandle, PeerReceiver {
     return this.#proposer.propose(readableCommands(this.#projection.state, commands));
   }
 
-  offer(readings: Observe, lost: OnLost): boolean {
+  offer(readings: Observe, lost: OnReadingsLost): boolean {
     return this.#proposer.offer(readings, lost);
   }
 
@@ -442,7 +442,7 @@ export class Node implements NodeHandle, PeerReceiver {
     return this.#readyFrom !== null && this.#appliedIndex >= this.#readyFrom;
   }
 
-  leads(): boolean {
+  isServing(): boolean {
     return this.#phase === 'running' && this.#isLeading();
   }
 
@@ -593,7 +593,7 @@ export class Node implements NodeHandle, PeerReceiver {
   }
 
   /** Whether a snapshot could be installed: after a restart the leader has to offer it again. */
-  #hasContent({ index, term }: SnapshotMeta): boolean {
+  #hasContent({ index, term }: SnapshotPosition): boolean {
     const { commitIndex } = this.#raft.status();
     return index <= commitIndex || this.#catchUp.received(index)?.manifest.term === term;
   }
@@ -621,9 +621,9 @@ export class Node implements NodeHandle, PeerReceiver {
     return this.#membership.refusalFor(node);
   }
 
-  async onJoin({ clusterId: theirs, ...candidate }: Applicant): Promise<JoinAnswer> {
+  async onJoin({ clusterId: theirs, ...candidate }: JoinRequest): Promise<JoinAnswer> {
     const { clusterId } = this.#modules.log.identity;
-    const problem = strangerProblem(candidate.name, theirs, clusterId);
+    const problem = joinProblem(candidate.name, theirs, clusterId);
     if (problem !== null) {
       const code = isLaterEpoch(clusterId, theirs) ? 'superseded' : 'refused';
       return { ok: false, code, message: problem };
@@ -731,7 +731,7 @@ export class Node implements NodeHandle, PeerReceiver {
     this.#fitness.tick();
     if (this.#isLeading()) this.#decider.tick();
     this.#checkClock();
-    this.#introduce();
+    this.#announceSelf();
     this.#cancelTick = this.#modules.clock.after(this.#options.tickMs, () => this.#tick());
   }
 
@@ -746,11 +746,11 @@ export class Node implements NodeHandle, PeerReceiver {
       });
       void this.#proposer.proposeOwn([{ kind: 'clock' }]);
     }
-    if (isLeading && this.#ticks % TIME_TICKS === 0) this.#tellTime();
+    if (isLeading && this.#ticks % TIME_TICKS === 0) this.#broadcastTime();
   }
 
   /** Tells the others log time, as far as their builds understand it. */
-  #tellTime(): void {
+  #broadcastTime(): void {
     // Not a time that was set and of which the log says nothing yet.
     if (this.#attendance.absence().length > 0) return;
     const offsetMs = this.#logClock.offsetMs();
@@ -795,7 +795,7 @@ export class Node implements NodeHandle, PeerReceiver {
       for (;;) {
         const next = this.#inputs.shift();
         if (next === undefined) break;
-        for (const effect of this.#raft.step(next)) this.#carryOut(effect);
+        for (const effect of this.#raft.step(next)) this.#handleEffect(effect);
       }
     } catch (error) {
       // A fault in the core or the fold is the same on every node: going on would be guessing.
@@ -805,7 +805,7 @@ export class Node implements NodeHandle, PeerReceiver {
     }
   }
 
-  #carryOut(effect: Effect): void {
+  #handleEffect(effect: Effect): void {
     this.#modules.observer.carriedOut?.(effect);
     switch (effect.type) {
       case 'persist':
@@ -876,14 +876,14 @@ export class Node implements NodeHandle, PeerReceiver {
       term,
       leader: leader === null ? null : this.#nameOf(leader),
     });
-    if (hadLead && this.#role !== 'leader') this.#loseLead();
+    if (hadLead && this.#role !== 'leader') this.#stopServing();
     if (this.#role === 'leader') this.#checkClock();
     this.#proposer.flushSoon();
   }
 
-  #loseLead(): void {
+  #stopServing(): void {
     this.#decider.pause();
-    this.#proposer.loseLead();
+    this.#proposer.loseLeadership();
   }
 
   /** One group commit; the core is told when it is durable, in the order of the ids. */
@@ -942,7 +942,7 @@ export class Node implements NodeHandle, PeerReceiver {
       this.#appliedIndex = index;
       this.#appliedTerm = term;
       this.#proposer.folded(index, term);
-      if (this.#role === 'leader' && term === this.#term) this.#takeLead();
+      if (this.#role === 'leader' && term === this.#term) this.#startServing();
       this.#housekeeping.applied({ index, bytes: entry.data.length, batch });
     }
     this.#step({ type: 'applied', index: this.#appliedIndex });
@@ -1042,19 +1042,19 @@ export class Node implements NodeHandle, PeerReceiver {
   #healed(): void {
     this.#modules.logger.info('healed: this node votes again', { index: this.#appliedIndex });
     this.#modules.log.markHealed().catch((error: unknown) => this.#fail(error as Error));
-    this.#tellMembers();
+    this.#notifyMembers();
   }
 
   /** The first entry of this node's term is applied: from here on it decides. */
-  #takeLead(): void {
+  #startServing(): void {
     if (this.#leadingTerm === this.#term) return;
     this.#leadingTerm = this.#term;
     this.#logClock.settle();
-    this.#sayLead();
+    this.#proposeLeaderStart();
   }
 
   /** Whatever a leader does begins with this entry: it is said again until it is taken. */
-  #sayLead(): void {
+  #proposeLeaderStart(): void {
     const term = this.#term;
     const rules = this.#foundingRules();
     const commands: readonly Command[] = [
@@ -1062,11 +1062,11 @@ export class Node implements NodeHandle, PeerReceiver {
       ...rules,
       ...readableCommands(
         { reducers: rules[0] ?? this.#projection.state.reducers },
-        this.#introduction(),
+        this.#selfAnnouncement(),
       ),
       ...this.#sender.orphans(),
     ];
-    this.#proposer.proposeFirst(commands, (result) => this.#onLead(result, term));
+    this.#proposer.proposeFirst(commands, (result) => this.#onLeaderStart(result, term));
   }
 
   /** A log without any command is that of a new cluster: nobody has ever folded it by older rules. */
@@ -1076,19 +1076,19 @@ export class Node implements NodeHandle, PeerReceiver {
     return isNew ? [{ kind: 'reducers', version }] : [];
   }
 
-  #onLead(result: Proposed, term: number): void {
+  #onLeaderStart(result: Proposed, term: number): void {
     if (!result.ok && result.code === 'malformed') {
       this.#fail(new Error(`the first entry of a leader was refused: ${result.message}`));
     }
     if (term !== this.#term || !this.#isLeading()) return;
     if (!result.ok) {
       this.#modules.clock.after(this.#options.tickMs, () => {
-        if (term === this.#term && this.leads()) this.#sayLead();
+        if (term === this.#term && this.isServing()) this.#proposeLeaderStart();
       });
       return;
     }
     this.#decider.start(this.#options.startDelayMs);
-    this.#markLed();
+    this.#markServing();
   }
 
   #rejected(effect: Extract<Effect, { type: 'rejected' }>): void {
@@ -1112,13 +1112,13 @@ export class Node implements NodeHandle, PeerReceiver {
   // This node as a member
 
   /** Says what is new about this node, once there is somebody to say it to. */
-  #introduce(): void {
-    if (this.#isIntroducing || this.#phase !== 'running' || !this.ready()) return;
-    const commands = this.#introduction();
+  #announceSelf(): void {
+    if (this.#isAnnouncing || this.#phase !== 'running' || !this.ready()) return;
+    const commands = this.#selfAnnouncement();
     if (commands.length === 0) return;
-    this.#isIntroducing = true;
+    this.#isAnnouncing = true;
     void this.propose(commands).finally(() => {
-      this.#isIntroducing = false;
+      this.#isAnnouncing = false;
     });
   }
 
@@ -1127,12 +1127,12 @@ export class Node implements NodeHandle, PeerReceiver {
    * none yet, or when the file was changed since this node last spoke of it: of two files that
    * differ, the one that was touched is meant.
    */
-  #introduction(): readonly Command[] {
+  #selfAnnouncement(): readonly Command[] {
     const { state } = this.#projection;
     const { configuration } = this.#options;
     const facts = this.#facts();
     const row = get(state.members, facts.node);
-    const isKnown = row !== undefined && isSaidIn(row, facts);
+    const isKnown = row !== undefined && isRecorded(row, facts);
     const isTouched = row !== undefined && row.configHash !== facts.configHash;
     const config = state.config === null || isTouched ? configuration.commandFor(state) : null;
     // Nobody asks for it but the node, at its start.
@@ -1165,13 +1165,13 @@ export class Node implements NodeHandle, PeerReceiver {
   }
 
   /** Tells who else belongs. A damaged log may end before the others came: then it says nothing. */
-  #tellMembers(): void {
+  #notifyMembers(): void {
     const { config, damaged } = this.#raft.status();
     const others = this.#membership.others();
     if (members(config.confState).length === 0 || (damaged && others.length === 0)) return;
     const text = JSON.stringify(others);
-    if (text === this.#othersTold) return;
-    this.#othersTold = text;
+    if (text === this.#othersNotified) return;
+    this.#othersNotified = text;
     this.#modules.observer.membersChanged?.(others);
   }
 
@@ -1214,7 +1214,7 @@ function isOfLeader({ type }: Message): boolean {
 }
 
 /** Whether the row of a node says all that the node says of itself. Asked with every tick. */
-function isSaidIn(row: Member, facts: SetMember): boolean {
+function isRecorded(row: Member, facts: SetMember): boolean {
   for (const field in facts) {
     if (field === 'kind' || field === 'node') continue;
     const said = field as Exclude<keyof SetMember, 'kind' | 'node'>;

@@ -10,7 +10,7 @@
 import type { Command } from '../../commands/command.ts';
 import type { Observe } from '../../commands/observe.ts';
 import { LIMITS } from '../../commands/limits.ts';
-import type { OnLost, Proposed } from '../ports.ts';
+import type { OnReadingsLost, Proposed } from '../ports.ts';
 
 export interface Proposal {
   readonly commands: readonly Command[];
@@ -25,7 +25,7 @@ export interface Proposal {
 
 export interface Offered {
   readonly readings: Observe;
-  readonly lost: OnLost;
+  readonly lost: OnReadingsLost;
 }
 
 /** Tells whoever proposed it what became of it. Offered readings are only told when they are lost. */

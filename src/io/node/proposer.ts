@@ -15,9 +15,9 @@ import type { Observe } from '../../commands/observe.ts';
 import { MalformedCommand } from '../../commands/schema.ts';
 import { decodeBatch, encodeBatch } from '../../log/codec.ts';
 import type { ConfChange, Effect, Input, NodeId } from '../../raft/types.ts';
-import type { Channel, Clock, OnLost, Proposed } from '../ports.ts';
-import type { Attendance } from './attendance.ts';
-import { Guests, type Guest } from './guests.ts';
+import type { Channel, Clock, OnReadingsLost, Proposed } from '../ports.ts';
+import type { GapDetector } from './attendance.ts';
+import { ForwardedRequests, type ForwardedRequest } from './guests.ts';
 import { CONTROL_BYTES_MAX } from './peers.ts';
 import {
   ENTRY_BYTES,
@@ -27,13 +27,13 @@ import {
   type Proposal,
 } from './proposals.ts';
 import { Requests, type Request } from './requests.ts';
-import { sift } from './sound-readings.ts';
+import { separateInvalid } from './sound-readings.ts';
 import type { Frame } from './wire.ts';
 
 type Refusal = Extract<Proposed, { ok: false }>;
 
 /** What this node is just now. */
-export interface Standing {
+export interface LeadershipView {
   /** Why it takes nothing, or null. */
   readonly refusal: () => Refusal | null;
   /** Consensus has made it the leader. */
@@ -48,10 +48,10 @@ export interface Standing {
 
 export interface ProposerModules {
   readonly clock: Clock;
-  readonly attendance: Attendance;
+  readonly attendance: GapDetector;
   /** How far the clock that clients go by is ahead of log time. */
   readonly offsetMs: () => number;
-  readonly standing: Standing;
+  readonly standing: LeadershipView;
   /** Gives consensus an input. */
   readonly step: (input: Input) => void;
   /** A ref that nothing else given to consensus has. */
@@ -82,12 +82,12 @@ interface Pending {
   readonly request: Request | null;
   /** Whether the request is named in the entry, so that it may be proposed again. */
   readonly isNamed: boolean;
-  readonly guests: readonly Guest[];
+  readonly guests: readonly ForwardedRequest[];
   readonly at: number;
 }
 
 /** What became of an entry. */
-type Fate =
+type EntryOutcome =
   | { readonly type: 'applied'; readonly index: number }
   | {
       readonly type: 'refused';
@@ -106,7 +106,7 @@ export class Proposer {
   readonly #modules: ProposerModules;
   readonly #queue = new ProposalQueue();
   readonly #requests = new Requests(this.#queue);
-  readonly #guests = new Guests();
+  readonly #forwarded = new ForwardedRequests();
   /** Proposed entries by the ref under which consensus knows them, until it gives them an index. */
   readonly #byRef = new Map<number, Pending>();
   readonly #byIndex = new Map<number, Pending & { readonly term: number }>();
@@ -150,7 +150,7 @@ export class Proposer {
   }
 
   /** Readings that nobody waits for; false when they are not taken. All that is lost is reported. */
-  offer(readings: Observe, lost: OnLost): boolean {
+  offer(readings: Observe, lost: OnReadingsLost): boolean {
     const refusal = this.#modules.standing.refusal();
     if (refusal === null && this.#queue.addOffered({ readings, lost }, this.#nowMs())) {
       this.flushSoon();
@@ -187,7 +187,7 @@ export class Proposer {
       const { commands } = decodeBatch(batch);
       const bytes = batch.length + CONTROL_BYTES_MAX;
       const guest = { from, incarnation, sequence, settledBelow, commands, bytes };
-      if (this.#guests.add(guest)) this.flushSoon();
+      if (this.#forwarded.add(guest)) this.flushSoon();
       else this.#answerForward(guest, { result: 'busy' });
     } catch (error) {
       if (!(error instanceof MalformedCommand)) throw error;
@@ -271,9 +271,9 @@ export class Proposer {
   }
 
   /** This node leads no more: what others have handed over is not its business. */
-  loseLead(): void {
-    for (const guest of this.#guests.takeAll()) {
-      this.#guests.done(guest);
+  loseLeadership(): void {
+    for (const guest of this.#forwarded.takeAll()) {
+      this.#forwarded.done(guest);
       this.#answerForward(guest, { result: 'not-leader' });
     }
   }
@@ -318,7 +318,7 @@ export class Proposer {
       const request = room > 0 ? this.#requests.next(room) : null;
       room -= request?.bytes ?? 0;
       const isAlone = own.length === 0 && request === null;
-      const guests = room > 0 ? this.#guests.take(room, isAlone) : [];
+      const guests = room > 0 ? this.#forwarded.take(room, isAlone) : [];
       if (isAlone && guests.length === 0) return;
       this.#submit(own, request, guests);
     }
@@ -336,7 +336,11 @@ export class Proposer {
   }
 
   /** Makes one entry; a part that cannot be encoded does not spoil the others. */
-  #submit(own: readonly Proposal[], request: Request | null, guests: readonly Guest[]): void {
+  #submit(
+    own: readonly Proposal[],
+    request: Request | null,
+    guests: readonly ForwardedRequest[],
+  ): void {
     const { attendance, standing } = this.#modules;
     const at = attendance.leads();
     const isNamed = request !== null && standing.isCluster();
@@ -392,7 +396,7 @@ export class Proposer {
       for (const proposal of own) this.#submit([proposal], null, []);
       if (request !== null) this.#submit([], request, []);
       for (const guest of guests) this.#submit([], null, [guest]);
-    } else if (request !== null && this.#keepWhatIsSound(request)) {
+    } else if (request !== null && this.#retryValidParts(request)) {
       this.flushSoon();
     } else {
       this.#close(pending, { type: 'refused', code: 'malformed', message: problem });
@@ -446,7 +450,7 @@ export class Proposer {
 
   /** It makes no sense as a whole, as this node finds. */
   #refuseRequest(request: Request, message: string): void {
-    if (!this.#keepWhatIsSound(request)) {
+    if (!this.#retryValidParts(request)) {
       this.#requests.settle(request, { ok: false, code: 'malformed', message });
     }
     this.flushSoon();
@@ -456,7 +460,7 @@ export class Proposer {
    * Proposals that share a refused request are tried one by one, and so are the sound ones among
    * offered readings. False when there is nothing to save.
    */
-  #keepWhatIsSound(request: Request): boolean {
+  #retryValidParts(request: Request): boolean {
     const [proposal] = request.proposals;
     if (request.proposals.length > 1) {
       this.#requests.replace(request, request.proposals);
@@ -464,7 +468,7 @@ export class Proposer {
     }
     if (proposal?.offered === undefined) return false;
     const { lost, readings } = proposal.offered;
-    const { badCount, sample, sound } = sift(readings);
+    const { badCount, sample, sound } = separateInvalid(readings);
     if (sound.length === 0) return false;
     if (badCount > 0) lost({ code: 'malformed', count: badCount, sample });
     const parts = sound.map((part) => offeredProposal({ readings: part, lost }, proposal.since));
@@ -473,7 +477,11 @@ export class Proposer {
   }
 
   #answerForward(
-    { from: to, incarnation: life, sequence }: Pick<Guest, 'from' | 'incarnation' | 'sequence'>,
+    {
+      from: to,
+      incarnation: life,
+      sequence,
+    }: Pick<ForwardedRequest, 'from' | 'incarnation' | 'sequence'>,
     { result, index = 0, at = 0, message = '' }: ForwardAnswer,
   ): void {
     const text = message.slice(0, ANSWER_CHARACTERS_MAX).toWellFormed();
@@ -482,7 +490,7 @@ export class Proposer {
   }
 
   /** Tells everyone who had a part in an entry what became of it. */
-  #close({ own, request, isNamed, guests, at }: Pending, fate: Fate): void {
+  #close({ own, request, isNamed, guests, at }: Pending, fate: EntryOutcome): void {
     const result = proposedOf(fate, at);
     const answer = answerOf(fate, at);
     for (const { settle } of own) settle?.(result);
@@ -492,7 +500,7 @@ export class Proposer {
       else this.#requests.retry(request);
     }
     for (const guest of guests) {
-      this.#guests.done(guest);
+      this.#forwarded.done(guest);
       this.#answerForward(guest, answer);
     }
   }
@@ -502,7 +510,7 @@ export class Proposer {
   }
 }
 
-function proposedOf(fate: Fate, at: number): Proposed {
+function proposedOf(fate: EntryOutcome, at: number): Proposed {
   switch (fate.type) {
     case 'applied':
       return { ok: true, index: fate.index, at };
@@ -514,7 +522,7 @@ function proposedOf(fate: Fate, at: number): Proposed {
 }
 
 /** The same for the member that handed it over. */
-function answerOf(fate: Fate, at: number): ForwardAnswer {
+function answerOf(fate: EntryOutcome, at: number): ForwardAnswer {
   switch (fate.type) {
     case 'applied':
       return { result: 'ok', index: fate.index, at };

@@ -91,7 +91,7 @@ export class Retention {
       if (await snapshots.reclaim()) continue;
       if (await this.#dropOldest()) continue;
       if ((await this.#canCutMore()) && (await this.#modules.takeSnapshot())) continue;
-      await this.#tellOver();
+      await this.#warnOverLimit();
       return;
     }
   }
@@ -157,7 +157,7 @@ export class Retention {
     return good.filter(({ index }) => index <= newest);
   }
 
-  async #tellOver(): Promise<void> {
+  async #warnOverLimit(): Promise<void> {
     if (this.#isOver) return;
     const bytes = await this.#bytes();
     if (bytes <= this.#options.retentionBytes) return;

@@ -22,20 +22,20 @@ export function isShadowCluster(clusterId: string): boolean {
  * What a node without data says at the door instead of the id of its cluster. A member that knows of
  * no shadows takes the mark for the id of some other cluster, and refuses it as well.
  */
-export function noClusterYet(isShadow: boolean): string {
+export function emptyClusterId(isShadow: boolean): string {
   return isShadow ? MARK : '';
 }
 
 /** Why a node that said `theirs` at the door of a cluster may not come in, or null. */
-export function strangerProblem(name: string, theirs: string, clusterId: string): string | null {
-  if (theirs === clusterId || theirs === noClusterYet(isShadowCluster(clusterId))) return null;
-  if (theirs === noClusterYet(true)) {
+export function joinProblem(name: string, theirs: string, clusterId: string): string | null {
+  if (theirs === clusterId || theirs === emptyClusterId(isShadowCluster(clusterId))) return null;
+  if (theirs === emptyClusterId(true)) {
     return (
       `node ${name} is a shadow, and cluster ${clusterId} is none: a shadow that led it would tell ` +
       'nobody. Start the first shadow without --join, and have the others join that one.'
     );
   }
-  if (theirs === noClusterYet(false)) {
+  if (theirs === emptyClusterId(false)) {
     return (
       `node ${name} is no shadow, and cluster ${clusterId} is one: it would tell nobody. Start the ` +
       'node with --shadow, or name members of another cluster.'

@@ -7,7 +7,7 @@
 import { LIMITS } from '../../commands/limits.ts';
 import type { Observe } from '../../commands/observe.ts';
 
-export interface Sifted {
+export interface SeparatedReadings {
   /** What is left, in commands that the log takes as far as can be told before they are encoded. */
   readonly sound: readonly Observe[];
   readonly badCount: number;
@@ -16,7 +16,7 @@ export interface Sifted {
 }
 
 /** Separates the readings that the log would refuse. Where none is bad the command is halved. */
-export function sift(readings: Observe): Sifted {
+export function separateInvalid(readings: Observe): SeparatedReadings {
   const { ids, names, values } = readings;
   const isGoodName = names.map((name) => name.length <= LIMITS.seriesName && name.isWellFormed());
   const good: number[] = [];

@@ -53,7 +53,7 @@ type HttpConfig = z.infer<typeof httpConfigSchema>;
 type TlsConfig = z.infer<typeof tlsSchema>;
 
 /** How to reach a receiver, for one attempt. */
-export interface Transport {
+export interface HttpSettings {
   readonly route: Route;
   /** Of the configuration; not for another host. */
   readonly headers: Readonly<Record<string, string | string[]>>;
@@ -65,7 +65,7 @@ export interface Transport {
 export class UnusableSetting extends Error {}
 
 /** Reads what the configuration names. Throws {@link UnusableSetting}. */
-export async function readTransport(config: HttpConfig): Promise<Transport> {
+export async function readHttpSettings(config: HttpConfig): Promise<HttpSettings> {
   if (config.oauth2 !== undefined) {
     throw new UnusableSetting('http_config.oauth2 is not supported; use authorization');
   }

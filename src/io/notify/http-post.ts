@@ -10,7 +10,7 @@
 import { exchange, type Exchanged, type ExchangeOptions } from '../http-client/exchange.ts';
 import type { Headers } from '../http-client/head.ts';
 import type { Clock, Confirmation } from '../ports.ts';
-import type { Transport } from './http-config.ts';
+import type { HttpSettings } from './http-config.ts';
 import { blankOut, blankOutCut, printable, redactionMargin } from './redaction.ts';
 
 export interface Post {
@@ -41,7 +41,7 @@ export type Posted =
 /** Sends it. Never rejects. */
 export async function post(
   first: Post,
-  { route }: Pick<Transport, 'route'>,
+  { route }: Pick<HttpSettings, 'route'>,
   modules: { readonly clock: Clock },
   signal: AbortSignal,
 ): Promise<Posted> {
@@ -121,7 +121,7 @@ function redirectOf(exchanged: Exchanged, base: URL): URL | null {
 function refusalOf(
   target: URL,
   { url, privateHeaders, secrets }: Post,
-  { tls }: Transport['route'],
+  { tls }: HttpSettings['route'],
 ): { readonly detail: string } | null {
   const to = blankOut(target.host, secrets);
   if (url.protocol === 'https:' && target.protocol === 'http:') {

@@ -16,9 +16,9 @@ import { HttpClientError, problemOf } from '../http-client/errors.ts';
 import {
   httpConfigSchema,
   readSecretFile,
-  readTransport,
+  readHttpSettings,
   UnusableSetting,
-  type Transport,
+  type HttpSettings,
 } from './http-config.ts';
 import { post, type Post, type Posted } from './http-post.ts';
 import { secretsOfUrl } from './redaction.ts';
@@ -47,7 +47,7 @@ export function webhookNotifier(options: WebhookOptions, modules: WebhookModules
       );
       try {
         const url = await readUrl(settings);
-        const transport = await readTransport(settings.http_config);
+        const transport = await readHttpSettings(settings.http_config);
         const wanted = postOf(url, transport, settings, delivery, options);
         const ends = AbortSignal.any([deadline.signal, signal]);
         const posted = await post(wanted, transport, modules, ends);
@@ -68,7 +68,7 @@ export function webhookNotifier(options: WebhookOptions, modules: WebhookModules
       try {
         // The same way as a notification goes, with the files that are read for it.
         const url = await readUrl(parsed.data);
-        const { route } = await readTransport(parsed.data.http_config);
+        const { route } = await readHttpSettings(parsed.data.http_config);
         const { socket } = await connect(url, route, modules, signal);
         socket.destroy();
         return true;
@@ -107,7 +107,7 @@ async function readUrl({ url, url_file: file }: Settings): Promise<URL> {
 
 function postOf(
   url: URL,
-  transport: Transport,
+  transport: HttpSettings,
   settings: Settings,
   delivery: Delivery,
   { version }: WebhookOptions,

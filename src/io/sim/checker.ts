@@ -11,7 +11,7 @@ import type { Digest } from '../../log/disk.ts';
 import type { Effect, Entry } from '../../raft/types.ts';
 import type { AppliedEntry, Proposed } from '../ports.ts';
 import type { Host } from './cluster.ts';
-import type { Page } from './receivers.ts';
+import type { ReceivedNotification } from './receivers.ts';
 
 export class LawBroken extends Error {
   readonly law: string;
@@ -105,7 +105,7 @@ export class Checker {
   }
 
   /** Looks at the pages since the last time. */
-  pages(pages: readonly Page[]): void {
+  pages(pages: readonly ReceivedNotification[]): void {
     for (; this.#pagesChecked < pages.length; this.#pagesChecked++) {
       const page = pages[this.#pagesChecked];
       if (page !== undefined) this.#onPage(page);
@@ -169,7 +169,7 @@ export class Checker {
     }
   }
 
-  #onPage(page: Page): void {
+  #onPage(page: ReceivedNotification): void {
     const key = `${page.id}/${page.try}`;
     if (!this.#attempts.has(key)) {
       throw new LawBroken('nothing is sent before its attempt is committed', key);

@@ -9,11 +9,11 @@
 import type { Command } from '../../commands/command.ts';
 import type { Config } from '../../commands/config.ts';
 import { encodeBatch } from '../../log/codec.ts';
-import { BALLOT_FILE } from '../../log/ballot.ts';
+import { VOTE_RECORD_FILE } from '../../log/ballot.ts';
 import type { Digest } from '../../log/disk.ts';
 import type { LocalTimeIn } from '../../projections/muting.ts';
 import type { Effect } from '../../raft/types.ts';
-import type { AppliedEntry, Applicant, TransferReason, Logger } from '../ports.ts';
+import type { AppliedEntry, JoinRequest, TransferReason, Logger } from '../ports.ts';
 import { buildAt, mayRun, NEWEST_BUILD } from './builds.ts';
 import { SYNC_MS_MAX } from '../node/fitness.ts';
 import { MemorySnapshots } from './memory-snapshots.ts';
@@ -175,7 +175,7 @@ export class SimulatedCluster {
   hasMajorityOfClocks(): boolean {
     return this.living().some(({ process }) => {
       return (
-        process?.node.leads() === true &&
+        process?.node.isServing() === true &&
         process.node.raftStatus().config.confState.voters.length > 2
       );
     });
@@ -184,7 +184,7 @@ export class SimulatedCluster {
   /** Whether anybody listens: a process that leads and does not stand still. */
   isListening(): boolean {
     return this.living().some(({ clock, process }) => {
-      return process?.node.leads() === true && !clock.isFrozen;
+      return process?.node.isServing() === true && !clock.isFrozen;
     });
   }
 
@@ -342,8 +342,8 @@ export class SimulatedCluster {
     const files = [...disk.files()];
     return {
       nodeId,
-      log: new Map(files.filter(([name]) => name !== BALLOT_FILE)),
-      ballot: new Map(files.filter(([name]) => name === BALLOT_FILE)),
+      log: new Map(files.filter(([name]) => name !== VOTE_RECORD_FILE)),
+      ballot: new Map(files.filter(([name]) => name === VOTE_RECORD_FILE)),
       acknowledged: witnessDisk.files(),
       snapshots: snapshots.copied(),
     };
@@ -472,7 +472,7 @@ function syncMs({ kind }: DiskOperation): number {
   return kind === 'sync' || kind === 'syncDirectory' ? 1 : 0;
 }
 
-function candidateOf({ name, nodeId }: Host): Applicant {
+function candidateOf({ name, nodeId }: Host): JoinRequest {
   return { nodeId, name, clusterId: '', peerAddress: `${name}:9094`, httpAddress: `${name}:9093` };
 }
 

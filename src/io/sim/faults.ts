@@ -13,12 +13,12 @@ import { FAIR_WEATHER } from './network.ts';
 import { PutBack } from './put-back.ts';
 import type { Way } from './receivers.ts';
 import { GRAY_ACTIONS, type Action, type ActionKind } from './schedule.ts';
-import type { Situations } from './situations.ts';
+import type { Coverage } from './situations.ts';
 
 export interface FaultsModules {
   readonly cluster: SimulatedCluster;
   readonly note: (line: string) => void;
-  readonly situations: Situations;
+  readonly situations: Coverage;
 }
 
 /** Who asks for what people ask for. */
@@ -231,11 +231,11 @@ export class Faults {
       return hosts.filter((host) => cluster.mayInstall(host, host.build - 1));
     }
     if (kind === 'put back') {
-      return hosts.filter(({ process }) => process?.node.leads() === false);
+      return hosts.filter(({ process }) => process?.node.isServing() === false);
     }
     if ((GRAY_ACTIONS as readonly ActionKind[]).includes(kind)) {
       // They matter on a leader; elsewhere they make a bad successor.
-      const leaders = hosts.filter(({ process }) => process?.node.leads() === true);
+      const leaders = hosts.filter(({ process }) => process?.node.isServing() === true);
       return [...leaders, ...leaders, ...hosts];
     }
     if (kind !== 'snapshot rot') return hosts;
@@ -469,7 +469,9 @@ export class Faults {
   }
 
   #transfer(): boolean {
-    const [host] = this.#modules.cluster.living().filter(({ process }) => process?.node.leads());
+    const [host] = this.#modules.cluster
+      .living()
+      .filter(({ process }) => process?.node.isServing());
     const node = host?.process?.node;
     if (node === undefined) return false;
     void node.changeMembership({ op: 'transfer', node: null, actor: OPERATOR });

@@ -109,7 +109,7 @@ export class Gray {
   /** The quiet that lasts, or one that begins now; null while there is none. */
   #quietNow(): QuietPeriod | null {
     const before = this.#quiet;
-    const leaders = this.#cluster.living().filter(({ process }) => process?.node.leads());
+    const leaders = this.#cluster.living().filter(({ process }) => process?.node.isServing());
     const [leader] = leaders;
     if (leader === undefined || leaders.length > 1 || !isAwake(leader)) return null;
     if (

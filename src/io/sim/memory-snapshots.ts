@@ -30,7 +30,7 @@ import type {
   SnapshotStock,
   SnapshotStore,
   SnapshotWritten,
-  TakenIn,
+  ReceiveResult,
 } from '../ports.ts';
 
 export interface MemorySnapshotsModules {
@@ -272,7 +272,7 @@ export class MemorySnapshots implements SnapshotStore {
     return Promise.resolve(bytes === null ? null : Uint8Array.from(bytes));
   }
 
-  takeIn(manifestBytes: Uint8Array): Promise<TakenIn> {
+  receive(manifestBytes: Uint8Array): Promise<ReceiveResult> {
     return this.#inTurn(async () => {
       const decoded = this.#decodeAnew(manifestBytes);
       if (!decoded.ok) return { ok: false, problem: `its manifest ${decoded.problem}` };

@@ -12,12 +12,12 @@ import { FOLDER_PARTS, type FolderCopy, type FolderPart } from './cluster.ts';
 import type { Host, SimulatedCluster } from './cluster.ts';
 import { buildAt } from './builds.ts';
 import { FAIR_WEATHER } from './network.ts';
-import type { Situations } from './situations.ts';
+import type { Coverage } from './situations.ts';
 
 export interface PutBackModules {
   readonly cluster: SimulatedCluster;
   readonly note: (line: string) => void;
-  readonly situations: Situations;
+  readonly situations: Coverage;
   /** The process of a host is started again after so long. */
   readonly stayDown: (host: Host, ms: number) => void;
 }
@@ -60,7 +60,7 @@ export class PutBack {
     const { cluster } = this.#modules;
     const { network, time } = cluster;
     const others = [...cluster.hosts.values()].filter((each) => each !== host);
-    const leader = others.find(({ process }) => process?.node.leads() === true);
+    const leader = others.find(({ process }) => process?.node.isServing() === true);
     if (leader === undefined) return false;
     this.#isUnderWay = true;
     this.#makeFair();
@@ -110,7 +110,7 @@ export class PutBack {
       const isRunning = process?.failures.length === 0 && !clock.isFrozen;
       return isRunning && !process.node.raftStatus().damaged;
     });
-    const isLed = hosts.some((each) => each !== host && each.process?.node.leads() === true);
+    const isLed = hosts.some((each) => each !== host && each.process?.node.isServing() === true);
     return isSound && isLed && hosts.includes(host) && host.nodeId === nodeId;
   }
 

@@ -13,7 +13,7 @@ import type { VirtualTime } from './virtual-time.ts';
 export type Answer = { readonly status: number; readonly afterMs?: number } | 'never' | 'deaf';
 
 /** A page as its receiver sees it. */
-export interface Page {
+export interface ReceivedNotification {
   /** In milliseconds of the world. */
   readonly atMs: number;
   /** `team/webhook[0]`. */
@@ -53,7 +53,7 @@ export interface ReceiversOptions {
 }
 
 export class Receivers {
-  readonly pages: Page[] = [];
+  readonly notifications: ReceivedNotification[] = [];
   /** Connections that were made, or tried, only to see whether they can be made. */
   probes = 0;
   /** The most pages that were being answered at once, by integration; `all` for all of them. */
@@ -125,7 +125,7 @@ export class Receivers {
     }
     const answer =
       this.#script.get(integration)?.shift() ?? this.#usually.get(integration) ?? this.#ordinary();
-    this.pages.push(pageOf(delivery, answer, this.#time.nowMs));
+    this.notifications.push(pageOf(delivery, answer, this.#time.nowMs));
     this.#count(integration, 1);
     const result = await answered(answer, signal, clock);
     this.#count(integration, -1);
@@ -198,7 +198,7 @@ function resultOf(status: number): DeliveryResult {
   return { result: status >= 500 ? 'retry' : 'rejected', status, detail };
 }
 
-function pageOf(delivery: Delivery, answer: Answer, atMs: number): Page {
+function pageOf(delivery: Delivery, answer: Answer, atMs: number): ReceivedNotification {
   const { id, idempotencyKey, notification } = delivery;
   const { integration, reason, uncertain, alerts } = notification;
   const names = (resolved: boolean): readonly string[] =>

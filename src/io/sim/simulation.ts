@@ -14,7 +14,7 @@ import type { Config } from '../../commands/config.ts';
 import type { Digest } from '../../log/disk.ts';
 import { LogFailed } from '../../log/damage.ts';
 import type { LocalTimeIn } from '../../projections/muting.ts';
-import { NewerFold } from '../../projections/reducers.ts';
+import { UnsupportedReducerVersion } from '../../projections/reducers.ts';
 import { pagesOf } from '../../projections/snapshot-pages.ts';
 import type { State } from '../../projections/state.ts';
 import { isJoint } from '../../raft/confchange.ts';
@@ -28,7 +28,7 @@ import { Gray } from './gray.ts';
 import { Listening } from './listening.ts';
 import { scheduleOf, type Action, type ActionKind } from './schedule.ts';
 import { SeededRandom } from './seeded-random.ts';
-import { Situations } from './situations.ts';
+import { Coverage } from './situations.ts';
 
 export interface SimulationOptions {
   readonly seed: number;
@@ -65,7 +65,7 @@ export interface SimulationResult {
   /** The last things that happened, one line each. */
   readonly trace: readonly string[];
   readonly actions: readonly Action[];
-  readonly situations: Situations;
+  readonly situations: Coverage;
   readonly acknowledged: number;
   readonly pages: number;
 }
@@ -108,7 +108,7 @@ class Simulation implements Witness {
   readonly #modules: SimulationModules;
   readonly #cluster: SimulatedCluster;
   readonly #checker: Checker;
-  readonly #situations = new Situations();
+  readonly #situations = new Coverage();
   readonly #faults: Faults;
   readonly #listening: Listening;
   readonly #gray: Gray;
@@ -174,7 +174,7 @@ class Simulation implements Witness {
       actions: this.#actions,
       situations: this.#situations,
       acknowledged: this.#checker.acknowledged.length,
-      pages: this.#cluster.receivers.pages.length,
+      pages: this.#cluster.receivers.notifications.length,
     };
   }
 
@@ -185,8 +185,8 @@ class Simulation implements Witness {
     count('frame cut off', network.counts.cut);
     count('frame doubled', network.counts.doubled);
     count('frame lost', network.counts.dropped);
-    count('page sent', receivers.pages.length);
-    const uncertain = receivers.pages.filter((page) => page.uncertain).length;
+    count('page sent', receivers.notifications.length);
+    const uncertain = receivers.notifications.filter((page) => page.uncertain).length;
     count('page marked as a possible duplicate', uncertain);
   }
 
@@ -209,7 +209,7 @@ class Simulation implements Witness {
     let lookAtMs = 0;
     const isDone = await time.runWhile(until, () => {
       this.#listening.look(this.#cluster.wallMs(), this.#cluster.isListening());
-      this.#guard(() => this.#checker.pages(receivers.pages));
+      this.#guard(() => this.#checker.pages(receivers.notifications));
       if (this.#problem !== null) return true;
       if (time.nowMs < lookAtMs) return false;
       lookAtMs = time.nowMs + LOOK_EVERY_MS;
@@ -297,7 +297,7 @@ class Simulation implements Witness {
   /** Whoever was promised something while all was well got a page about it. */
   #expectTold(fromMs: number, untilMs: number): void {
     const told = new Set<string>();
-    for (const { accepted, firing } of this.#cluster.receivers.pages) {
+    for (const { accepted, firing } of this.#cluster.receivers.notifications) {
       if (accepted) for (const alert of firing) told.add(alert.slice(0, alert.indexOf('(')));
     }
     for (const [name, atMs] of this.#answeredAtMs) {
@@ -512,7 +512,7 @@ class Simulation implements Witness {
 
   failed(host: Host, error: Error): void {
     this.#note(`${host.name} gave up: ${error.message}`);
-    if (error instanceof NewerFold) this.#tooOld(host, error.message);
+    if (error instanceof UnsupportedReducerVersion) this.#tooOld(host, error.message);
     if (error instanceof LogFailed || error.message.startsWith('snapshot ')) {
       this.#situations.count('node stopped by its disk');
     } else {

@@ -49,7 +49,7 @@ const EXPECTED = [
   'torn tail cut',
 ] as const;
 
-export class Situations {
+export class Coverage {
   readonly #counts = new Map<string, number>(EXPECTED.map((name) => [name, 0]));
 
   /** Bound, so that it can be handed around. */
@@ -67,7 +67,7 @@ export class Situations {
     return this.entries().flatMap(([name, count]) => (count === 0 ? [name] : []));
   }
 
-  add(others: Situations): void {
+  add(others: Coverage): void {
     for (const [name, count] of others.entries()) this.count(name, count);
   }
 }

@@ -6,7 +6,7 @@ import { entries } from '../../projections/table.ts';
 import { alertView, isFiring, pendingAlerts, type AlertView } from '../../projections/views.ts';
 import { html, type Markup } from './markup.ts';
 import { section } from './section.ts';
-import { foreign, moment } from './words.ts';
+import { untrusted, timeElement } from './words.ts';
 
 /** Rows of one table: more than anybody reads in a fire. */
 const ROWS_MAX = 50;
@@ -41,17 +41,17 @@ function alertRow(view: AlertView, now: number): Markup {
   return html`<tr>
     <td data-name="State">${stateMark(view)}</td>
     <td data-name="Alert">
-      <strong>${foreign(view.labels['alertname'] ?? view.fingerprint)}</strong>
-      ${summary === '' ? '' : html`<p>${foreign(summary)}</p>`}
+      <strong>${untrusted(view.labels['alertname'] ?? view.fingerprint)}</strong>
+      ${summary === '' ? '' : html`<p>${untrusted(summary)}</p>`}
       <p class="labels">${labelChips(view)}</p>
     </td>
-    <td data-name="Since">${moment(view.startsAt, now)}</td>
+    <td data-name="Since">${timeElement(view.startsAt, now)}</td>
     <td data-name="Told to">${told}</td>
   </tr>`;
 }
 
 function receiverChip(name: string): Markup {
-  return html`<span class="chip">${foreign(name)}</span> `;
+  return html`<span class="chip">${untrusted(name)}</span> `;
 }
 
 /** Whether it is told about, and if not, why. */
@@ -63,7 +63,7 @@ function stateMark(view: AlertView): Markup {
   ];
   if (holders.length === 0) return html`<span class="mark bad">▲ firing</span>`;
   return html`<span class="mark calm">◇ held back</span>
-    <p class="why">${foreign(holders.join(', '))}</p>`;
+    <p class="why">${untrusted(holders.join(', '))}</p>`;
 }
 
 /** Labels of one alert on the page; the rest is a click away. */
@@ -72,7 +72,7 @@ const LABELS_MAX = 12;
 function labelChips(view: AlertView): readonly Markup[] {
   const pairs = Object.entries(view.labels).filter(([name]) => name !== 'alertname');
   const chips = pairs.slice(0, LABELS_MAX).map(([name, value]) => {
-    return html`<span class="chip ${toneOf(name, value)}">${foreign(`${name}=${value}`)}</span> `;
+    return html`<span class="chip ${toneOf(name, value)}">${untrusted(`${name}=${value}`)}</span> `;
   });
   const more = pairs.length - LABELS_MAX;
   return more > 0 ? [...chips, html`<span class="chip">and ${more} more</span>`] : chips;
@@ -89,11 +89,11 @@ export function pendingSection(state: State, now: number): Counted {
     ({ check, series, value, since, firesAt }) =>
       html`<tr>
         <td data-name="State"><span class="mark warn">◔ pending</span></td>
-        <td data-name="Check"><strong>${foreign(check)}</strong></td>
-        <td data-name="Series"><code>${foreign(series)}</code></td>
+        <td data-name="Check"><strong>${untrusted(check)}</strong></td>
+        <td data-name="Series"><code>${untrusted(series)}</code></td>
         <td data-name="Value">${value}</td>
-        <td data-name="Since">${moment(since, now)}</td>
-        <td data-name="Fires">${moment(firesAt, now)}</td>
+        <td data-name="Since">${timeElement(since, now)}</td>
+        <td data-name="Fires">${timeElement(firesAt, now)}</td>
       </tr>`,
   );
   const markup = section({

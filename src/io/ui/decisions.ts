@@ -5,7 +5,7 @@ import { entries } from '../../projections/table.ts';
 import type { Counted } from './alerts.ts';
 import { html, type Markup } from './markup.ts';
 import { section } from './section.ts';
-import { foreign, moment } from './words.ts';
+import { untrusted, timeElement } from './words.ts';
 
 /** Rows of one table. */
 const ROWS_MAX = 25;
@@ -26,10 +26,10 @@ export function groupsSection(state: State, now: number): Markup {
 
 function groupRow(group: Group, now: number): Markup {
   return html`<tr>
-    <td data-name="Group"><code>${foreign(group.text)}</code></td>
-    <td data-name="Receiver">${foreign(group.receiver)}</td>
+    <td data-name="Group"><code>${untrusted(group.text)}</code></td>
+    <td data-name="Receiver">${untrusted(group.receiver)}</td>
     <td data-name="Alerts">${Object.keys(group.alerts).length}</td>
-    <td data-name="Next flush">${moment(group.nextFlush, now)}</td>
+    <td data-name="Next flush">${timeElement(group.nextFlush, now)}</td>
     <td data-name="Last decision">${lastDecision(group, now)}</td>
   </tr>`;
 }
@@ -38,9 +38,9 @@ function lastDecision({ last }: Group, now: number): Markup {
   if (last === null) return html`none yet`;
   const verdicts = last.verdicts.map(
     ({ integration, notify, reason }) =>
-      html`<p>${notify ? '● told' : '○ not told'} ${foreign(integration)}: ${reason}</p>`,
+      html`<p>${notify ? '● told' : '○ not told'} ${untrusted(integration)}: ${reason}</p>`,
   );
-  return html`<p>${moment(last.at, now)}, log index ${last.index}</p>
+  return html`<p>${timeElement(last.at, now)}, log index ${last.index}</p>
     ${verdicts}`;
 }
 
@@ -81,19 +81,19 @@ function notificationRow(id: string, row: Notification, now: number): Markup {
   return html`<tr>
     <td data-name="Outcome">
       <span class="mark ${tone}">${text}</span>
-      ${row.lastResult === '' ? '' : html`<p class="why">${foreign(row.lastResult)}</p>`}
+      ${row.lastResult === '' ? '' : html`<p class="why">${untrusted(row.lastResult)}</p>`}
       ${row.uncertain ? html`<p class="why">may have arrived twice</p>` : ''}
     </td>
-    <td data-name="Integration">${foreign(row.integration)}</td>
+    <td data-name="Integration">${untrusted(row.integration)}</td>
     <td data-name="Why">
       ${row.reason}
       <p class="why">decision ${id}</p>
     </td>
     <td data-name="About">
       ${about(row)}
-      <p class="why"><code>${foreign(row.groupText)}</code></p>
+      <p class="why"><code>${untrusted(row.groupText)}</code></p>
     </td>
-    <td data-name="Decided">${moment(row.decidedAt, now)}</td>
+    <td data-name="Decided">${timeElement(row.decidedAt, now)}</td>
     <td data-name="Tries">${row.tries}${nextTry(row, now)}</td>
   </tr>`;
 }
@@ -108,5 +108,5 @@ function about({ firing, resolved }: Notification): string {
 
 function nextTry({ status, wakeAt, tries }: Notification, now: number): Markup | string {
   if (status !== 'owed' || tries === 0) return '';
-  return html`<p class="why">next ${wakeAt <= now ? 'is due' : moment(wakeAt, now)}</p>`;
+  return html`<p class="why">next ${wakeAt <= now ? 'is due' : timeElement(wakeAt, now)}</p>`;
 }

@@ -4,7 +4,7 @@ import type { MonitorReport } from '../ports.ts';
 import { html, type Markup } from './markup.ts';
 import type { PageFacts } from './page.ts';
 import { section } from './section.ts';
-import { foreign, moment } from './words.ts';
+import { untrusted, timeElement } from './words.ts';
 
 const ROWS_MAX = 200;
 
@@ -24,12 +24,12 @@ export function monitorsSection({ monitors, now }: PageFacts): Markup {
 function row(monitor: MonitorReport, now: number): Markup {
   const { failures, name, polls, problem, type } = monitor;
   return html`<tr>
-    <td data-name="Name">${foreign(name)}</td>
+    <td data-name="Name">${untrusted(name)}</td>
     <td data-name="Type">${type}</td>
     <td data-name="State">${stateOf(monitor)}</td>
     <td data-name="Polls">${polls}, ${failures} failed</td>
     <td data-name="What is wrong">
-      ${problem === null ? '' : html`<div>${foreign(problem)}</div>`} ${partsOf(monitor, now)}
+      ${problem === null ? '' : html`<div>${untrusted(problem)}</div>`} ${partsOf(monitor, now)}
     </td>
   </tr>`;
 }
@@ -38,13 +38,13 @@ function partsOf({ dropped, shared }: MonitorReport, now: number): readonly Mark
   const parts = dropped.map(
     ({ at, count, reason, sample }) =>
       html`<div>
-        ${count} dropped, ${reason}: ${foreign(sample)}
-        <span class="why">last ${moment(at, now)}</span>
+        ${count} dropped, ${reason}: ${untrusted(sample)}
+        <span class="why">last ${timeElement(at, now)}</span>
       </div>`,
   );
   if (shared === null) return parts;
   const both = html`<div>
-    ${foreign(shared.series)} comes from monitor ${foreign(shared.monitor)}, too
+    ${untrusted(shared.series)} comes from monitor ${untrusted(shared.monitor)}, too
   </div>`;
   return [...parts, both];
 }

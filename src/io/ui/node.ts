@@ -4,20 +4,20 @@ import type { FitnessReport } from '../ports.ts';
 import { html, type Markup, type Part } from './markup.ts';
 import type { PageFacts } from './page.ts';
 import { section } from './section.ts';
-import { foreign, moment } from './words.ts';
+import { untrusted, timeElement } from './words.ts';
 
 export function nodeSection({ status, view, isReady, now }: PageFacts): Markup {
   const { state } = view;
   const facts: readonly (readonly [name: string, value: Part])[] = [
-    ['Node', html`${foreign(status.name)} <span class="why">${status.nodeId}</span>`],
+    ['Node', html`${untrusted(status.name)} <span class="why">${status.nodeId}</span>`],
     ['State', isReady ? '● ready' : '○ not ready'],
     ['Role', status.shadow ? html`${status.role}, shadow: it tells nobody` : status.role],
-    ['Leader', status.leader === null ? '✗ none known' : foreign(status.leader)],
+    ['Leader', status.leader === null ? '✗ none known' : untrusted(status.leader)],
     ['Term', status.term],
     ['Log', `${status.firstIndex} to ${status.lastIndex}`],
     ['Committed, applied', `${status.commitIndex}, ${status.appliedIndex}`],
     ['Snapshot at', status.snapshotIndex === 0 ? 'none yet' : status.snapshotIndex],
-    ['Started', moment(status.startedAt, now)],
+    ['Started', timeElement(status.startedAt, now)],
     ['Series', state.facts.seriesCount],
     ['Silences', state.silences.size],
     ['Configuration', configuration(view)],
@@ -41,10 +41,10 @@ export function nodeSection({ status, view, isReady, now }: PageFacts): Markup {
       rows: status.members.map(
         ({ name, role, peerAddress, httpAddress, fitness }) =>
           html`<tr>
-            <td data-name="Name">${foreign(name)}</td>
+            <td data-name="Name">${untrusted(name)}</td>
             <td data-name="Role">${role === 'leader' ? '★ leader' : role}</td>
-            <td data-name="Peers"><code>${foreign(peerAddress)}</code></td>
-            <td data-name="HTTP"><code>${foreign(httpAddress)}</code></td>
+            <td data-name="Peers"><code>${untrusted(peerAddress)}</code></td>
+            <td data-name="HTTP"><code>${untrusted(httpAddress)}</code></td>
             <td data-name="Fitness">${fitnessText(fitness)}</td>
           </tr>`,
       ),
@@ -64,10 +64,10 @@ function fitnessText(fitness: FitnessReport | null): Part {
   ];
   if (unreachable.length === 0) return parts.join(', ');
   return html`${parts.join(', ')},
-    <strong>✗ cannot reach ${foreign(unreachable.join(', '))}</strong>`;
+    <strong>✗ cannot reach ${untrusted(unreachable.join(', '))}</strong>`;
 }
 
 function configuration({ state }: PageFacts['view']): Part {
   if (state.config === null) return 'none yet';
-  return html`${foreign(state.config.command.origin)}, log index ${state.config.index}`;
+  return html`${untrusted(state.config.command.origin)}, log index ${state.config.index}`;
 }

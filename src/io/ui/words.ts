@@ -18,7 +18,7 @@ export function spanText(ms: number): string {
 }
 
 /** A moment by its distance from now, with the moment itself for whoever points at it. */
-export function moment(at: number, now: number): Markup {
+export function timeElement(at: number, now: number): Markup {
   const exact = new Date(at).toISOString();
   const distance = Math.abs(at - now) < 500 ? 'now' : spanText(at - now);
   const words = distance === 'now' ? 'now' : at > now ? `in ${distance}` : `${distance} ago`;
@@ -29,7 +29,7 @@ export function moment(at: number, now: number): Markup {
 const TEXT_MAX = 240;
 
 /** A text of somebody else: cut, and kept from turning the direction of the text around it. */
-export function foreign(text: string): Markup {
+export function untrusted(text: string): Markup {
   const cut = text.length > TEXT_MAX ? `${text.slice(0, TEXT_MAX).toWellFormed()}…` : text;
   return html`<bdi>${cut}</bdi>`;
 }

@@ -329,7 +329,7 @@ export const BUGS: readonly Bug[] = [
   {
     name: 'a healthy leader is not protected from elections',
     file: 'core.ts',
-    was: 'if (isElection(message) && hearsLeader(state)) return;',
+    was: 'if (isElection(message) && hasRecentLeader(state)) return;',
     becomes: '',
   },
   {

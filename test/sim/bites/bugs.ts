@@ -284,7 +284,7 @@ export const BUGS: readonly Bug[] = [
     edits: [
       {
         file: 'src/log/segmented-log.ts',
-        was: 'await this.#writeBallot({ term, vote });\n    this.#vote',
+        was: 'await this.#writeVoteRecord({ term, vote });\n    this.#vote',
         becomes: 'this.#vote',
       },
     ],
@@ -304,8 +304,8 @@ export const BUGS: readonly Bug[] = [
     edits: [
       {
         file: NODE,
-        was: 'if (this.#isIntroducing || this.#phase',
-        becomes: 'if (!this.#isIntroducing || this.#phase',
+        was: 'if (this.#isAnnouncing || this.#phase',
+        becomes: 'if (!this.#isAnnouncing || this.#phase',
       },
     ],
   },

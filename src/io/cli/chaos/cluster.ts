@@ -15,7 +15,7 @@ import type { Random } from '../../ports.ts';
 import { Member, type MemberPlace, type OwnEnd } from './member.ts';
 import { alertsOf, owesPages, statusOf, type MemberStatus } from './member-status.ts';
 import { canListen, freePorts } from './ports.ts';
-import { DOOR_HOST, Wires } from './wires.ts';
+import { PROXY_HOST, Wires } from './wires.ts';
 
 export interface ClusterOptions {
   readonly nodes: number;
@@ -78,8 +78,8 @@ export class Cluster {
   /** Begins all members, which find each other in their own time. */
   static async start(options: ClusterOptions): Promise<Cluster> {
     const { nodes, directory, config, random } = options;
-    const hasDoors = nodes > 1 && (await canListen(DOOR_HOST, 0));
-    const doorHost = hasDoors ? [DOOR_HOST] : [];
+    const hasDoors = nodes > 1 && (await canListen(PROXY_HOST, 0));
+    const doorHost = hasDoors ? [PROXY_HOST] : [];
     const ports = await freePorts(3 * nodes, ['127.0.0.1', ...doorHost], random);
     const places = placesOf(ports, hasDoors);
     const configFile = path.join(directory, 'tocsin.yml');
@@ -199,7 +199,7 @@ export class Cluster {
 function placesOf(ports: readonly number[], hasDoors: boolean): readonly MemberPlace[] {
   const [, founderPeer] = ports;
   // What a member advertises counts for its HTTP, too, which needs no door.
-  const host = hasDoors ? DOOR_HOST : '127.0.0.1';
+  const host = hasDoors ? PROXY_HOST : '127.0.0.1';
   return Array.from({ length: ports.length / 3 }, (_, i) => {
     const [http, peer, carbon] = ports.slice(3 * i);
     return {
@@ -207,7 +207,7 @@ function placesOf(ports: readonly number[], hasDoors: boolean): readonly MemberP
       http: `${host}:${http}`,
       peer: `127.0.0.1:${peer}`,
       carbon: `127.0.0.1:${carbon}`,
-      advertise: hasDoors ? DOOR_HOST : null,
+      advertise: hasDoors ? PROXY_HOST : null,
       join: i === 0 ? null : `${host}:${founderPeer}`,
     };
   });

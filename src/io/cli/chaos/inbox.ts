@@ -7,7 +7,7 @@ import { z } from 'zod';
 import { ALERT_LABEL } from './config.ts';
 
 /** One request that said that one alert fires. */
-export interface Page {
+export interface ReceivedNotification {
   /** The alert's own value of its label. */
   readonly alert: string;
   readonly key: string;
@@ -22,7 +22,7 @@ const bodySchema = z.object({
 });
 
 export class Inbox {
-  readonly pages: Page[] = [];
+  readonly notifications: ReceivedNotification[] = [];
   readonly url: string;
   readonly #server: Server;
 
@@ -56,8 +56,9 @@ export class Inbox {
     this.#server.closeAllConnections();
   }
 
-  #take(body: string, page: Omit<Page, 'alert'>): void {
+  #take(body: string, page: Omit<ReceivedNotification, 'alert'>): void {
     const { alerts } = bodySchema.parse(JSON.parse(body));
-    for (const { labels } of alerts) this.pages.push({ ...page, alert: labels[ALERT_LABEL] ?? '' });
+    for (const { labels } of alerts)
+      this.notifications.push({ ...page, alert: labels[ALERT_LABEL] ?? '' });
   }
 }

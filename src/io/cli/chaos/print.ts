@@ -1,7 +1,7 @@
 /** The verdict as people and programs read it. */
 
 import { tableLines, type Column } from '../render-table.ts';
-import type { Spread, Verdict } from './verdict.ts';
+import type { Spread, ChaosReport } from './verdict.ts';
 
 export interface Run {
   readonly nodes: number;
@@ -14,7 +14,7 @@ export interface Run {
 }
 
 export function verdictLines(
-  verdict: Verdict,
+  verdict: ChaosReport,
   run: Run,
   format: 'table' | 'json',
 ): readonly string[] {
@@ -47,7 +47,7 @@ const COLUMNS: readonly Column<Row>[] = [
   { title: 'FIGURES', text: ({ figures }) => figures },
 ];
 
-function rowsOf(verdict: Verdict, run: Run): readonly Row[] {
+function rowsOf(verdict: ChaosReport, run: Run): readonly Row[] {
   const { alerts, pages, twice, elections, faults, replays, ownEnds } = verdict;
   const roots = new Set(replays.map(({ root, chain }) => `${root} ${chain}`));
   const areEqual = roots.size === 1 && replays.every(({ problems }) => problems.length === 0);

@@ -32,7 +32,7 @@ export async function replayTo(
   try {
     const range = { from: null, to: { kind: 'index', index } } as const;
     const run = new Replay(recording, { range, story: null, onProgress: () => undefined });
-    const moments = run.moments();
+    const moments = run.events();
     while ((await moments.next()).done !== true);
     const { proof, tally } = run;
     const short = tally.lastIndex < index ? [`it ends at ${tally.lastIndex} of ${index}`] : [];

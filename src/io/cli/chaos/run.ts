@@ -15,7 +15,7 @@ import { Inbox } from './inbox.ts';
 import { Load } from './load.ts';
 import { clockText, type Run } from './print.ts';
 import { replayTo, type Replayed } from './replays.ts';
-import { verdictOn, type Verdict } from './verdict.ts';
+import { chaosReportOn, type ChaosReport } from './verdict.ts';
 
 export interface ChaosOptions {
   readonly directory: string;
@@ -35,7 +35,7 @@ export interface ChaosModules {
 }
 
 export type Ran =
-  | { readonly ok: true; readonly verdict: Verdict; readonly run: Omit<Run, 'directory'> }
+  | { readonly ok: true; readonly verdict: ChaosReport; readonly run: Omit<Run, 'directory'> }
   | { readonly ok: false; readonly message: string };
 
 const UP_LIMIT_MS = 30_000;
@@ -108,9 +108,9 @@ class ChaosRun {
     const late = await this.#cluster.stop();
     for (const name of late) this.#say(`${name} did not stop: killed`);
     const replayed = await this.#replays(index);
-    const verdict = verdictOn({
+    const verdict = chaosReportOn({
       pushes: load.pushes,
-      pages: this.#inbox.pages,
+      pages: this.#inbox.notifications,
       listed,
       listedAt,
       settledAt,

@@ -6,7 +6,7 @@
 
 import { EXIT, type ExitCode } from '../../daemon/exit.ts';
 import type { FaultKind } from './faults.ts';
-import type { Page } from './inbox.ts';
+import type { ReceivedNotification } from './inbox.ts';
 import type { Push } from './load.ts';
 import type { OwnEnd } from './member.ts';
 import type { Replayed } from './replays.ts';
@@ -14,7 +14,7 @@ import type { Replayed } from './replays.ts';
 /** Everything that was seen. */
 export interface Seen {
   readonly pushes: readonly Push[];
-  readonly pages: readonly Page[];
+  readonly pages: readonly ReceivedNotification[];
   /** What each member listed in the end; null for one that did not answer. */
   readonly listed: ReadonlyMap<string, ReadonlySet<string> | null>;
   /** Epoch milliseconds at which that was asked. */
@@ -37,7 +37,7 @@ export interface Spread {
   readonly max: number;
 }
 
-export interface Verdict {
+export interface ChaosReport {
   readonly isClean: boolean;
   /** A sentence for each promise that was broken, and each thing that could not be seen. */
   readonly problems: readonly string[];
@@ -88,7 +88,7 @@ const END_MARGIN_MS = 60_000;
 
 const NAMED_MAX = 5;
 
-export function verdictOn(seen: Seen): Verdict {
+export function chaosReportOn(seen: Seen): ChaosReport {
   const acknowledged = seen.pushes.filter(({ ackedAtMs }) => ackedAtMs !== null);
   const byAlert = pagesByAlert(seen.pages);
   const lostPages = acknowledged.filter(({ alert }) => !byAlert.has(alert));
@@ -122,7 +122,7 @@ export function verdictOn(seen: Seen): Verdict {
 }
 
 /** A promise that was broken is worse than a cluster that was not done in time. */
-export function exitOf({ alerts, pages, twice, ownEnds, replays, isClean }: Verdict): ExitCode {
+export function exitOf({ alerts, pages, twice, ownEnds, replays, isClean }: ChaosReport): ExitCode {
   if (isClean) return EXIT.ok;
   const isBroken =
     alerts.lost.length + pages.lost.length + twice.unmarked.length + ownEnds.length > 0 ||
@@ -130,7 +130,10 @@ export function exitOf({ alerts, pages, twice, ownEnds, replays, isClean }: Verd
   return isBroken ? EXIT.refused : EXIT.unavailable;
 }
 
-function problemsOf(found: Omit<Verdict, 'isClean' | 'problems'>, seen: Seen): readonly string[] {
+function problemsOf(
+  found: Omit<ChaosReport, 'isClean' | 'problems'>,
+  seen: Seen,
+): readonly string[] {
   const { alerts, pages, twice, ownEnds, replays } = found;
   return [
     ...listing(alerts.lost, 'acknowledged, and lost'),
@@ -176,8 +179,10 @@ function isLost(push: Push, wasPaged: boolean, { listed, listedAt }: Seen): bool
   return lists.some((alerts) => !alerts.has(push.alert));
 }
 
-function pagesByAlert(pages: readonly Page[]): ReadonlyMap<string, readonly Page[]> {
-  const byAlert = new Map<string, Page[]>();
+function pagesByAlert(
+  pages: readonly ReceivedNotification[],
+): ReadonlyMap<string, readonly ReceivedNotification[]> {
+  const byAlert = new Map<string, ReceivedNotification[]>();
   for (const page of pages) {
     const same = byAlert.get(page.alert);
     if (same === undefined) byAlert.set(page.alert, [page]);
@@ -190,10 +195,12 @@ function pagesByAlert(pages: readonly Page[]): ReadonlyMap<string, readonly Page
  * Of all messages about one alert, all but one must be marked. Which one is not must not matter: a
  * process that stood still can send the first one last.
  */
-function twiceOf(byAlert: ReadonlyMap<string, readonly Page[]>): Verdict['twice'] {
+function twiceOf(
+  byAlert: ReadonlyMap<string, readonly ReceivedNotification[]>,
+): ChaosReport['twice'] {
   const twice = [...byAlert].filter(([, pages]) => pages.length > 1);
   const unmarked = twice.filter(([, pages]) => pages.filter((page) => !page.isMarked).length > 1);
-  const count = (of: (pages: readonly Page[]) => number): number =>
+  const count = (of: (pages: readonly ReceivedNotification[]) => number): number =>
     twice.reduce((sum, [, pages]) => sum + of(pages), 0);
   return {
     alerts: twice.length,
@@ -206,14 +213,14 @@ function twiceOf(byAlert: ReadonlyMap<string, readonly Page[]>): Verdict['twice'
   };
 }
 
-function electionsOf(terms: readonly number[]): Verdict['elections'] {
+function electionsOf(terms: readonly number[]): ChaosReport['elections'] {
   const sorted = terms.toSorted((a, b) => a - b);
   return { seen: sorted.length, firstTerm: sorted[0] ?? 0, lastTerm: sorted.at(-1) ?? 0 };
 }
 
 function delaysOf(
   acknowledged: readonly Push[],
-  byAlert: ReadonlyMap<string, readonly Page[]>,
+  byAlert: ReadonlyMap<string, readonly ReceivedNotification[]>,
   since: (push: Push) => number | null,
 ): readonly number[] {
   return acknowledged.flatMap((push) => {

@@ -11,7 +11,7 @@ import { once } from 'node:events';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 
 /** All of 127.0.0.0/8 is this machine on Linux; elsewhere this address has to be added first. */
-export const DOOR_HOST = '127.0.0.2';
+export const PROXY_HOST = '127.0.0.2';
 
 /** `held`: everything waits. `cut`: connections break, and new ones too. */
 export type Broken = 'held' | 'cut';
@@ -43,7 +43,7 @@ export class Wires {
   async open(name: string, port: number): Promise<void> {
     const server = createServer({ noDelay: true }, (socket) => this.#knocked(socket, name, port));
     this.#servers.push(server);
-    server.listen(port, DOOR_HOST);
+    server.listen(port, PROXY_HOST);
     await once(server, 'listening');
   }
 

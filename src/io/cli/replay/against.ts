@@ -21,7 +21,7 @@ import type { Summary } from './print.ts';
 import { Progress } from './progress.ts';
 import { openRecording, type Recording } from './recording.ts';
 import { Replay } from './run.ts';
-import { Story, type Subject } from './subject.ts';
+import { AlertFilter, type AlertQuery } from './subject.ts';
 import { closingLines, exitOf, summaryOf } from './summary.ts';
 
 /** What is further apart is not taken for one notification anyway. */
@@ -33,7 +33,7 @@ export interface AgainstArgs {
   /** Epoch milliseconds, as the flags say; null for as far as there is something to compare. */
   readonly from: number | null;
   readonly to: number | null;
-  readonly alert: Subject | null;
+  readonly alert: AlertQuery | null;
   readonly toleranceMs: number;
   /** Whether the logs may be of two clusters that have nothing to do with each other. */
   readonly isOtherCluster: boolean;
@@ -192,7 +192,7 @@ async function read(
     from: from === null ? null : ({ kind: 'time', at: from } as const),
     to: to === null ? null : ({ kind: 'time', at: to } as const),
   };
-  const story = alert === null ? null : new Story(alert);
+  const story = alert === null ? null : new AlertFilter(alert);
   const onProgress = (index: number): void => progress.at(index);
   // What stands in one log within the range may stand in the other without.
   const run = new Replay(recording, { range, marginMs: LATE_MS_MAX, story, onProgress });

@@ -63,7 +63,7 @@ export function compare(a: Decisions, b: Decisions, scope: Scope): Comparison {
   let [same, undecided] = [0, 0];
   const differences: Difference[] = [];
   // Paired first and cut after: a notification on the border has its counterpart beyond it.
-  for (const pair of paired(a.pages, b.pages, toleranceMs)) {
+  for (const pair of paired(a.notifications, b.notifications, toleranceMs)) {
     if (pair.a !== null && pair.b !== null) {
       const laterMs = Math.abs(pair.b.at - pair.a.at);
       const earlier = pair.a.at <= pair.b.at ? pair.a : pair.b;

@@ -10,10 +10,10 @@
 
 import { labelsText, type Labels } from '../../../commands/labels.ts';
 import { get } from '../../../projections/table.ts';
-import type { Moment } from './moment.ts';
+import type { TimelineEvent } from './moment.ts';
 import type { Replay } from './run.ts';
 
-type DecisionMoment = Extract<Moment, { readonly what: 'notify' | 'withhold' }>;
+type DecisionEvent = Extract<TimelineEvent, { readonly what: 'notify' | 'withhold' }>;
 
 /** One alert from its first firing to its end. */
 export interface Episode {
@@ -25,7 +25,7 @@ export interface Episode {
 
 /** A decision about one integration of one group. */
 export interface Decision extends Pick<
-  DecisionMoment,
+  DecisionEvent,
   'what' | 'index' | 'at' | 'integration' | 'reason' | 'firing' | 'resolved' | 'muted'
 > {
   /** The labels of the group: `{alertname="HighCpu"}`. */
@@ -42,7 +42,7 @@ type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
 export class Decisions {
   /** Decisions to notify. */
-  readonly pages: Decision[] = [];
+  readonly notifications: Decision[] = [];
   /** The labels of the alerts that were seen, by fingerprint. */
   readonly labels = new Map<string, Labels>();
   /** All decisions that name an alert, by integration and fingerprint, in their order. */
@@ -60,7 +60,7 @@ export class Decisions {
   /** Reads a replay to its end. */
   static async of(run: Replay): Promise<Decisions> {
     const decisions = new Decisions();
-    for await (const moment of run.moments()) decisions.#take(moment, run);
+    for await (const moment of run.events()) decisions.#take(moment, run);
     return decisions;
   }
 
@@ -81,7 +81,7 @@ export class Decisions {
     return nearest;
   }
 
-  #take(moment: Moment, run: Replay): void {
+  #take(moment: TimelineEvent, run: Replay): void {
     if (moment.effectUnknown === true) return;
     switch (moment.what) {
       case 'firing':
@@ -112,7 +112,7 @@ export class Decisions {
     this.#owed.delete(notification);
   }
 
-  #decided(moment: DecisionMoment, run: Replay): void {
+  #decided(moment: DecisionEvent, run: Replay): void {
     const { what, index, at, integration, reason, firing, resolved, muted } = moment;
     const group = this.#groupLabels(moment.group, run);
     // The key, since two routes may have groups of the same labels, and each sends its own.
@@ -136,7 +136,7 @@ export class Decisions {
       else known.push(decision);
     }
     if (what === 'notify') {
-      this.pages.push(decision);
+      this.notifications.push(decision);
       this.#undelivered.set(place, decision);
       this.#withheld.delete(place);
     } else {
@@ -177,13 +177,13 @@ function nameOf(integration: string, what: string): string {
  * Whether a decision says once more what one before it said. What is still to be delivered stays the
  * same message when the reason is another by now; what is withheld does not.
  */
-function isSame(a: Decision, b: DecisionMoment, episodes: readonly Episode[]): boolean {
+function isSame(a: Decision, b: DecisionEvent, episodes: readonly Episode[]): boolean {
   if (a.what === 'withhold') {
-    const said = ({ reason, firing, resolved, muted }: Decision | DecisionMoment): string =>
+    const said = ({ reason, firing, resolved, muted }: Decision | DecisionEvent): string =>
       JSON.stringify([reason, firing, resolved, muted]);
     return said(a) === said(b);
   }
-  const said = ({ firing, resolved }: Decision | DecisionMoment): string =>
+  const said = ({ firing, resolved }: Decision | DecisionEvent): string =>
     JSON.stringify([firing.toSorted(), resolved.toSorted()]);
   const before = new Set(a.episodes);
   return episodes.every((episode) => before.has(episode)) && said(a) === said(b);

@@ -61,13 +61,13 @@ export class Fold {
   }
 
   /** Takes up a state that was recorded whole. */
-  takeUp(index: number, state: State): void {
+  resumeFrom(index: number, state: State): void {
     this.#index = index;
     this.#projection = new Projection(state);
   }
 
   /** Entries up to `index` are missing: what they did is not known. */
-  lose(index: number): void {
+  invalidate(index: number): void {
     this.#index = index;
     this.#projection = null;
   }

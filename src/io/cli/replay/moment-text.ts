@@ -7,12 +7,15 @@ import { matcherText } from '../../../commands/matchers.ts';
 import { actorText, type Actor } from '../../../commands/actor.ts';
 import { durationText } from '../../config/durations.ts';
 import { timeText } from '../render-table.ts';
-import type { Moment } from './moment.ts';
+import type { TimelineEvent } from './moment.ts';
 
-type MomentOf<What extends Moment['what']> = Extract<Moment, { readonly what: What }>;
+type TimelineEventOf<What extends TimelineEvent['what']> = Extract<
+  TimelineEvent,
+  { readonly what: What }
+>;
 
 /** Whom or what a moment is about. */
-export function whoText(moment: Moment): string {
+export function whoText(moment: TimelineEvent): string {
   switch (moment.what) {
     case 'breach':
     case 'recovered':
@@ -53,12 +56,12 @@ function alertText(labels: Labels): string {
   return rest.length === 0 && name !== '' ? name : `${name}${labelsText(rest)}`;
 }
 
-export function detailText(moment: Moment): string {
+export function detailText(moment: TimelineEvent): string {
   const text = knownText(moment);
   return moment.effectUnknown === true ? `${text}; whether it took effect is not known` : text;
 }
 
-function knownText(moment: Moment): string {
+function knownText(moment: TimelineEvent): string {
   switch (moment.what) {
     case 'breach':
       return breachText(moment);
@@ -100,32 +103,32 @@ function knownText(moment: Moment): string {
   }
 }
 
-const CAUSES: Readonly<Record<MomentOf<'resolved'>['cause'], string>> = {
+const CAUSES: Readonly<Record<TimelineEventOf<'resolved'>['cause'], string>> = {
   recovered: 'recovered',
   pushed: 'its sender says that it is over',
   expired: 'its end came, and it was not pushed again',
   'check changed': 'its check has changed',
 };
 
-const GIVEN_UP: Readonly<Record<MomentOf<'replaced'>['cause'], string>> = {
+const GIVEN_UP: Readonly<Record<TimelineEventOf<'replaced'>['cause'], string>> = {
   'newer decision': 'a newer decision of its group stands',
   'integration gone': 'its receiver no longer has this integration',
   reload: 'the new configuration has no such group for its receiver',
   'group gone': 'its group was gone when the try failed',
 };
 
-function breachText({ value, condition, firesAt, at }: MomentOf<'breach'>): string {
+function breachText({ value, condition, firesAt, at }: TimelineEventOf<'breach'>): string {
   const reading = value === null ? condition : `${value} is ${condition}`;
   return firesAt > at ? `${reading}; fires at ${timeText(firesAt)} if it lasts` : reading;
 }
 
-function firingText({ check, value, pushedBy }: MomentOf<'firing'>): string {
+function firingText({ check, value, pushedBy }: TimelineEventOf<'firing'>): string {
   if (value !== null) return `value ${value}`;
   if (check !== null) return 'no reading';
   return pushedBy === null ? 'pushed' : `pushed by ${pushedBy}`;
 }
 
-function decisionText(decision: MomentOf<'notify' | 'withhold'>): string {
+function decisionText(decision: TimelineEventOf<'notify' | 'withhold'>): string {
   const { reason, firing, resolved, muted, group } = decision;
   const causes = [...new Set(muted.flatMap(({ by }) => by))];
   const counts = [
@@ -137,7 +140,7 @@ function decisionText(decision: MomentOf<'notify' | 'withhold'>): string {
   return [reason, ...counts, group.replace(/^\d+ /, '')].join('; ');
 }
 
-function outcomeText(outcome: MomentOf<'outcome'>): string {
+function outcomeText(outcome: TimelineEventOf<'outcome'>): string {
   const { result, status, detail, tookMs, nextTryAt, notification } = outcome;
   const answer = [result, ...(status === 0 ? [] : [String(status)])].join(' ');
   const said = detail === '' ? answer : `${answer}: ${detail}`;
@@ -145,7 +148,7 @@ function outcomeText(outcome: MomentOf<'outcome'>): string {
   return `${said} (${tookMs} ms, try ${outcome.try} of notification ${notification}${next})`;
 }
 
-function gapText(gap: MomentOf<'gap'>): string {
+function gapText(gap: TimelineEventOf<'gap'>): string {
   const { cause, quietMs, missingFrom, missingTo, knownFrom } = gap;
   const until = knownFrom === null ? 'from here on' : `before entry ${knownFrom}`;
   switch (cause) {
@@ -164,7 +167,7 @@ function gapText(gap: MomentOf<'gap'>): string {
   }
 }
 
-function configText(config: MomentOf<'config'>): string {
+function configText(config: TimelineEventOf<'config'>): string {
   const { checks, receivers, routes, inhibitRules, timeIntervals, monitors } = config;
   return [
     counted(checks, 'check'),
@@ -176,7 +179,7 @@ function configText(config: MomentOf<'config'>): string {
   ].join(', ');
 }
 
-const ACTIONS: Readonly<Record<MomentOf<'admin'>['action'], string>> = {
+const ACTIONS: Readonly<Record<TimelineEventOf<'admin'>['action'], string>> = {
   addMember: 'asked to add a member',
   removeMember: 'asked to remove a member',
   transferLeadership: 'asked to transfer leadership',
@@ -185,7 +188,7 @@ const ACTIONS: Readonly<Record<MomentOf<'admin'>['action'], string>> = {
   forceNewCluster: 'made a new cluster of one of this data',
 };
 
-function adminText({ action, detail, subject }: MomentOf<'admin'>): string {
+function adminText({ action, detail, subject }: TimelineEventOf<'admin'>): string {
   const about = [subject, ...(detail === '' ? [] : [`(${detail})`])].join(' ');
   return about === '' ? ACTIONS[action] : `${ACTIONS[action]}: ${about}`;
 }
@@ -199,7 +202,14 @@ function counted(count: number, thing: string): string {
   return `${count} ${thing}${count === 1 ? '' : 's'}`;
 }
 
-function silenceText({ id, edits, matchers, endsAt, comment, actor }: MomentOf<'silence'>): string {
+function silenceText({
+  id,
+  edits,
+  matchers,
+  endsAt,
+  comment,
+  actor,
+}: TimelineEventOf<'silence'>): string {
   const what = `${matchers.map(matcherText).join(', ')} until ${timeText(endsAt)}`;
   const changes = edits === null ? '' : edits === id ? ', edited' : `, replaces ${edits}`;
   return `${what}, silence ${id}${changes}${byText(actor)}${comment === '' ? '' : `: ${comment}`}`;

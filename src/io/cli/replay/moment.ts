@@ -16,7 +16,7 @@ import type { GivenUp } from '../../../projections/transaction.ts';
 import type { UnknownCause } from './unknown.ts';
 
 /** Every kind of moment, and what it says. */
-export type Moment = Place &
+export type TimelineEvent = Place &
   (
     | Leader
     | Gap

@@ -7,7 +7,7 @@
 import { fingerprint } from '../../../commands/labels.ts';
 import { labelsObject } from '../../../projections/views.ts';
 import { cellText, timeText, type Format } from '../render-table.ts';
-import type { Moment } from './moment.ts';
+import type { TimelineEvent } from './moment.ts';
 import { detailText, whoText } from './moment-text.ts';
 
 /** The summary at the end of `-o json` and `-o jsonl`. */
@@ -15,7 +15,7 @@ export type Summary = Readonly<Record<string, unknown>>;
 
 /** The lines of a replay in a format; `summary` is asked for after the last moment. */
 export async function* linesOf(
-  moments: AsyncIterable<Moment>,
+  moments: AsyncIterable<TimelineEvent>,
   summary: () => Summary,
   { format, isColored }: { readonly format: Format; readonly isColored: boolean },
 ): AsyncGenerator<string> {
@@ -42,7 +42,7 @@ export async function* linesOf(
  * A moment with times as RFC 3339, null where one is not set; with labels as an object and their
  * fingerprint.
  */
-function jsonOf(moment: Moment): object {
+function jsonOf(moment: TimelineEvent): object {
   const json = Object.create(null) as Record<string, unknown>;
   for (const [name, value] of Object.entries(moment) as readonly (readonly [string, unknown])[]) {
     const isTime = typeof value === 'number' && (name === 'at' || name.endsWith('At'));
@@ -62,10 +62,10 @@ const TITLES = ['INDEX', 'TIME', 'WHAT', 'WHO/ALERT'] as const;
 const MEASURED_ROWS = 200;
 
 async function* tableLines(
-  moments: AsyncIterable<Moment>,
+  moments: AsyncIterable<TimelineEvent>,
   isColored: boolean,
 ): AsyncGenerator<string> {
-  let waiting: Moment[] | null = [];
+  let waiting: TimelineEvent[] | null = [];
   let widths: readonly number[] = TITLES.map((title) => title.length);
   for await (const moment of moments) {
     if (waiting === null) {
@@ -80,7 +80,7 @@ async function* tableLines(
 }
 
 function* firstLines(
-  moments: readonly Moment[],
+  moments: readonly TimelineEvent[],
   widths: readonly number[],
   isColored: boolean,
 ): Generator<string> {
@@ -89,12 +89,12 @@ function* firstLines(
 }
 
 /** The cells but the last, whose width does not matter. */
-function cellsOf(moment: Moment): readonly string[] {
+function cellsOf(moment: TimelineEvent): readonly string[] {
   const { index, at, what } = moment;
   return [String(index), timeText(at), what, cellText(whoText(moment))];
 }
 
-function rowLine(moment: Moment, widths: readonly number[], isColored: boolean): string {
+function rowLine(moment: TimelineEvent, widths: readonly number[], isColored: boolean): string {
   const cells = cellsOf(moment).map((cell, i) => cell.padEnd(widths[i] ?? 0));
   const line = `${cells.join('  ')}  ${cellText(detailText(moment))}`;
   const color = isColored ? COLORS[moment.what] : undefined;
@@ -102,7 +102,7 @@ function rowLine(moment: Moment, widths: readonly number[], isColored: boolean):
 }
 
 /** What a person looks for first: pages in bold, what burns in red, what is over in green. */
-const COLORS: Partial<Readonly<Record<Moment['what'], string>>> = {
+const COLORS: Partial<Readonly<Record<TimelineEvent['what'], string>>> = {
   firing: '31',
   resolved: '32',
   notify: '1',
@@ -112,7 +112,7 @@ const COLORS: Partial<Readonly<Record<Moment['what'], string>>> = {
   gap: '35',
 };
 
-function widthsOf(moments: readonly Moment[], least: readonly number[]): readonly number[] {
+function widthsOf(moments: readonly TimelineEvent[], least: readonly number[]): readonly number[] {
   const widths = [...least];
   for (const moment of moments) {
     for (const [i, cell] of cellsOf(moment).entries()) {

@@ -82,12 +82,12 @@ export class Proof {
   }
 
   /** A state was taken up from a snapshot: it proves nothing, but what follows may be compared. */
-  takeUp(index: number, state: State): void {
+  resumeFrom(index: number, state: State): void {
     this.#proven = { index, state };
   }
 
   /** The state is not known from here on. */
-  lose(): void {
+  invalidate(): void {
     this.#proven = null;
   }
 
@@ -174,7 +174,7 @@ export class Proof {
     differing: readonly string[],
   ): Promise<number> {
     const fold = new Fold();
-    fold.takeUp(index, state);
+    fold.resumeFrom(index, state);
     let before = rowsAt(state, paths);
     for await (const item of readLog({ from: index + 1, to }, this.#recording.log)) {
       if (item.kind !== 'entry') continue;

@@ -13,11 +13,11 @@ import { INITIAL_STATE } from '../../../projections/initial.ts';
 import type { State } from '../../../projections/state.ts';
 import { PageHashes, rootOf } from '../../disk/snapshot-root.ts';
 import { Fold, type Tally } from './fold.ts';
-import type { Moment } from './moment.ts';
+import type { TimelineEvent } from './moment.ts';
 import { isAfter, isBefore, type Range } from './point.ts';
 import { Proof } from './proof.ts';
 import { recordedState, type ManifestHead, type Recording } from './recording.ts';
-import type { Story } from './subject.ts';
+import type { AlertFilter } from './subject.ts';
 import { TimeLine } from './time-line.ts';
 import { touches, type Unknown } from './unknown.ts';
 
@@ -26,7 +26,7 @@ export interface ReplayOptions {
   /** So many milliseconds around a range of times are given, too; what is unknown there is not named. */
   readonly marginMs?: number;
   /** Null shows the whole time line. */
-  readonly story: Story | null;
+  readonly story: AlertFilter | null;
   /** Called now and then with the index that has been reached. */
   readonly onProgress: (index: number) => void;
 }
@@ -43,11 +43,11 @@ export class Replay {
   /** The end of the log as it was found: being written just now, or cut off by a crash. */
   tail: string | null = null;
   /** Indexes of the snapshots from which the state was taken: at the beginning, or behind a hole. */
-  readonly takenUp: number[] = [];
+  readonly resumedAt: number[] = [];
   /** Entries that lie in the range. */
   entriesInRange = 0;
   /** Recorded where the state is not known, so that nobody can say whether the story has them. */
-  possiblyOfStory = 0;
+  possiblyMatching = 0;
   readonly #unknown: Unknown[] = [];
   readonly #recording: Recording;
   readonly #options: ReplayOptions;
@@ -60,7 +60,7 @@ export class Replay {
   #ahead: Ahead | null = null;
   #chain: Uint8Array | null = null;
   /** The time of the snapshot with which the replay began. */
-  #takenUpAt: number | null = null;
+  #resumedAt: number | null = null;
   /** Where reading stopped because something is damaged; null once an entry has followed. */
   #damagedAt: number | null = null;
 
@@ -83,12 +83,12 @@ export class Replay {
 
   /** The time of the first thing known; 0 where there is nothing. */
   get beganAt(): number {
-    return this.#takenUpAt ?? this.tally.firstAt;
+    return this.#resumedAt ?? this.tally.firstAt;
   }
 
   /** The time of the last entry that was reached; 0 where there is nothing. */
   get endedAt(): number {
-    return Math.max(this.tally.lastAt, this.#takenUpAt ?? 0);
+    return Math.max(this.tally.lastAt, this.#resumedAt ?? 0);
   }
 
   /** What of the range is not known. */
@@ -118,12 +118,12 @@ export class Replay {
   }
 
   /** Whose story is told; null when everybody's is. */
-  get story(): Story | null {
+  get story(): AlertFilter | null {
     return this.#options.story;
   }
 
   /** The moments of the range, in order; to be asked for once. */
-  async *moments(): AsyncGenerator<Moment, void, undefined> {
+  async *events(): AsyncGenerator<TimelineEvent, void, undefined> {
     yield* this.#wanted(await this.#begin());
     const { to } = this.#range;
     const range = {
@@ -132,12 +132,12 @@ export class Replay {
     };
     for await (const item of readLog(range, this.#recording.log)) {
       if (this.#isOver()) return;
-      yield* this.#wanted(await this.#momentsOf(item));
+      yield* this.#wanted(await this.#eventsOf(item));
     }
     if (!this.#isOver()) yield* this.#wanted(this.#end());
   }
 
-  *#wanted(moments: readonly Moment[]): Generator<Moment> {
+  *#wanted(moments: readonly TimelineEvent[]): Generator<TimelineEvent> {
     for (const moment of moments) if (this.#isWanted(moment)) yield moment;
   }
 
@@ -145,7 +145,7 @@ export class Replay {
    * Begins with the newest snapshot before the range, or with the first entry. Without a beginning
    * of its range a replay proves all there is, so it begins as early as it can.
    */
-  async #begin(): Promise<readonly Moment[]> {
+  async #begin(): Promise<readonly TimelineEvent[]> {
     const { from } = this.#range;
     const usable =
       from === null
@@ -156,14 +156,14 @@ export class Replay {
     for (const manifest of usable.toReversed()) {
       const state = await this.#stateOf(manifest);
       if (state === null) continue;
-      this.#takeUp(manifest, state);
+      this.#resumeFrom(manifest, state);
       return NONE;
     }
     return this.logFrom > 1 ? this.#missing(this.logFrom, 'before the log') : NONE;
   }
 
   /** Called where nothing more can be read: what should be there behind that, and is not. */
-  #end(): readonly Moment[] {
+  #end(): readonly TimelineEvent[] {
     const { from } = this.#options.range;
     const { to } = this.#range;
     const last = this.#fold.nextIndex - 1;
@@ -171,24 +171,24 @@ export class Replay {
     if (to?.kind === 'index') {
       // It stopped before the end of the range, which lies within the log: that is a hole.
       const hole = { to: null, toAt: 0, missingFrom: last + 1, missingTo: to.index };
-      return this.#loses({ ...behind, cause: 'entries missing', ...hole });
+      return this.#invalidates({ ...behind, cause: 'entries missing', ...hole });
     }
     const newest = this.#recording.manifests.at(-1);
     if (newest !== undefined && newest.index > last) {
       const { index, at } = newest;
       const lost = { to: index, toAt: at, missingFrom: last + 1, missingTo: index };
-      return this.#loses({ ...behind, cause: 'entries missing', ...lost });
+      return this.#invalidates({ ...behind, cause: 'entries missing', ...lost });
     }
     if (this.#damagedAt !== null && this.#damagedAt > last) {
       const lost = { to: null, toAt: 0, missingFrom: last + 1, missingTo: null };
-      return this.#loses({ ...behind, cause: 'entries missing', ...lost });
+      return this.#invalidates({ ...behind, cause: 'entries missing', ...lost });
     }
     if (from === null || !isAfter(from, last, this.endedAt)) return NONE;
     const nothing = { to: null, toAt: 0, missingFrom: 0, missingTo: 0 };
-    return this.#loses({ ...behind, cause: 'after the log', ...nothing });
+    return this.#invalidates({ ...behind, cause: 'after the log', ...nothing });
   }
 
-  #loses(unknown: Unknown): readonly Moment[] {
+  #invalidates(unknown: Unknown): readonly TimelineEvent[] {
     this.#unknown.push(unknown);
     if (!touches(this.#options.range, unknown)) return NONE;
     const { cause, from, fromAt, to, toAt, missingFrom, missingTo } = unknown;
@@ -204,12 +204,12 @@ export class Replay {
     return null;
   }
 
-  #takeUp({ index, at }: ManifestHead, state: State): void {
-    this.takenUp.push(index);
-    if (this.tally.entries === 0) this.#takenUpAt = at;
-    this.#fold.takeUp(index, state);
+  #resumeFrom({ index, at }: ManifestHead, state: State): void {
+    this.resumedAt.push(index);
+    if (this.tally.entries === 0) this.#resumedAt = at;
+    this.#fold.resumeFrom(index, state);
     this.#timeLine.begin(state, at);
-    this.proof.takeUp(index, state);
+    this.proof.resumeFrom(index, state);
     this.#options.story?.begin(state);
   }
 
@@ -219,18 +219,18 @@ export class Replay {
     return to.kind === 'time' ? this.tally.lastAt > to.at : this.#fold.nextIndex > to.index;
   }
 
-  #isWanted(moment: Moment): boolean {
+  #isWanted(moment: TimelineEvent): boolean {
     const { story } = this.#options;
     // A story must be shown to its teller from the beginning, whatever of it is printed.
     const isOfStory = story === null || story.includes(moment);
     // A gap of the state is no point: it was asked whether it touches the range.
     const isGap = moment.what === 'gap' && moment.cause !== 'nobody listened';
     if (!isGap && !isInRange(this.#range, moment.index, moment.at)) return false;
-    if (!isOfStory && story.mayInclude(moment)) this.possiblyOfStory++;
+    if (!isOfStory && story.mayInclude(moment)) this.possiblyMatching++;
     return isOfStory;
   }
 
-  async #momentsOf(item: LogItem): Promise<readonly Moment[]> {
+  async #eventsOf(item: LogItem): Promise<readonly TimelineEvent[]> {
     switch (item.kind) {
       case 'entry':
         return this.#entry(item.entry, item.chain);
@@ -249,7 +249,7 @@ export class Replay {
     }
   }
 
-  async #entry(entry: LogEntry, chain: Uint8Array): Promise<readonly Moment[]> {
+  async #entry(entry: LogEntry, chain: Uint8Array): Promise<readonly TimelineEvent[]> {
     const { index } = entry;
     this.#chain = chain.slice();
     this.#damagedAt = null;
@@ -266,20 +266,24 @@ export class Replay {
     return before === NONE && after === NONE ? moments : [...before, ...moments, ...after];
   }
 
-  async #folded(entry: LogEntry): Promise<readonly Moment[]> {
+  async #folded(entry: LogEntry): Promise<readonly TimelineEvent[]> {
     try {
       const folded = this.#fold.entry(entry);
-      return folded === null ? NONE : this.#timeLine.moments(folded);
+      return folded === null ? NONE : this.#timeLine.events(folded);
     } catch (error) {
       const { message: problem } = error as Error;
       this.unreadable.push(`entry ${entry.index} cannot be folded: ${problem}`);
-      this.#lose(entry.index);
+      this.#invalidate(entry.index);
       await this.#lookAhead(entry.index + 1);
       const place = { index: entry.index, at: this.tally.lastAt };
       const nothing = { missingFrom: 0, missingTo: 0 };
       return [
         { ...place, what: 'unreadable', problem },
-        ...this.#loses({ ...this.#until(entry.index), cause: 'entry unreadable', ...nothing }),
+        ...this.#invalidates({
+          ...this.#until(entry.index),
+          cause: 'entry unreadable',
+          ...nothing,
+        }),
       ];
     }
   }
@@ -288,21 +292,21 @@ export class Replay {
   async #missing(
     index: number,
     cause: 'before the log' | 'entries missing',
-  ): Promise<readonly Moment[]> {
+  ): Promise<readonly TimelineEvent[]> {
     const { nextIndex } = this.#fold;
-    this.#lose(index - 1);
+    this.#invalidate(index - 1);
     await this.#lookAhead(index - 1);
     const missing = { missingFrom: nextIndex, missingTo: index - 1 };
-    const gap = this.#loses({ ...this.#until(nextIndex), cause, ...missing });
+    const gap = this.#invalidates({ ...this.#until(nextIndex), cause, ...missing });
     const taken = this.#ahead?.manifest.index === index - 1 ? this.#resume(this.#ahead) : NONE;
     return [...gap, ...taken];
   }
 
   /** The state is not known any more, and the next entry is the one behind `index`. */
-  #lose(index: number): void {
-    this.#fold.lose(index);
-    this.#timeLine.lose();
-    this.proof.lose();
+  #invalidate(index: number): void {
+    this.#fold.invalidate(index);
+    this.#timeLine.invalidate();
+    this.proof.invalidate();
   }
 
   /** A stretch that begins at an entry, and ends at the snapshot ahead. */
@@ -323,15 +327,15 @@ export class Replay {
     }
   }
 
-  #resume({ manifest, state }: Ahead): readonly Moment[] {
+  #resume({ manifest, state }: Ahead): readonly TimelineEvent[] {
     this.#ahead = null;
-    this.#takeUp(manifest, state);
+    this.#resumeFrom(manifest, state);
     const { index, at, root } = manifest;
     return [{ index, at, what: 'snapshot', root }];
   }
 }
 
-const NONE: readonly Moment[] = [];
+const NONE: readonly TimelineEvent[] = [];
 
 function isInRange({ from, to }: Range, index: number, at: number): boolean {
   if (from !== null && isAfter(from, index, at)) return false;

@@ -13,10 +13,10 @@ import type { State } from '../../../projections/state.ts';
 import { entries } from '../../../projections/table.ts';
 import { parseMatchers } from '../../config/matcher-text.ts';
 import { bad, good, type Parsed } from '../../config/parsed.ts';
-import type { Moment } from './moment.ts';
+import type { TimelineEvent } from './moment.ts';
 
 /** A fingerprint, or matchers on labels. */
-export type Subject =
+export type AlertQuery =
   | { readonly kind: 'fingerprint'; readonly fingerprint: string }
   | { readonly kind: 'matchers'; readonly matchers: readonly Matcher[] };
 
@@ -28,7 +28,7 @@ const NAME = /^[\w.:-]+$/;
 const HINT =
   'write a name such as HighCpu, matchers such as alertname="HighCpu",team=~"web|db", or a fingerprint';
 
-export function parseSubject(text: string): Parsed<Subject> {
+export function parseAlertQuery(text: string): Parsed<AlertQuery> {
   if (FINGERPRINT.test(text)) {
     return good({ kind: 'fingerprint', fingerprint: text.toLowerCase() });
   }
@@ -98,12 +98,12 @@ function* partsOf(text: string, from: number, to: number): Generator<Part> {
 }
 
 /** Chooses the moments of one story out of a time line that is shown to it from its beginning. */
-export class Story {
-  readonly #subject: Subject;
+export class AlertFilter {
+  readonly #subject: AlertQuery;
   /** The alerts of the story that have been seen, by fingerprint. */
   readonly #alerts = new Map<string, Labels>();
 
-  constructor(subject: Subject) {
+  constructor(subject: AlertQuery) {
     this.#subject = subject;
   }
 
@@ -117,7 +117,7 @@ export class Story {
     for (const [key, { labels }] of entries(state.alerts)) this.#isOurs(key, labels);
   }
 
-  includes(moment: Moment): boolean {
+  includes(moment: TimelineEvent): boolean {
     switch (moment.what) {
       case 'breach':
       case 'recovered':
@@ -153,7 +153,7 @@ export class Story {
   }
 
   /** Whether a moment that was recorded where the state is not known may belong to the story. */
-  mayInclude(moment: Moment): boolean {
+  mayInclude(moment: TimelineEvent): boolean {
     if (moment.effectUnknown !== true) return false;
     switch (moment.what) {
       case 'notify':

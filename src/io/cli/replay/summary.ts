@@ -11,7 +11,7 @@ import type { Replay } from './run.ts';
 import type { Unknown } from './unknown.ts';
 
 export function summaryOf(run: Replay, tookMs: number): Summary {
-  const { tally, proof, takenUp, damages, unreadable, tail } = run;
+  const { tally, proof, resumedAt, damages, unreadable, tail } = run;
   const { entries, readings, firstIndex, lastIndex } = tally;
   return {
     entries,
@@ -19,7 +19,7 @@ export function summaryOf(run: Replay, tookMs: number): Summary {
     firstIndex,
     lastIndex,
     lastAt: timeOrNull(tally.lastAt),
-    snapshotsTaken: takenUp,
+    snapshotsTaken: resumedAt,
     unknown: run.unknown.map(({ fromAt, toAt, ...rest }) => ({
       ...rest,
       fromAt: timeOrNull(fromAt),
@@ -47,16 +47,16 @@ export function exitOf({ damages, unreadable, proof, unknown }: Replay): ExitCod
 
 /** Sentences for stderr, the verdict last. */
 export function closingLines(run: Replay, tookMs: number): readonly string[] {
-  const { damages, unreadable, proof, tail, takenUp } = run;
+  const { damages, unreadable, proof, tail, resumedAt } = run;
   return [
     ...damages.map((damage) => `damaged: ${damage}`),
     ...unreadable.map((problem) => `unreadable: ${problem}`),
     ...(tail === null ? [] : [`note: ${tail}: being written just now, or cut off by a crash`]),
     ...proof.differences.flatMap(differenceLines),
-    ...takenUp.map((index) => `the state was taken from the snapshot at ${index}`),
+    ...resumedAt.map((index) => `the state was taken from the snapshot at ${index}`),
     ...knowledgeLines(run),
     ...(run.entriesInRange === 0 ? ['note: the range holds no entry of the log'] : []),
-    ...storyLines(run),
+    ...alertFilterLines(run),
     verdict(run, tookMs),
   ];
 }
@@ -85,12 +85,14 @@ function unknownLine(unknown: Unknown, lastIndex: number): string {
 }
 
 /** Nobody may take it for proof that an alert did not fire, when it may have done so unseen. */
-function storyLines({ story, unknown, possiblyOfStory }: Replay): readonly string[] {
+function alertFilterLines({ story, unknown, possiblyMatching }: Replay): readonly string[] {
   if (story === null) return [];
   const possibly =
-    possiblyOfStory === 0
+    possiblyMatching === 0
       ? []
-      : [`note: ${counted(possiblyOfStory, 'recorded decisions and tries')} there may be about it`];
+      : [
+          `note: ${counted(possiblyMatching, 'recorded decisions and tries')} there may be about it`,
+        ];
   if (unknown.length > 0) {
     const what =
       story.size === 0

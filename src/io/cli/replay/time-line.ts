@@ -23,7 +23,7 @@ import { entries, get } from '../../../projections/table.ts';
 import type { Transition } from '../../../projections/transaction.ts';
 import { durationText } from '../../config/durations.ts';
 import type { Folded } from './fold.ts';
-import type { Moment, Place } from './moment.ts';
+import type { TimelineEvent, Place } from './moment.ts';
 
 /** A silence of the log of this length means that nobody listened, as the fold has it. */
 const GAP_MS = 10_000;
@@ -38,12 +38,12 @@ export class TimeLine {
   }
 
   /** The state is not known from here on, so nobody can say which silences still stand. */
-  lose(): void {
+  invalidate(): void {
     this.#silenceEnds.forget();
   }
 
   /** What happened in one entry. */
-  moments(folded: Folded): readonly Moment[] {
+  events(folded: Folded): readonly TimelineEvent[] {
     const { batch, transitions } = folded;
     const isQuiet =
       transitions.length === 0 &&
@@ -52,9 +52,9 @@ export class TimeLine {
     return isQuiet ? NONE : this.#all(folded);
   }
 
-  #all(folded: Folded): readonly Moment[] {
+  #all(folded: Folded): readonly TimelineEvent[] {
     const { batch, after, transitions } = folded;
-    const moments: Moment[] = [];
+    const moments: TimelineEvent[] = [];
     moments.push(...this.#silenceEnds.until(batch.at, folded.index));
     for (const command of batch.commands) moments.push(...requested(folded, command));
     for (const transition of transitions) moments.push(...this.#crossed(folded, transition));
@@ -68,7 +68,7 @@ export class TimeLine {
   }
 
   /** A reading that crossed, or an alert that began or ceased to fire. */
-  #crossed(folded: Folded, transition: Transition): readonly Moment[] {
+  #crossed(folded: Folded, transition: Transition): readonly TimelineEvent[] {
     const place = placeOf(folded);
     switch (transition.kind) {
       case 'breach':
@@ -110,7 +110,7 @@ export class TimeLine {
   }
 }
 
-const NONE: readonly Moment[] = [];
+const NONE: readonly TimelineEvent[] = [];
 
 const NOTHING_LOST = { missingFrom: 0, missingTo: 0, knownFrom: null, knownAt: 0 } as const;
 
@@ -135,7 +135,7 @@ function placeOfEffect({ index, batch, before }: Folded): Place {
 }
 
 /** What a leader or a person asked for. */
-function requested(folded: Folded, command: Command): readonly Moment[] {
+function requested(folded: Folded, command: Command): readonly TimelineEvent[] {
   const place = placeOf(folded);
   switch (command.kind) {
     case 'lead': {
@@ -186,7 +186,7 @@ function routesIn(route: Route): number {
 }
 
 /** Whether an edit changed the silence in place or replaced it shows in the states around it. */
-function silenceSet(folded: Folded, command: SetSilence): readonly Moment[] {
+function silenceSet(folded: Folded, command: SetSilence): readonly TimelineEvent[] {
   const { before, after } = folded;
   const { matchers, startsAt, endsAt, createdBy, comment } = command;
   const edits = command.id === '' ? null : command.id;
@@ -200,13 +200,13 @@ function silenceSet(folded: Folded, command: SetSilence): readonly Moment[] {
   const id = isNew ? command.freshId : command.id;
   const silence = get(after.silences, id);
   if (silence === undefined || silence === get(before.silences, id)) return NONE;
-  const set: Moment = { ...placeOf(folded), ...asked, id, startsAt: silence.startsAt };
+  const set: TimelineEvent = { ...placeOf(folded), ...asked, id, startsAt: silence.startsAt };
   return isNew && edits !== null
     ? [...overNow(folded, edits, { cause: 'replaced', actor }), set]
     : [set];
 }
 
-function silenceExpired(folded: Folded, { actor, id }: ExpireSilence): readonly Moment[] {
+function silenceExpired(folded: Folded, { actor, id }: ExpireSilence): readonly TimelineEvent[] {
   const end: End = { cause: 'by hand', actor: actor ?? null };
   if (folded.after !== null) return overNow(folded, id, end);
   const unknown = { matchers: [], createdBy: '' };
@@ -219,7 +219,7 @@ interface End {
 }
 
 /** A silence that was not over before the entry, and is after it. */
-function overNow(folded: Folded, id: string, end: End): readonly Moment[] {
+function overNow(folded: Folded, id: string, end: End): readonly TimelineEvent[] {
   const { before, after, batch } = folded;
   const was = before === null ? undefined : get(before.silences, id);
   const is = after === null ? undefined : get(after.silences, id);
@@ -230,7 +230,7 @@ function overNow(folded: Folded, id: string, end: End): readonly Moment[] {
 }
 
 /** What was decided about each integration of each group. */
-function decided(folded: Folded): readonly Moment[] {
+function decided(folded: Folded): readonly TimelineEvent[] {
   let notifications = 0;
   const flushes = folded.batch.commands.filter(({ kind }) => kind === 'flush').length;
   const isCounted = folded.before !== null || flushes === 1;
@@ -243,7 +243,11 @@ function decided(folded: Folded): readonly Moment[] {
   );
 }
 
-function verdictsOf(folded: Folded, command: Flush, newId: () => string | null): readonly Moment[] {
+function verdictsOf(
+  folded: Folded,
+  command: Flush,
+  newId: () => string | null,
+): readonly TimelineEvent[] {
   const { group, tick: tickAt, firing, resolved, muted, verdicts } = command;
   const about = { ...placeOfEffect(folded), group, tickAt, firing, resolved, muted };
   if (verdicts.length === 0) {
@@ -251,7 +255,7 @@ function verdictsOf(folded: Folded, command: Flush, newId: () => string | null):
     const reason = 'the receiver has no integrations';
     return [{ ...about, what: 'withhold', integration, reason, notification: null }];
   }
-  return verdicts.map(({ integration, notify, reason }): Moment => {
+  return verdicts.map(({ integration, notify, reason }): TimelineEvent => {
     const notification = notify ? newId() : null;
     const what = notify ? 'notify' : 'withhold';
     return { ...about, what, integration, reason, notification };
@@ -267,7 +271,7 @@ function isIgnored({ before, transitions }: Folded, { group, tick }: Flush): boo
 }
 
 /** What was tried, and what became of it. */
-function delivered(folded: Folded, command: Command): readonly Moment[] {
+function delivered(folded: Folded, command: Command): readonly TimelineEvent[] {
   if (command.kind !== 'attempt' && command.kind !== 'outcome') return NONE;
   if (folded.after !== null && !hadEffect(folded, command)) return NONE;
   const of = ofNotification(folded.after, command.notification);
@@ -293,7 +297,7 @@ function hadEffect({ transitions }: Folded, command: Attempt | Outcome): boolean
 }
 
 /** What was given up, or had no effect. */
-function givenUp(folded: Folded, transition: Transition): readonly Moment[] {
+function givenUp(folded: Folded, transition: Transition): readonly TimelineEvent[] {
   if (transition.kind === 'ignored') {
     const { command, why } = transition;
     return [{ ...placeOf(folded), what: 'ignored', command, why }];
@@ -381,7 +385,7 @@ class SilenceEnds {
   }
 
   /** The silences whose time was over by `at`, and not before. */
-  *until(at: number, index: number): Generator<Moment> {
+  *until(at: number, index: number): Generator<TimelineEvent> {
     if (at < this.next) return;
     for (const [id, silence] of this.#ends) {
       const endsAt = logTimeOf(silence.endsAt, silence);

@@ -9,14 +9,14 @@ import type { Labels } from '../../../commands/labels.ts';
 import type { Alert, Group, State } from '../../../projections/state.ts';
 import { entries, get } from '../../../projections/table.ts';
 import { isFiring, labelsObject, notifiedAlertView } from '../../../projections/views.ts';
-import { Holders, type Moment } from './holders.ts';
+import { SuppressionIndex, type StateAtTime } from './holders.ts';
 import { stateOf, type AlertQuery, type AlertStatus } from './query.ts';
 import { timeText } from './times.ts';
 
 /** Firing alerts by fingerprint; null for one that the query does not want. */
-export function* alertRows(moment: Moment, query: AlertQuery): Generator<object | null> {
+export function* alertRows(moment: StateAtTime, query: AlertQuery): Generator<object | null> {
   const { state, now } = moment;
-  const holders = new Holders(moment);
+  const holders = new SuppressionIndex(moment);
   const firing = [...entries(state.alerts)].filter(([, alert]) => isFiring(alert, now));
   firing.sort(([a], [b]) => (a < b ? -1 : 1));
   for (const [fingerprint, alert] of firing) {
@@ -28,9 +28,9 @@ export function* alertRows(moment: Moment, query: AlertQuery): Generator<object 
 }
 
 /** Groups with at least one alert that the query wants, by labels and then by receiver. */
-export function* groupRows(moment: Moment, query: AlertQuery): Generator<object | null> {
+export function* groupRows(moment: StateAtTime, query: AlertQuery): Generator<object | null> {
   const { state, now } = moment;
-  const holders = new Holders(moment);
+  const holders = new SuppressionIndex(moment);
   const sorted = [...entries(state.groups)].map(([, group]) => group);
   sorted.sort((a, b) => byLabels(a.labels, b.labels) || (a.receiver < b.receiver ? -1 : 1));
   for (const group of sorted) {
@@ -64,12 +64,12 @@ interface Case {
   readonly receivers: readonly string[];
   /** The groups whose intervals count: all of them, or the one in which the alert is shown. */
   readonly mutedIn: readonly Group[];
-  readonly moment: Moment;
+  readonly moment: StateAtTime;
 }
 
 function alertRow(
   { fingerprint, alert, groups, receivers, mutedIn, moment }: Case,
-  holders: Holders,
+  holders: SuppressionIndex,
   query: AlertQuery,
 ): object | null {
   if (!query.wants(alert.labels, receivers)) return null;
@@ -85,7 +85,7 @@ function alertRow(
 }
 
 /** The alert of a check has no end while it fires; clients expect one, so it is always ahead. */
-function ended(alert: Alert, { state, now }: Moment): Alert {
+function ended(alert: Alert, { state, now }: StateAtTime): Alert {
   if (alert.endsAt !== 0) return alert;
   return { ...alert, endsAt: now + (state.config?.command.config.resolveTimeoutMs ?? 0) };
 }

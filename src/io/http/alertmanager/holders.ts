@@ -13,19 +13,19 @@ import { silenceStatus } from '../../../projections/silences.ts';
 import type { Group, Silence, State } from '../../../projections/state.ts';
 import { entries } from '../../../projections/table.ts';
 
-export interface Moment {
+export interface StateAtTime {
   readonly state: State;
   /** Epoch milliseconds. */
   readonly now: number;
   readonly localTimeIn: LocalTimeIn;
 }
 
-export class Holders {
-  readonly #moment: Moment;
+export class SuppressionIndex {
+  readonly #moment: StateAtTime;
   readonly #silences: readonly (readonly [id: string, silence: Silence])[];
   readonly #intervalsByRoute = new Map<number, readonly string[]>();
 
-  constructor(moment: Moment) {
+  constructor(moment: StateAtTime) {
     this.#moment = moment;
     this.#silences = [...entries(moment.state.silences)].filter(
       ([, silence]) => silenceStatus(silence, moment.now) === 'active',

@@ -13,7 +13,7 @@ import { EXPIRED_KEEP_MS, silenceStatus } from '../../../projections/silences.ts
 import type { State } from '../../../projections/state.ts';
 import { get } from '../../../projections/table.ts';
 import { jsonList, onlyMethods, problem, refused } from '../answers.ts';
-import { caughtUp } from '../caught-up.ts';
+import { requireReady } from '../caught-up.ts';
 import { configText } from '../config-text.ts';
 import { HTTP_LIMITS, type LimitName } from '../limits.ts';
 import {
@@ -24,13 +24,13 @@ import {
   type HttpModules,
   type HttpOptions,
 } from '../modules.ts';
-import { sameSiteChanges, shared } from '../origins.ts';
+import { sameSiteChanges, cors } from '../origins.ts';
 import { proposeInTurn } from '../proposals.ts';
 import type { ReadLimit } from '../read-limit.ts';
 import { jsonBody, listBody, refusedBody } from '../request-body.ts';
 import { expressionTurn } from '../request-work.ts';
 import { alertRows, groupRows } from './alert-rows.ts';
-import type { Moment } from './holders.ts';
+import type { StateAtTime } from './holders.ts';
 import { PostedAlerts, pushCommands } from './posted-alerts.ts';
 import { readPostedSilence } from './posted-silence.ts';
 import { QueryText } from './query-text.ts';
@@ -44,14 +44,14 @@ export function alertmanagerRoutes(
   reads: ReadLimit,
 ): Hono<HttpEnv> {
   const app = new Hono<HttpEnv>();
-  app.use(shared);
+  app.use(cors);
   app.use(sameSiteChanges);
   app.use(reads.limit);
   app.use(async (c, next) => {
     c.header('Cache-Control', 'no-store');
     await next();
   });
-  for (const path of ['/alerts/*', '/silences', '/silence/*']) app.use(path, caughtUp(modules));
+  for (const path of ['/alerts/*', '/silences', '/silence/*']) app.use(path, requireReady(modules));
   const original = configText(modules.alertmanagerConfig);
   app.get('/status', (c) => c.json(statusJson(options, modules, original)));
   app.get('/receivers', (c) => {
@@ -61,12 +61,12 @@ export function alertmanagerRoutes(
   app.get('/alerts', async (c) => {
     const query = await expressionTurn(c, () => alertQuery(c, modules));
     if (!query.ok) return problem(c, 400, query.message);
-    return jsonList(c, alertRows(momentOf(modules), query.value));
+    return jsonList(c, alertRows(stateAtTime(modules), query.value));
   });
   app.get('/alerts/groups', async (c) => {
     const query = await expressionTurn(c, () => alertQuery(c, modules));
     if (!query.ok) return problem(c, 400, query.message);
-    return jsonList(c, groupRows(momentOf(modules), query.value));
+    return jsonList(c, groupRows(stateAtTime(modules), query.value));
   });
   app.post('/alerts', (c) => postAlerts(c, options, modules));
   app.get('/silences', (c) => getSilences(c, modules));
@@ -91,7 +91,7 @@ export function removedRoutes(): Hono<HttpEnv> {
   return app;
 }
 
-function momentOf(modules: HttpModules): Moment {
+function stateAtTime(modules: HttpModules): StateAtTime {
   const { node } = modules;
   const view = node.view();
   return { state: view.state, now: readingTime(node), localTimeIn: localTimeOf(modules) };
@@ -165,7 +165,7 @@ async function getSilences(c: Context<HttpEnv>, modules: HttpModules): Promise<R
   const matchers = await expressionTurn(c, () => filtersOf(query, modules));
   if (!matchers.ok) return problem(c, 400, matchers.message);
   const shows = switchesOf(query, ['active', 'pending', 'expired']);
-  const { state, now } = momentOf(modules);
+  const { state, now } = stateAtTime(modules);
   return jsonList(c, silenceRows(state, now, { matchers: matchers.value, shows }));
 }
 

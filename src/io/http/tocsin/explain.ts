@@ -18,7 +18,7 @@ import {
   pendingAlerts,
   type PendingView,
 } from '../../../projections/views.ts';
-import type { Moment } from '../alertmanager/holders.ts';
+import type { StateAtTime } from '../alertmanager/holders.ts';
 import { HTTP_LIMITS } from '../limits.ts';
 import { memoryOf, type Memory } from './memory.ts';
 import { byDecision, notificationJson } from './notification-rows.ts';
@@ -37,7 +37,7 @@ export interface Explanation {
   readonly memory: Memory;
 }
 
-export function explain(moment: Moment, asked: Asked, dataDirectory: string): Explanation {
+export function explain(moment: StateAtTime, asked: Asked, dataDirectory: string): Explanation {
   const { state, now } = moment;
   const found = alertsAsked(state, asked);
   const shown = found.slice(0, HTTP_LIMITS.explainedAlerts);
@@ -93,7 +93,7 @@ function notificationsOf(
 }
 
 function alertJson(
-  { state, now, localTimeIn }: Moment,
+  { state, now, localTimeIn }: StateAtTime,
   fingerprint: string,
   alert: Alert,
   notifications: readonly NotificationEntry[],

@@ -18,7 +18,10 @@ export async function removeMember(c: Context<HttpEnv>, { node }: HttpModules): 
 const transferSchema = z.object({ to: z.string().nullable() });
 
 /** `POST /tocsin/v1/leader` with `{"to": NODE}`, or null to leave the choice to the leader. */
-export async function transferLead(c: Context<HttpEnv>, { node }: HttpModules): Promise<Response> {
+export async function transferLeadership(
+  c: Context<HttpEnv>,
+  { node }: HttpModules,
+): Promise<Response> {
   const body = await jsonBody(c);
   if (!body.ok) return refusedBody(c, body);
   const parsed = transferSchema.safeParse(body.value);

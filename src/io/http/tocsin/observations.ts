@@ -9,7 +9,7 @@
  */
 
 import type { Observe } from '../../../commands/observe.ts';
-import type { Intake } from '../../ports.ts';
+import type { Ingest } from '../../ports.ts';
 import { Problems } from '../answers.ts';
 import { BodyFault, Oversized } from '../json-slices.ts';
 import { HTTP_LIMITS, type LimitName } from '../limits.ts';
@@ -79,7 +79,7 @@ function tooMany(): BodyFault {
 }
 
 /** The readings as commands, each small enough for one log entry. */
-export function* observeCommands(intake: Intake, readings: readonly Reading[]): Generator<Observe> {
+export function* observeCommands(intake: Ingest, readings: readonly Reading[]): Generator<Observe> {
   let start = 0;
   let nameLength = 0;
   for (let i = 0; i < readings.length; i++) {
@@ -140,7 +140,7 @@ function named(
   return { series: name, value, isLate: judged === 'late' };
 }
 
-function observe(intake: Intake, readings: readonly Reading[]): Observe {
+function observe(intake: Ingest, readings: readonly Reading[]): Observe {
   const places = new Map<string, number>();
   const ids: number[] = [];
   const values: number[] = [];

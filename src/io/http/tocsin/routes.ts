@@ -7,7 +7,7 @@ import { Hono, type Context, type MiddlewareHandler } from 'hono';
 import type { MonitorReport } from '../../ports.ts';
 import { onlyMethods, problem, refused } from '../answers.ts';
 import type { State } from '../../../projections/state.ts';
-import { caughtUp } from '../caught-up.ts';
+import { requireReady } from '../caught-up.ts';
 import { configText } from '../config-text.ts';
 import { HTTP_LIMITS } from '../limits.ts';
 import {
@@ -28,7 +28,7 @@ import { backupRoute } from './backup.ts';
 import type { EventStreams } from './events.ts';
 import { explain, type Asked } from './explain.ts';
 import { notificationsSince } from './memory.ts';
-import { removeMember, transferLead } from './members.ts';
+import { removeMember, transferLeadership } from './members.ts';
 import { isStatus, notificationRows, STATUS_WORDS } from './notification-rows.ts';
 import { observeCommands, Readings } from './observations.ts';
 import { timeOrNull } from './times.ts';
@@ -50,14 +50,14 @@ export function tocsinRoutes(
     app.use(path, reads.limit);
   app.use('/backup', patient);
   for (const path of ['/notifications', '/explain', '/config', '/backup', '/audit'])
-    app.use(path, caughtUp(modules));
+    app.use(path, requireReady(modules));
   app.post('/observations', (c) => postObservations(c, modules));
   app.get('/status', (c) => c.json(statusJson(modules)));
   const config = configText(modules.redactConfig);
   app.get('/config', (c) => c.json(configJson(modules, config)));
   app.get('/members', (c) => c.json(modules.node.status().members));
   app.delete('/members/:node', (c) => removeMember(c, modules));
-  app.post('/leader', (c) => transferLead(c, modules));
+  app.post('/leader', (c) => transferLeadership(c, modules));
   app.get('/notifications', (c) => getNotifications(c, modules));
   app.get('/explain', (c) => getExplanation(c, options, modules));
   app.get('/events', (c) => events.open(c));
