@@ -7,7 +7,7 @@
  */
 
 import { CarbonLines } from '../src/io/monitors/carbon-lines.ts';
-import { IngestCounters } from '../src/io/monitors/intake-ledger.ts';
+import { IngestCounters } from '../src/io/monitors/ingest-counters.ts';
 import { ReadingBatch } from '../src/io/monitors/reading-batch.ts';
 import { SeriesTable } from '../src/io/monitors/series-table.ts';
 import type { Clock, Ingest, Logger } from '../src/io/ports.ts';

@@ -11,7 +11,7 @@
 import type { ApplyConfig } from '../src/commands/config.ts';
 import type { Observe } from '../src/commands/observe.ts';
 import { nodeDigest } from '../src/io/disk/digest.ts';
-import { createSimulatedDisk } from '../src/io/disk/simulated-disk.ts';
+import { createSimulatedDisk } from '../src/io/sim/simulated-disk.ts';
 import type { Logger, NodeObserver } from '../src/io/ports.ts';
 import { MemorySnapshots } from '../src/io/sim/memory-snapshots.ts';
 import { startProcess, type Process } from '../src/io/sim/process.ts';

@@ -12,7 +12,7 @@ import type { Command } from '../../src/commands/command.ts';
 import type { Observe } from '../../src/commands/observe.ts';
 import { nodeDigest } from '../../src/io/disk/digest.ts';
 import { CarbonLines } from '../../src/io/monitors/carbon-lines.ts';
-import { IngestCounters } from '../../src/io/monitors/intake-ledger.ts';
+import { IngestCounters } from '../../src/io/monitors/ingest-counters.ts';
 import { ReadingBatch } from '../../src/io/monitors/reading-batch.ts';
 import { SeriesTable } from '../../src/io/monitors/series-table.ts';
 import type { Clock, Ingest, Logger } from '../../src/io/ports.ts';

@@ -7,7 +7,7 @@
  */
 
 import { type Append } from './append.ts';
-import { VOTE_RECORD_FILE, isSameVote } from './ballot.ts';
+import { VOTE_RECORD_FILE, isSameVote } from './vote-record.ts';
 import type { LogFailed, LogRefusal } from './damage.ts';
 import type { LogModules } from './disk.ts';
 import {
@@ -22,7 +22,7 @@ import { recover, type CutTail } from './recovery.ts';
 import { createSegment, sortSegments } from './segment-file.ts';
 import { encodeId } from './segment-header.ts';
 import { SegmentedLog } from './segmented-log.ts';
-import { listQuarantined, type QuarantinedFile } from './set-aside.ts';
+import { listQuarantined, type QuarantinedFile } from './quarantine.ts';
 
 export interface LogOptions extends LogIdentity {
   /** Whether an empty directory may become a new log. */

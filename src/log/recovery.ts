@@ -23,7 +23,7 @@ import {
   type VoteRecordCheck,
   type FoundVoteRecord,
   type Vote,
-} from './ballot.ts';
+} from './vote-record.ts';
 import { lastIndexes, loadClosed, type SegmentRef } from './closed-segment.ts';
 import { damageMessage, type LogDamage, type LogRefusal } from './damage.ts';
 import type { Disk, DiskFile, LogModules, ReadModules } from './disk.ts';
@@ -50,7 +50,7 @@ import {
   withFile,
   type SegmentName,
 } from './segment-file.ts';
-import { quarantineName } from './set-aside.ts';
+import { quarantineName } from './quarantine.ts';
 import { findLaterGroup, looksTorn, noteTerm, scanSegment, type SegmentScan } from './segment.ts';
 
 /** The unacknowledged end of a write that a crash cut off, which recovery removed. */

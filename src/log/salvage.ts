@@ -22,7 +22,7 @@ import {
   type VoteRecord,
   type FoundVoteRecord,
   type Vote,
-} from './ballot.ts';
+} from './vote-record.ts';
 import type { LogRefusal } from './damage.ts';
 import type { LogModules, ReadModules } from './disk.ts';
 import { readMark } from './durable-mark.ts';

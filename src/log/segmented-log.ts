@@ -8,7 +8,7 @@
 
 import { ActiveSegment } from './active-segment.ts';
 import { appendBytes, checkAppend, cutsLog, type Append, type Expected } from './append.ts';
-import { isSameVote, writeVoteRecord, type Vote } from './ballot.ts';
+import { isSameVote, writeVoteRecord, type Vote } from './vote-record.ts';
 import {
   entriesOf,
   findSegment,
@@ -18,7 +18,7 @@ import {
   type LoadedSegment,
   type SegmentRef,
 } from './closed-segment.ts';
-import { writePacked } from './compaction.ts';
+import { writePacked } from './compression.ts';
 import { LogDamaged, LogFailed } from './damage.ts';
 import type { LogModules } from './disk.ts';
 import type { DurableMark } from './durable-mark.ts';
@@ -29,7 +29,7 @@ import type { OpenedLog } from './recovery.ts';
 import { HEADER_BYTES, type SegmentHeader } from './segment-header.ts';
 import { createSegment, nameOf } from './segment-file.ts';
 import { noteTerm } from './segment.ts';
-import type { QuarantinedFile } from './set-aside.ts';
+import type { QuarantinedFile } from './quarantine.ts';
 
 /** Bytes in one group, so that the first append of a burst need not wait for all of it. */
 const GROUP_BYTES_MAX = 4 * 1024 * 1024;

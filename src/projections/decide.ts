@@ -9,7 +9,7 @@
 import type { Flush, Muted, Reason, Verdict } from '../commands/decisions.ts';
 import { integrationKey, type Integration } from '../commands/config.ts';
 import { LIMITS } from '../commands/limits.ts';
-import { certainlyNotified } from './doubts.ts';
+import { certainlyNotified } from './uncertain-deliveries.ts';
 import { gapsSince } from './gaps.ts';
 import { inhibitorsOf, mutingIntervalsOf, silencesOf, type LocalTimeIn } from './muting.ts';
 import { integrationsOf, routingOf, type RouteNode } from './routing.ts';

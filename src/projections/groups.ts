@@ -7,7 +7,7 @@
  */
 
 import { logTimeOf } from './client-time.ts';
-import { withUncertain, uncertainWithout } from './doubts.ts';
+import { withUncertain, uncertainWithout } from './uncertain-deliveries.ts';
 import { isEmpty } from './pages.ts';
 import { groupOf, routesOf, routingOf, type RouteNode } from './routing.ts';
 import type { Alert, UncertainDelivery, Group, Notification, LastNotified } from './state.ts';

@@ -8,7 +8,7 @@
 
 import { integrationKey } from '../commands/config.ts';
 import { UNREADABLE_STATUS, type Attempt, type Outcome } from '../commands/delivery.ts';
-import { reusableKey, repeatsContent } from './doubts.ts';
+import { reusableKey, repeatsContent } from './uncertain-deliveries.ts';
 import { markUncertain, markFailed, markNotified } from './groups.ts';
 import { integrationsOf, routingOf } from './routing.ts';
 import type {

@@ -6,7 +6,7 @@ import type { ReceivedNotification } from '../../src/io/cli/chaos/inbox.ts';
 import type { Push } from '../../src/io/cli/chaos/load.ts';
 import { verdictLines } from '../../src/io/cli/chaos/print.ts';
 import type { Replayed } from '../../src/io/cli/chaos/replays.ts';
-import { exitOf, spreadOf, chaosReportOn, type Seen } from '../../src/io/cli/chaos/verdict.ts';
+import { exitOf, spreadOf, chaosReportOn, type Seen } from '../../src/io/cli/chaos/report.ts';
 import { SeededRandom } from '../../src/io/sim/seeded-random.ts';
 
 const END = 10_000_000;

@@ -7,7 +7,7 @@ import { describe, expect, test } from 'vitest';
 import { replay, replayCommand, type ReplayArgs } from '../../src/io/cli/replay.ts';
 import { replayAgainst, type AgainstArgs } from '../../src/io/cli/replay/against.ts';
 import { parsePoint, type Point } from '../../src/io/cli/replay/point.ts';
-import { parseAlertQuery, type AlertQuery } from '../../src/io/cli/replay/subject.ts';
+import { parseAlertQuery, type AlertQuery } from '../../src/io/cli/replay/alert-filter.ts';
 import type { Unknown } from '../../src/io/cli/replay/unknown.ts';
 import { decodeBatch } from '../../src/log/codec.ts';
 import { Desk } from '../support/scenario.ts';

@@ -6,7 +6,7 @@
 import { describe, expect, it } from 'vitest';
 import { senderClock } from '../../src/io/daemon/sender-clock.ts';
 import { CarbonLines } from '../../src/io/monitors/carbon-lines.ts';
-import { IngestCounters } from '../../src/io/monitors/intake-ledger.ts';
+import { IngestCounters } from '../../src/io/monitors/ingest-counters.ts';
 import { NewestPoints } from '../../src/io/monitors/newest-points.ts';
 import { lateness } from '../../src/io/monitors/point-time.ts';
 import { ReadingBatch } from '../../src/io/monitors/reading-batch.ts';

@@ -6,7 +6,7 @@ import path from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { forceNewCluster } from '../../src/io/daemon/standalone.ts';
 import { openStorage, type Storage } from '../../src/io/daemon/storage.ts';
-import { realClock, realRandom } from '../../src/io/daemon/world.ts';
+import { realClock, realRandom } from '../../src/io/daemon/system-ports.ts';
 import { forkAsSingleNode } from '../../src/io/node/epoch.ts';
 import type { Log } from '../../src/log/log.ts';
 

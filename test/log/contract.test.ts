@@ -6,7 +6,7 @@ import path from 'node:path';
 import { afterAll, afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { brotliCompressor } from '../../src/io/disk/compressor.ts';
 import { createReadOnlyDisk, createRealDisk } from '../../src/io/disk/real-disk.ts';
-import { createSimulatedDisk } from '../../src/io/disk/simulated-disk.ts';
+import { createSimulatedDisk } from '../../src/io/sim/simulated-disk.ts';
 import type { Disk, DiskFile } from '../../src/log/disk.ts';
 import { FRESH_HARD_STATE } from '../../src/log/entry.ts';
 import { openLog, type Log } from '../../src/log/log.ts';

@@ -8,7 +8,7 @@ import {
   createSimulatedDisk,
   type Loss,
   type SimulatedDisk,
-} from '../../src/io/disk/simulated-disk.ts';
+} from '../../src/io/sim/simulated-disk.ts';
 import type { Append } from '../../src/log/append.ts';
 import { FRESH_HARD_STATE, type HardState } from '../../src/log/entry.ts';
 import type { Log } from '../../src/log/log.ts';

@@ -4,7 +4,7 @@
  */
 
 import { beforeAll, describe, expect, test } from 'vitest';
-import { createSimulatedDisk } from '../../src/io/disk/simulated-disk.ts';
+import { createSimulatedDisk } from '../../src/io/sim/simulated-disk.ts';
 import type { LogEntry } from '../../src/log/entry.ts';
 import { openLog } from '../../src/log/log.ts';
 import {

@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { brotliCompressor } from '../../src/io/disk/compressor.ts';
 import { nodeDigest } from '../../src/io/disk/digest.ts';
-import { createSimulatedDisk } from '../../src/io/disk/simulated-disk.ts';
+import { createSimulatedDisk } from '../../src/io/sim/simulated-disk.ts';
 import type { Compressor } from '../../src/log/disk.ts';
 import type { LogEntry } from '../../src/log/entry.ts';
 import { encodeGroup, GROUP_HEADER_BYTES, type Tail } from '../../src/log/group.ts';

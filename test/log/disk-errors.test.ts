@@ -10,7 +10,7 @@ import {
   type DiskOperation,
   type SimulatedDisk,
   type SimulatedDiskOptions,
-} from '../../src/io/disk/simulated-disk.ts';
+} from '../../src/io/sim/simulated-disk.ts';
 import { LogFailed } from '../../src/log/damage.ts';
 import type { Log } from '../../src/log/log.ts';
 import { contentOf, entries, entry, hardState, open, show } from './world.ts';

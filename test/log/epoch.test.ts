@@ -1,7 +1,7 @@
 /** A majority is lost for good: the log of one node goes on as that of another cluster. */
 
 import { expect, test } from 'vitest';
-import { createSimulatedDisk } from '../../src/io/disk/simulated-disk.ts';
+import { createSimulatedDisk } from '../../src/io/sim/simulated-disk.ts';
 import { openLog } from '../../src/log/log.ts';
 import { readLogIdentity } from '../../src/log/recovery.ts';
 import { entries, entry, hardState, on, open, OWNER, reading } from './world.ts';

@@ -5,7 +5,7 @@
 
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { createSimulatedDisk } from '../../src/io/disk/simulated-disk.ts';
+import { createSimulatedDisk } from '../../src/io/sim/simulated-disk.ts';
 import type { Compressor } from '../../src/log/disk.ts';
 import { openLog, type Log } from '../../src/log/log.ts';
 import {

@@ -11,7 +11,7 @@ import {
   type Loss,
   type SimulatedDisk,
   type SimulatedDiskOptions,
-} from '../../src/io/disk/simulated-disk.ts';
+} from '../../src/io/sim/simulated-disk.ts';
 import { GENESIS, type LogPoint } from '../../src/log/entry.ts';
 import { openLog, type Log, type OpenLogResult } from '../../src/log/log.ts';
 import { readLogIdentity } from '../../src/log/recovery.ts';

@@ -1,7 +1,7 @@
 /** What the stories about the log share: real checksums, short words for entries, whole logs read. */
 
 import { nodeDigest } from '../../src/io/disk/digest.ts';
-import type { SimulatedDiskOptions } from '../../src/io/disk/simulated-disk.ts';
+import type { SimulatedDiskOptions } from '../../src/io/sim/simulated-disk.ts';
 import type {
   Compressor,
   Disk,

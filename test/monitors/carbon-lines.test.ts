@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { CarbonLines, LINE_BYTES_MAX } from '../../src/io/monitors/carbon-lines.ts';
-import { IngestCounters } from '../../src/io/monitors/intake-ledger.ts';
+import { IngestCounters } from '../../src/io/monitors/ingest-counters.ts';
 import { ReadingBatch } from '../../src/io/monitors/reading-batch.ts';
 import { SeriesTable } from '../../src/io/monitors/series-table.ts';
 import { KeepingIntake, KeepingLogger, StandingClock } from './world.ts';

@@ -7,7 +7,7 @@ import {
   type CarbonListener,
   type CarbonOptions,
 } from '../../src/io/monitors/carbon.ts';
-import { IngestCounters } from '../../src/io/monitors/intake-ledger.ts';
+import { IngestCounters } from '../../src/io/monitors/ingest-counters.ts';
 import { KeepingIntake, KeepingLogger, realClock } from './world.ts';
 
 const open: CarbonListener[] = [];

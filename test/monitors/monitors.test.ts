@@ -6,7 +6,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import type { Monitor } from '../../src/commands/config.ts';
 import { listenCarbon } from '../../src/io/monitors/carbon.ts';
 import { demoWave } from '../../src/io/monitors/host-monitor.ts';
-import { IngestCounters } from '../../src/io/monitors/intake-ledger.ts';
+import { IngestCounters } from '../../src/io/monitors/ingest-counters.ts';
 import { Monitors, type MonitorsOptions } from '../../src/io/monitors/monitors.ts';
 import type { Random } from '../../src/io/ports.ts';
 import { KeepingIntake, KeepingLogger, realClock } from './world.ts';

@@ -5,7 +5,7 @@
  */
 
 import { describe, expect, test } from 'vitest';
-import type { DiskOperation, Loss } from '../../src/io/disk/simulated-disk.ts';
+import type { DiskOperation, Loss } from '../../src/io/sim/simulated-disk.ts';
 import type { ReceivedNotification } from '../../src/io/sim/receivers.ts';
 import { labelValue } from '../../src/commands/labels.ts';
 import { entries } from '../../src/projections/table.ts';

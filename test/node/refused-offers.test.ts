@@ -2,7 +2,7 @@
 
 import { expect, test } from 'vitest';
 import type { Observe } from '../../src/commands/observe.ts';
-import { GapDetector } from '../../src/io/node/attendance.ts';
+import { GapDetector } from '../../src/io/node/gap-detector.ts';
 import type { LogClock } from '../../src/io/node/log-clock.ts';
 import { Proposer } from '../../src/io/node/proposer.ts';
 import type { Frame } from '../../src/io/node/wire.ts';

@@ -3,7 +3,7 @@
 import { describe, expect, test } from 'vitest';
 import { localTimeIn } from '../../src/io/daemon/local-time.ts';
 import { nodeDigest } from '../../src/io/disk/digest.ts';
-import { createSimulatedDisk } from '../../src/io/disk/simulated-disk.ts';
+import { createSimulatedDisk } from '../../src/io/sim/simulated-disk.ts';
 import { Housekeeping, type Applied } from '../../src/io/node/housekeeping.ts';
 import { Retention } from '../../src/io/node/retention.ts';
 import { SimulatedCluster, type Witness } from '../../src/io/sim/cluster.ts';

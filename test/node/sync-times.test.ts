@@ -1,7 +1,7 @@
 /** Syncs of a disk are timed: what slow disks, hanging disks and accidents look like. */
 
 import { expect, test } from 'vitest';
-import { createSimulatedDisk, type SimulatedDisk } from '../../src/io/disk/simulated-disk.ts';
+import { createSimulatedDisk, type SimulatedDisk } from '../../src/io/sim/simulated-disk.ts';
 import { SyncTimes, timedDisk } from '../../src/io/node/sync-times.ts';
 import { VirtualClock } from '../../src/io/sim/virtual-clock.ts';
 import { VirtualTime } from '../../src/io/sim/virtual-time.ts';

@@ -16,7 +16,7 @@ import {
   type DiskOperation,
   type Loss,
   type SimulatedDisk,
-} from '../../src/io/disk/simulated-disk.ts';
+} from '../../src/io/sim/simulated-disk.ts';
 import { entryTypeOf } from '../../src/io/node/entries.ts';
 import type { NodeObserver, Proposed, SnapshotWritten } from '../../src/io/ports.ts';
 import { MemorySnapshots } from '../../src/io/sim/memory-snapshots.ts';

@@ -1,7 +1,7 @@
 /** Which notification may be sent under the key of one that may have arrived. */
 
 import { describe, expect, it } from 'vitest';
-import { keyOf, reusableKey } from '../../src/projections/doubts.ts';
+import { keyOf, reusableKey } from '../../src/projections/uncertain-deliveries.ts';
 import type { Notification, NotifiedAlert } from '../../src/projections/state.ts';
 
 const MINUTE_MS = 60_000;

@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { FAILED_TRANSFER_PAUSE_MS, TRANSFER_PAUSE_MS } from '../../src/io/node/fitness.ts';
 import type { Host, SimulatedCluster } from '../../src/io/sim/cluster.ts';
 import { GRAY_ACTIONS } from '../../src/io/sim/schedule.ts';
-import { Coverage } from '../../src/io/sim/situations.ts';
+import { Coverage } from '../../src/io/sim/coverage.ts';
 import { freezeStates } from '../../src/projections/transaction.ts';
 import { config, receiver, route } from '../support/scenario-config.ts';
 import { alert, threeMembers } from './cluster-by-hand.ts';

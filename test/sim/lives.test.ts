@@ -5,7 +5,7 @@
 
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { FIRST_ACTIONS } from '../../src/io/sim/schedule.ts';
-import { Coverage } from '../../src/io/sim/situations.ts';
+import { Coverage } from '../../src/io/sim/coverage.ts';
 import { freezeStates } from '../../src/projections/transaction.ts';
 import { live } from './lives.ts';
 import { campaign } from './main.ts';

@@ -6,7 +6,7 @@
  */
 
 import { freezeStates } from '../../src/projections/transaction.ts';
-import { Coverage } from '../../src/io/sim/situations.ts';
+import { Coverage } from '../../src/io/sim/coverage.ts';
 import type { SimulationResult } from '../../src/io/sim/simulation.ts';
 import { live } from './lives.ts';
 import { reportOn } from './shortest.ts';

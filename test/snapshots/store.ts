@@ -6,7 +6,7 @@ import path from 'node:path';
 import { openExistingLevel, type LevelFolder } from '../../src/io/disk/level-open.ts';
 import { chunkKey } from '../../src/io/disk/snapshot-format.ts';
 import { openSnapshotStore } from '../../src/io/disk/snapshot-store.ts';
-import { realPace, type Pace } from '../../src/io/disk/snapshot-slices.ts';
+import { realPace, type Pace } from '../../src/io/disk/event-loop-yield.ts';
 import { droppedFrom } from '../../src/io/node/thinning.ts';
 import type { SnapshotMeta, SnapshotStore } from '../../src/io/ports.ts';
 import { reducerVersionOf } from '../../src/projections/reducers.ts';

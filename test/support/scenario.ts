@@ -13,7 +13,7 @@ import { UNREADABLE_STATUS } from '../../src/commands/delivery.ts';
 import { labelPairs, labelsFrom } from '../../src/commands/labels.ts';
 import { decodeBatch, encodeBatch } from '../../src/log/codec.ts';
 import { decide, nextDue } from '../../src/projections/decide.ts';
-import { keyOf } from '../../src/projections/doubts.ts';
+import { keyOf } from '../../src/projections/uncertain-deliveries.ts';
 import { INITIAL_STATE } from '../../src/projections/initial.ts';
 import { Projection } from '../../src/projections/projection.ts';
 import type { NotifiedAlert, State } from '../../src/projections/state.ts';

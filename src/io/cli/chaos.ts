@@ -15,7 +15,7 @@ import { parseDuration } from '../config/durations.ts';
 import { EXIT, type ExitCode } from '../daemon/exit.ts';
 import { FAULT_KINDS, type FaultKind } from './chaos/faults.ts';
 import { runChaos, type ChaosOptions } from './chaos/run.ts';
-import { exitOf } from './chaos/verdict.ts';
+import { exitOf } from './chaos/report.ts';
 import { verdictLines } from './chaos/print.ts';
 import type { CommandIo, Terminals } from './command-io.ts';
 import { env } from './environment.ts';

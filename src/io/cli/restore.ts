@@ -9,7 +9,7 @@ import { createReadStream } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { Command } from 'commander';
 import { EXIT, type ExitCode } from '../daemon/exit.ts';
-import { createRestoredCluster } from '../daemon/found-restored.ts';
+import { createRestoredCluster } from '../daemon/restored-cluster.ts';
 import { BackupDamaged, readBackup, type BackupHead } from '../disk/backup-format.ts';
 import type { StatePage } from '../../projections/snapshot-pages.ts';
 import type { CommandIo, Terminals } from './command-io.ts';

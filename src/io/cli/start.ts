@@ -14,7 +14,7 @@ import { parseHttpUrl } from '../config/urls.ts';
 import type { DaemonOptions, HostPort } from '../daemon/daemon.ts';
 import { EXIT, type ExitCode } from '../daemon/exit.ts';
 import { problemOfPeerPort } from '../daemon/peer-port.ts';
-import { LOG_LEVELS, type LogLevel } from '../daemon/world.ts';
+import { LOG_LEVELS, type LogLevel } from '../daemon/system-ports.ts';
 import { env, toggle } from './environment.ts';
 
 interface Flags {

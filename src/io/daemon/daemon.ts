@@ -23,14 +23,14 @@ import { createHttpServer } from '../http/server.ts';
 import { startGraphitePush } from '../metrics/graphite-push.ts';
 import { createMetrics, type Metrics } from '../metrics/metrics.ts';
 import { listenCarbon } from '../monitors/carbon.ts';
-import { IngestCounters } from '../monitors/intake-ledger.ts';
+import { IngestCounters } from '../monitors/ingest-counters.ts';
 import { lateness } from '../monitors/point-time.ts';
 import { normalSeriesName } from '../monitors/series-name.ts';
 import { addressText, parseAddress, reachableAt } from '../net/addresses.ts';
 import { createTransport, type TcpTransport } from '../net/transport.ts';
 import { Node, StateDiffers } from '../node/node.ts';
 import { segmentBytesMaxFor } from '../node/retention.ts';
-import { isShadowCluster, emptyClusterId } from '../node/shadow.ts';
+import { isShadowCluster, emptyClusterId } from '../node/cluster-id.ts';
 import { FRAMES_LEVEL } from '../node/wire.ts';
 import { createNotifiers, type Notifiers } from '../notify/registry.ts';
 import { UnsupportedReducerVersion } from '../../projections/reducers.ts';
@@ -46,12 +46,12 @@ import {
   type ConfigurationOptions,
 } from './configuration.ts';
 import { Descriptors } from './descriptors.ts';
-import { ClusterJoiner } from './entrance.ts';
+import { ClusterJoiner } from './cluster-joiner.ts';
 import { EXIT, type ExitCode } from './exit.ts';
 import { localTimeIn } from './local-time.ts';
 import { runMonitors } from './monitoring.ts';
-import { NodeProxy } from './node-slot.ts';
-import { StartupError } from './refusal.ts';
+import { NodeProxy } from './node-proxy.ts';
+import { StartupError } from './startup-error.ts';
 import { senderClock } from './sender-clock.ts';
 import { forceNewCluster } from './standalone.ts';
 import { openStorage, type Storage } from './storage.ts';
@@ -60,7 +60,7 @@ import { readSecretFile, SecretFile, warnOfReaders } from './secret-file.ts';
 import { readTlsFiles, type TlsFiles } from './tls-files.ts';
 import { VERSION } from './version.ts';
 import { exposure, WebAccess } from './web-access.ts';
-import { realClock, realRandom, stderrLogger, type LogLevel } from './world.ts';
+import { realClock, realRandom, stderrLogger, type LogLevel } from './system-ports.ts';
 
 export interface HostPort {
   readonly host: string;

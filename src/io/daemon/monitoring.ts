@@ -5,12 +5,12 @@
 
 import { asyncScheduler } from 'rxjs';
 import type { Monitor } from '../../commands/config.ts';
-import type { IngestCounters } from '../monitors/intake-ledger.ts';
+import type { IngestCounters } from '../monitors/ingest-counters.ts';
 import { Monitors } from '../monitors/monitors.ts';
 import { parseAddress } from '../net/addresses.ts';
 import type { Logger, MonitorReport, NodeHandle } from '../ports.ts';
 import { senderClock } from './sender-clock.ts';
-import { realClock, realRandom } from './world.ts';
+import { realClock, realRandom } from './system-ports.ts';
 
 export interface MonitoringOptions {
   readonly version: string;

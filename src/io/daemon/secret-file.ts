@@ -7,7 +7,7 @@
 import { readFile, stat } from 'node:fs/promises';
 import { parseSecrets } from '../net/secret.ts';
 import type { Clock, Logger } from '../ports.ts';
-import { StartupError } from './refusal.ts';
+import { StartupError } from './startup-error.ts';
 
 /** Rejects with a {@link StartupError} that names the flag. */
 export async function readSecretFile(file: string): Promise<readonly string[]> {

@@ -8,9 +8,9 @@
  */
 
 import type { Clock, Logger } from '../ports.ts';
-import type { ClusterJoiner } from './entrance.ts';
+import type { ClusterJoiner } from './cluster-joiner.ts';
 import { EXIT } from './exit.ts';
-import { StartupError } from './refusal.ts';
+import { StartupError } from './startup-error.ts';
 import type { Storage } from './storage.ts';
 
 /** Gives back the cluster that goes on alone from here, or null when there was nothing to do. */

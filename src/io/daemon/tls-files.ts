@@ -2,7 +2,7 @@
 
 import { readFile } from 'node:fs/promises';
 import type { TlsOptions } from '../net/certificates.ts';
-import { StartupError } from './refusal.ts';
+import { StartupError } from './startup-error.ts';
 
 /** Paths. */
 export interface TlsFiles {

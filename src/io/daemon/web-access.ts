@@ -14,7 +14,7 @@ import { readWebFile, type WebSource, type WebTls, type WebToken } from '../conf
 import type { Reloaded } from '../http/modules.ts';
 import { asksWho, type TlsSettings, type WebSettings } from '../http/web-settings.ts';
 import type { Clock, Logger } from '../ports.ts';
-import { StartupError } from './refusal.ts';
+import { StartupError } from './startup-error.ts';
 import { warnOfReaders } from './secret-file.ts';
 
 const FLAG = '--web-config';

@@ -14,7 +14,7 @@ import type { LevelFolder } from './level-open.ts';
 import { chunkKey, MANIFEST_KEYS, sha256Hex, type Chunk } from './snapshot-format.ts';
 import { READ_AHEAD, readChunk, readPages } from './snapshot-read.ts';
 import { PageHashes } from './snapshot-root.ts';
-import type { EventLoopYield } from './snapshot-slices.ts';
+import type { EventLoopYield } from './event-loop-yield.ts';
 import { BATCH_KEYS_MAX, type SnapshotWrites } from './snapshot-writes.ts';
 
 /** A chunk is copied once more for LevelDB, and the copy is made on the event loop. */

@@ -46,7 +46,7 @@ import {
   wasReceived,
 } from './snapshot-read.ts';
 import { ChunkReferences } from './snapshot-references.ts';
-import { realPace, EventLoopYield, type Pace } from './snapshot-slices.ts';
+import { realPace, EventLoopYield, type Pace } from './event-loop-yield.ts';
 import { SnapshotWrites } from './snapshot-writes.ts';
 
 export interface SnapshotStoreOptions {

@@ -9,7 +9,7 @@
 
 import type { Clock } from '../ports.ts';
 import { readDecimal, type Cursor } from './decimal.ts';
-import type { DropReason, IngestCounters } from './intake-ledger.ts';
+import type { DropReason, IngestCounters } from './ingest-counters.ts';
 import type { ReadingBatch } from './reading-batch.ts';
 import { lateBeforeSeconds, NOW_SECONDS, pointSeconds } from './point-time.ts';
 import { normalSeriesName } from './series-name.ts';

@@ -16,7 +16,7 @@ import {
   type CarbonLinesModules,
   type CarbonLinesOptions,
 } from './carbon-lines.ts';
-import type { IngestCounters } from './intake-ledger.ts';
+import type { IngestCounters } from './ingest-counters.ts';
 import { ReadingBatch } from './reading-batch.ts';
 import { SeriesTable } from './series-table.ts';
 

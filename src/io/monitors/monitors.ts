@@ -13,7 +13,7 @@ import { CarbonWriter, type CarbonWriterOptions } from './carbon-writer.ts';
 import { graphiteMonitor } from './graphite-monitor.ts';
 import { hostMonitor } from './host-monitor.ts';
 import { httpMonitor } from './http-monitor.ts';
-import type { IngestCounters } from './intake-ledger.ts';
+import type { IngestCounters } from './ingest-counters.ts';
 import type { Fault, PollResult, Reading } from './polling.ts';
 import { ReadingBatch } from './reading-batch.ts';
 import { monitorSeriesName } from './series-name.ts';

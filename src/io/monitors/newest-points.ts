@@ -6,7 +6,7 @@
  * hold, where series come and go.
  */
 
-import type { DropReason } from './intake-ledger.ts';
+import type { DropReason } from './ingest-counters.ts';
 import { lateBeforeSeconds } from './point-time.ts';
 import type { Fault, Reading } from './polling.ts';
 import { describe, type RawPoint, type Rendered, type RenderedSeries } from './rendered-json.ts';

@@ -21,7 +21,7 @@ import {
   type SchedulerLike,
 } from 'rxjs';
 import type { Random } from '../ports.ts';
-import type { DropReason } from './intake-ledger.ts';
+import type { DropReason } from './ingest-counters.ts';
 
 /** A series name and its value. */
 export type Reading = readonly [name: string, value: number];

@@ -7,7 +7,7 @@
 
 import type { Observe } from '../../commands/observe.ts';
 import type { Clock, Ingest, OnReadingsLost } from '../ports.ts';
-import type { IngestCounters } from './intake-ledger.ts';
+import type { IngestCounters } from './ingest-counters.ts';
 
 export interface ReadingBatchOptions {
   /** What the command names as its source. */

@@ -64,7 +64,7 @@ import type {
   Vitals,
 } from '../ports.ts';
 import { recordAdmin } from './admin-records.ts';
-import { GapDetector } from './attendance.ts';
+import { GapDetector } from './gap-detector.ts';
 import { CatchUp } from './catch-up.ts';
 import { ClockCheck } from './clock-check.ts';
 import { Decider } from './decider.ts';
@@ -82,7 +82,7 @@ import type { HeldPlace } from './held-places.ts';
 import { RollbackCheck } from './rollback-check.ts';
 import { RootComparison } from './roots.ts';
 import { Sender } from './sender.ts';
-import { isShadowCluster, joinProblem } from './shadow.ts';
+import { isShadowCluster, joinProblem } from './cluster-id.ts';
 import { LOG_TIME_LIMIT } from './wire.ts';
 
 /** The configuration file of this process. */

@@ -16,8 +16,8 @@ import { MalformedCommand } from '../../commands/schema.ts';
 import { decodeBatch, encodeBatch } from '../../log/codec.ts';
 import type { ConfChange, Effect, Input, NodeId } from '../../raft/types.ts';
 import type { Channel, Clock, OnReadingsLost, Proposed } from '../ports.ts';
-import type { GapDetector } from './attendance.ts';
-import { ForwardedRequests, type ForwardedRequest } from './guests.ts';
+import type { GapDetector } from './gap-detector.ts';
+import { ForwardedRequests, type ForwardedRequest } from './forwarded-requests.ts';
 import { CONTROL_BYTES_MAX } from './peers.ts';
 import {
   ENTRY_BYTES,
@@ -27,7 +27,7 @@ import {
   type Proposal,
 } from './proposals.ts';
 import { Requests, type Request } from './requests.ts';
-import { separateInvalid } from './sound-readings.ts';
+import { separateInvalid } from './valid-readings.ts';
 import type { Frame } from './wire.ts';
 
 type Refusal = Extract<Proposed, { ok: false }>;

@@ -10,7 +10,7 @@
 
 import type { Attempt, Outcome } from '../../commands/delivery.ts';
 import { LIMITS } from '../../commands/limits.ts';
-import { keyOf } from '../../projections/doubts.ts';
+import { keyOf } from '../../projections/uncertain-deliveries.ts';
 import type { Notification, State } from '../../projections/state.ts';
 import { get } from '../../projections/table.ts';
 import { dueTimers, nextTimer } from '../../projections/timers.ts';

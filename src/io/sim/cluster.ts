@@ -9,7 +9,7 @@
 import type { Command } from '../../commands/command.ts';
 import type { Config } from '../../commands/config.ts';
 import { encodeBatch } from '../../log/codec.ts';
-import { VOTE_RECORD_FILE } from '../../log/ballot.ts';
+import { VOTE_RECORD_FILE } from '../../log/vote-record.ts';
 import type { Digest } from '../../log/disk.ts';
 import type { LocalTimeIn } from '../../projections/muting.ts';
 import type { Effect } from '../../raft/types.ts';
@@ -27,7 +27,7 @@ import {
   type DiskOperation,
   type Loss,
   type SimulatedDisk,
-} from '../disk/simulated-disk.ts';
+} from './simulated-disk.ts';
 import { VirtualClock } from './virtual-clock.ts';
 import { VirtualTime } from './virtual-time.ts';
 

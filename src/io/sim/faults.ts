@@ -13,7 +13,7 @@ import { FAIR_WEATHER } from './network.ts';
 import { PutBack } from './put-back.ts';
 import type { Way } from './receivers.ts';
 import { GRAY_ACTIONS, type Action, type ActionKind } from './schedule.ts';
-import type { Coverage } from './situations.ts';
+import type { Coverage } from './coverage.ts';
 
 export interface FaultsModules {
   readonly cluster: SimulatedCluster;

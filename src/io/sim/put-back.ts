@@ -12,7 +12,7 @@ import { FOLDER_PARTS, type FolderCopy, type FolderPart } from './cluster.ts';
 import type { Host, SimulatedCluster } from './cluster.ts';
 import { buildAt } from './builds.ts';
 import { FAIR_WEATHER } from './network.ts';
-import type { Coverage } from './situations.ts';
+import type { Coverage } from './coverage.ts';
 
 export interface PutBackModules {
   readonly cluster: SimulatedCluster;

@@ -28,7 +28,7 @@ import { Gray } from './gray.ts';
 import { Listening } from './listening.ts';
 import { scheduleOf, type Action, type ActionKind } from './schedule.ts';
 import { SeededRandom } from './seeded-random.ts';
-import { Coverage } from './situations.ts';
+import { Coverage } from './coverage.ts';
 
 export interface SimulationOptions {
   readonly seed: number;

@@ -1,7 +1,7 @@
 /** The verdict as people and programs read it. */
 
 import { tableLines, type Column } from '../render-table.ts';
-import type { Spread, ChaosReport } from './verdict.ts';
+import type { Spread, ChaosReport } from './report.ts';
 
 export interface Run {
   readonly nodes: number;

@@ -15,7 +15,7 @@ import { Inbox } from './inbox.ts';
 import { Load } from './load.ts';
 import { clockText, type Run } from './print.ts';
 import { replayTo, type Replayed } from './replays.ts';
-import { chaosReportOn, type ChaosReport } from './verdict.ts';
+import { chaosReportOn, type ChaosReport } from './report.ts';
 
 export interface ChaosOptions {
   readonly directory: string;

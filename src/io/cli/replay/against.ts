@@ -21,7 +21,7 @@ import type { Summary } from './print.ts';
 import { Progress } from './progress.ts';
 import { openRecording, type Recording } from './recording.ts';
 import { Replay } from './run.ts';
-import { AlertFilter, type AlertQuery } from './subject.ts';
+import { AlertFilter, type AlertQuery } from './alert-filter.ts';
 import { closingLines, exitOf, summaryOf } from './summary.ts';
 
 /** What is further apart is not taken for one notification anyway. */
@@ -79,7 +79,7 @@ function relationOf(a: string | null, b: string | null): Relation {
   return [a, b].some((id) => id.startsWith(SHADOW_MARK)) ? 'shadow' : 'unrelated';
 }
 
-/** How the id of a cluster of shadows begins, as src/io/node/shadow.ts has it for ever. */
+/** How the id of a cluster of shadows begins, as src/io/node/cluster-id.ts has it for ever. */
 const SHADOW_MARK = 'shadow-';
 
 function unrelated(a: Recording, b: Recording): string {

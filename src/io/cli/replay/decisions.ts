@@ -10,7 +10,7 @@
 
 import { labelsText, type Labels } from '../../../commands/labels.ts';
 import { get } from '../../../projections/table.ts';
-import type { TimelineEvent } from './moment.ts';
+import type { TimelineEvent } from './timeline-event.ts';
 import type { Replay } from './run.ts';
 
 type DecisionEvent = Extract<TimelineEvent, { readonly what: 'notify' | 'withhold' }>;

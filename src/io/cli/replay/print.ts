@@ -7,8 +7,8 @@
 import { fingerprint } from '../../../commands/labels.ts';
 import { labelsObject } from '../../../projections/views.ts';
 import { cellText, timeText, type Format } from '../render-table.ts';
-import type { TimelineEvent } from './moment.ts';
-import { detailText, whoText } from './moment-text.ts';
+import type { TimelineEvent } from './timeline-event.ts';
+import { detailText, whoText } from './timeline-event-text.ts';
 
 /** The summary at the end of `-o json` and `-o jsonl`. */
 export type Summary = Readonly<Record<string, unknown>>;

@@ -13,11 +13,11 @@ import { INITIAL_STATE } from '../../../projections/initial.ts';
 import type { State } from '../../../projections/state.ts';
 import { PageHashes, rootOf } from '../../disk/snapshot-root.ts';
 import { Fold, type Tally } from './fold.ts';
-import type { TimelineEvent } from './moment.ts';
+import type { TimelineEvent } from './timeline-event.ts';
 import { isAfter, isBefore, type Range } from './point.ts';
 import { Proof } from './proof.ts';
 import { recordedState, type ManifestHead, type Recording } from './recording.ts';
-import type { AlertFilter } from './subject.ts';
+import type { AlertFilter } from './alert-filter.ts';
 import { TimeLine } from './time-line.ts';
 import { touches, type Unknown } from './unknown.ts';
 

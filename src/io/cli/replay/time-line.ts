@@ -23,7 +23,7 @@ import { entries, get } from '../../../projections/table.ts';
 import type { Transition } from '../../../projections/transaction.ts';
 import { durationText } from '../../config/durations.ts';
 import type { Folded } from './fold.ts';
-import type { TimelineEvent, Place } from './moment.ts';
+import type { TimelineEvent, Place } from './timeline-event.ts';
 
 /** A silence of the log of this length means that nobody listened, as the fold has it. */
 const GAP_MS = 10_000;

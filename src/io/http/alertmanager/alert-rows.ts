@@ -9,7 +9,7 @@ import type { Labels } from '../../../commands/labels.ts';
 import type { Alert, Group, State } from '../../../projections/state.ts';
 import { entries, get } from '../../../projections/table.ts';
 import { isFiring, labelsObject, notifiedAlertView } from '../../../projections/views.ts';
-import { SuppressionIndex, type StateAtTime } from './holders.ts';
+import { SuppressionIndex, type StateAtTime } from './suppression-index.ts';
 import { stateOf, type AlertQuery, type AlertStatus } from './query.ts';
 import { timeText } from './times.ts';
 

@@ -13,7 +13,7 @@ import { EXPIRED_KEEP_MS, silenceStatus } from '../../../projections/silences.ts
 import type { State } from '../../../projections/state.ts';
 import { get } from '../../../projections/table.ts';
 import { jsonList, onlyMethods, problem, refused } from '../answers.ts';
-import { requireReady } from '../caught-up.ts';
+import { requireReady } from '../require-ready.ts';
 import { configText } from '../config-text.ts';
 import { HTTP_LIMITS, type LimitName } from '../limits.ts';
 import {
@@ -30,7 +30,7 @@ import type { ReadLimit } from '../read-limit.ts';
 import { jsonBody, listBody, refusedBody } from '../request-body.ts';
 import { expressionTurn } from '../request-work.ts';
 import { alertRows, groupRows } from './alert-rows.ts';
-import type { StateAtTime } from './holders.ts';
+import type { StateAtTime } from './suppression-index.ts';
 import { PostedAlerts, pushCommands } from './posted-alerts.ts';
 import { readPostedSilence } from './posted-silence.ts';
 import { QueryText } from './query-text.ts';

@@ -18,7 +18,7 @@ import {
   pendingAlerts,
   type PendingView,
 } from '../../../projections/views.ts';
-import type { StateAtTime } from '../alertmanager/holders.ts';
+import type { StateAtTime } from '../alertmanager/suppression-index.ts';
 import { HTTP_LIMITS } from '../limits.ts';
 import { memoryOf, type Memory } from './memory.ts';
 import { byDecision, notificationJson } from './notification-rows.ts';

@@ -7,7 +7,7 @@ import { Hono, type Context, type MiddlewareHandler } from 'hono';
 import type { MonitorReport } from '../../ports.ts';
 import { onlyMethods, problem, refused } from '../answers.ts';
 import type { State } from '../../../projections/state.ts';
-import { requireReady } from '../caught-up.ts';
+import { requireReady } from '../require-ready.ts';
 import { configText } from '../config-text.ts';
 import { HTTP_LIMITS } from '../limits.ts';
 import {

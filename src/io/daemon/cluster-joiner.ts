@@ -11,9 +11,9 @@ import type { EtcdDiscovery } from '../discovery/etcd-discovery.ts';
 import { pause } from '../discovery/within.ts';
 import type { TcpTransport } from '../net/transport.ts';
 import type { Node } from '../node/node.ts';
-import { newClusterId } from '../node/shadow.ts';
+import { newClusterId } from '../node/cluster-id.ts';
 import type { JoinRequest, Clock, Logger, Random } from '../ports.ts';
-import { StartupError } from './refusal.ts';
+import { StartupError } from './startup-error.ts';
 
 export interface ClusterJoinerOptions {
   /** From `--join`. */

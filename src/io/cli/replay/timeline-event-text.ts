@@ -7,7 +7,7 @@ import { matcherText } from '../../../commands/matchers.ts';
 import { actorText, type Actor } from '../../../commands/actor.ts';
 import { durationText } from '../../config/durations.ts';
 import { timeText } from '../render-table.ts';
-import type { TimelineEvent } from './moment.ts';
+import type { TimelineEvent } from './timeline-event.ts';
 
 type TimelineEventOf<What extends TimelineEvent['what']> = Extract<
   TimelineEvent,

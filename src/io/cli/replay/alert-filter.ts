@@ -13,7 +13,7 @@ import type { State } from '../../../projections/state.ts';
 import { entries } from '../../../projections/table.ts';
 import { parseMatchers } from '../../config/matcher-text.ts';
 import { bad, good, type Parsed } from '../../config/parsed.ts';
-import type { TimelineEvent } from './moment.ts';
+import type { TimelineEvent } from './timeline-event.ts';
 
 /** A fingerprint, or matchers on labels. */
 export type AlertQuery =
