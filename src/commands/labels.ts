@@ -24,6 +24,24 @@ export function annotationsFrom(pairs: Iterable<LabelPair>): Labels {
   return flatList(pairs, true);
 }
 
+/** Labels from a list `[name, value, …]` in any order; the list itself where it is in order. */
+export function labelsFromList(list: readonly string[]): Labels {
+  return isInOrder(list, false) ? list : labelsFrom(labelPairs(list));
+}
+
+/** The same for annotations. */
+export function annotationsFromList(list: readonly string[]): Labels {
+  return isInOrder(list, true) ? list : annotationsFrom(labelPairs(list));
+}
+
+function isInOrder(list: readonly string[], allowsEmpty: boolean): boolean {
+  for (let i = 0; i < list.length; i += 2) {
+    if (list[i + 1] === '' && !allowsEmpty) return false;
+    if (i > 0 && byCodePoint(list[i - 2] as string, list[i] as string) >= 0) return false;
+  }
+  return true;
+}
+
 function flatList(pairs: Iterable<LabelPair>, keepsEmpty: boolean): Labels {
   const list = Array.isArray(pairs) ? (pairs as readonly LabelPair[]) : [...pairs];
   const labels: string[] = [];

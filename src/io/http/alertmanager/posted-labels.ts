@@ -6,7 +6,7 @@
  */
 
 import { LIMITS } from '../../../commands/limits.ts';
-import { annotationsFrom, labelsFrom, type Labels } from '../../../commands/labels.ts';
+import { annotationsFromList, labelsFromList, type Labels } from '../../../commands/labels.ts';
 import { matchedTextFault, nameFault, valueFault } from './names.ts';
 import { wellFormed } from './posted-fields.ts';
 import type { LimitName } from '../limits.ts';
@@ -27,23 +27,22 @@ export function readLabels(posted: unknown, rules: LabelRules): Labels | string 
     (name, value) =>
       value !== '' && (nameFault(name, rules.classicNames) ?? matchedTextFault(name, value)),
   );
-  return typeof pairs === 'string' ? pairs : labelsFrom(pairs);
+  return typeof pairs === 'string' ? pairs : labelsFromList(pairs);
 }
 
 /** The annotations, or a text that says what is wrong with them. */
 export function readAnnotations(posted: unknown, rules: LabelRules): Labels | string {
   const pairs = readPairs(posted, rules, (name) => nameFault(name, rules.classicNames));
   if (typeof pairs === 'string') return pairs;
-  return rules.keepsEmptyAnnotations ? annotationsFrom(pairs) : labelsFrom(pairs);
+  return rules.keepsEmptyAnnotations ? annotationsFromList(pairs) : labelsFromList(pairs);
 }
 
-type Pair = readonly [name: string, value: string];
-
+/** `[name, value, …]` as they were posted. */
 function readPairs(
   posted: unknown,
   { over }: LabelRules,
   faultOf: (name: string, value: string) => string | null | false,
-): readonly Pair[] | string {
+): readonly string[] | string {
   if (posted === undefined || posted === null) return [];
   if (typeof posted !== 'object' || Array.isArray(posted)) return 'is not an object';
   const values = posted as Readonly<Record<string, unknown>>;
@@ -52,7 +51,7 @@ function readPairs(
     over('label-count');
     return `has over ${LIMITS.labelsPerAlert} entries`;
   }
-  const pairs: Pair[] = [];
+  const pairs: string[] = [];
   for (const key of keys) {
     const name = key.toWellFormed();
     const value = wellFormed(values[key]) ?? '';
@@ -62,7 +61,7 @@ function readPairs(
       else if (/ has over \d+ characters/.test(fault)) over('label-value');
       return fault;
     }
-    pairs.push([name, value as string]);
+    pairs.push(name, value as string);
   }
   return pairs;
 }
