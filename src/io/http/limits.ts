@@ -83,8 +83,8 @@ export const HTTP_LIMITS = {
   textPerAlert: 1024 * 1024,
   /** Text of the alerts in one command, unless one alert has more: some milliseconds to fold. */
   textPerCommand: 256 * 1024,
-  /** Alerts in one command: some ten milliseconds to fold. */
-  alertsPerCommand: 1_024,
+  /** Alerts in one command: a few milliseconds to fold. Prometheus sends at most as many in one request. */
+  alertsPerCommand: 256,
   /** Readings in one command: some ten milliseconds to fold. */
   readingsPerCommand: 4_096,
   /** Problems that one answer names; a broken sender repeats the same one. */
