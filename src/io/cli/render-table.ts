@@ -29,11 +29,6 @@ export function tableLines<Row>(
   );
 }
 
-/** RFC 3339 in UTC with milliseconds, or `-` for 0, which stands for "not set". */
-export function timeText(epochMs: number): string {
-  return epochMs === 0 ? '-' : new Date(epochMs).toISOString();
-}
-
 /** `512 B`, `12.3 kB`, `4.5 MB`: powers of 1,000. */
 export function bytesText(bytes: number): string {
   const units = ['B', 'kB', 'MB', 'GB', 'TB'];

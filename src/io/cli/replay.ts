@@ -146,7 +146,7 @@ export async function replay(args: ReplayArgs, { stdout, stderr }: Terminals): P
   const opened = await openRecording(args.directory);
   if (!opened.ok) {
     await talk.lines([`error: ${opened.message}`]);
-    return opened.exit;
+    return EXIT[opened.code];
   }
   const { recording } = opened;
   try {

@@ -8,7 +8,7 @@ import { EXIT, type ExitCode } from '../daemon/exit.ts';
 import type { Manifest } from '../ports.ts';
 import { tableLines, type Column, type Format } from './render-table.ts';
 import { redactedConfig, type Redact } from './snapshot-redact.ts';
-import { rowsOfPage, type StateRow } from './snapshot-rows.ts';
+import { rowsOfPage, type StateRow } from '../../projections/page-rows.ts';
 import { inSession, type Session, type SnapshotIo } from './snapshot-session.ts';
 
 export interface DiffArgs {

@@ -2,7 +2,8 @@
 
 import { EXIT, type ExitCode } from '../daemon/exit.ts';
 import type { Manifest } from '../ports.ts';
-import { bytesText, tableLines, timeText, type Column, type Format } from './render-table.ts';
+import { bytesText, tableLines, type Column, type Format } from './render-table.ts';
+import { timeText } from '../replay/time-text.ts';
 import type { Damage } from './snapshot-damage.ts';
 import {
   inSession,

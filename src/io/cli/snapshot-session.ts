@@ -7,7 +7,8 @@ import { EXIT, type ExitCode } from '../daemon/exit.ts';
 import { openSnapshotsReadOnly, type ReadOnlySnapshots } from '../disk/snapshot-readonly.ts';
 import type { Manifest } from '../ports.ts';
 import { Output, type Streams } from './render-output.ts';
-import { cellText, timeText } from './render-table.ts';
+import { cellText } from './render-table.ts';
+import { timeText } from '../replay/time-text.ts';
 import { DamageReport, type LostPage } from './snapshot-damage.ts';
 import type { Redact } from './snapshot-redact.ts';
 

@@ -7,7 +7,7 @@ import type { Manifest } from '../ports.ts';
 import type { Format } from './render-table.ts';
 import { damageOf, type LostPage } from './snapshot-damage.ts';
 import { redactedConfig, type Redact } from './snapshot-redact.ts';
-import { rowsOfPage } from './snapshot-rows.ts';
+import { rowsOfPage } from '../../projections/page-rows.ts';
 import { inSession, type Session, type SnapshotIo } from './snapshot-session.ts';
 import { stateLines, summaryLines, type Summary } from './snapshot-tables.ts';
 

@@ -22,7 +22,8 @@ import { dueTimers } from '../../projections/timers.ts';
 import type { ConfState } from '../../raft/types.ts';
 import type { Manifest } from '../ports.ts';
 import type { Damage } from './snapshot-damage.ts';
-import { bytesText, cellText, tableLines, timeText, type Column } from './render-table.ts';
+import { bytesText, cellText, tableLines, type Column } from './render-table.ts';
+import { timeText } from '../replay/time-text.ts';
 
 /** A table on a terminal; `-o jsonl` has all rows. */
 const ROWS_SHOWN_MAX = 1_000;

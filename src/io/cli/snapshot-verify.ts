@@ -1,7 +1,8 @@
 /** `tocsin snapshot verify`: reads every chunk of every snapshot and says which are damaged. */
 
 import { EXIT, type ExitCode } from '../daemon/exit.ts';
-import { tableLines, timeText, type Column, type Format } from './render-table.ts';
+import { tableLines, type Column, type Format } from './render-table.ts';
+import { timeText } from '../replay/time-text.ts';
 import type { Damage } from './snapshot-damage.ts';
 import {
   inSession,

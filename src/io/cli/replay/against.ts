@@ -14,7 +14,8 @@ import { durationText } from '../../config/durations.ts';
 import { EXIT, type ExitCode } from '../../daemon/exit.ts';
 import type { Terminals } from '../command-io.ts';
 import { Output } from '../render-output.ts';
-import { tableLines, timeText, type Column, type Format } from '../render-table.ts';
+import { tableLines, type Column, type Format } from '../render-table.ts';
+import { timeText } from '../../replay/time-text.ts';
 import { compare, LATE_MS_MAX, type Comparison, type Difference, type Span } from './compare.ts';
 import { Decisions, type Decision } from './decisions.ts';
 import type { Summary } from './print.ts';
@@ -50,7 +51,7 @@ export async function replayAgainst(args: AgainstArgs, terminals: Terminals): Pr
       const opened = await openRecording(directory);
       if (!opened.ok) {
         await talk.lines([`error: ${opened.message}`]);
-        return opened.exit;
+        return EXIT[opened.code];
       }
       recordings.push(opened.recording);
     }

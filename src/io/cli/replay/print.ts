@@ -6,7 +6,8 @@
 
 import { fingerprint } from '../../../commands/labels.ts';
 import { labelsObject } from '../../../projections/views.ts';
-import { cellText, timeText, type Format } from '../render-table.ts';
+import { cellText, type Format } from '../render-table.ts';
+import { timeText } from '../../replay/time-text.ts';
 import type { TimelineEvent } from './timeline-event.ts';
 import { detailText, whoText } from './timeline-event-text.ts';
 

@@ -11,7 +11,7 @@ import { readLog } from '../../../log/read-log.ts';
 import { pagesOf } from '../../../projections/snapshot-pages.ts';
 import type { State } from '../../../projections/state.ts';
 import { rootOf, type PageHashes } from '../../disk/snapshot-root.ts';
-import { rowsOfPage } from '../snapshot-rows.ts';
+import { rowsOfPage } from '../../../projections/page-rows.ts';
 import { Fold } from './fold.ts';
 import type { ManifestHead, Recording } from './recording.ts';
 

@@ -6,7 +6,7 @@
 
 import { decodeBatch } from '../../../log/codec.ts';
 import { readLog } from '../../../log/read-log.ts';
-import { timeText } from '../render-table.ts';
+import { timeText } from '../../replay/time-text.ts';
 import { COMMANDS } from './fold.ts';
 import type { Point, Range } from './point.ts';
 import type { Recording } from './recording.ts';

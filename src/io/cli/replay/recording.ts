@@ -2,7 +2,7 @@
  * A data directory opened for reading: its log and its snapshots, in place.
  *
  * Promise: nothing in the directory is written, locked or kept from a running daemon. What cannot
- * be read is said in a sentence that names the place and the mend.
+ * be read is said in a sentence that names the place and the fix.
  */
 
 import path from 'node:path';
@@ -12,7 +12,6 @@ import { decodeHeader, HEADER_BYTES } from '../../../log/segment-header.ts';
 import { stateFrom, type StatePage } from '../../../projections/snapshot-pages.ts';
 import { REDUCERS_MAX } from '../../../projections/reducers.ts';
 import type { State } from '../../../projections/state.ts';
-import { EXIT, type ExitCode } from '../../daemon/exit.ts';
 import { brotliCompressor } from '../../disk/compressor.ts';
 import { nodeDigest } from '../../disk/digest.ts';
 import { createReadOnlyDisk } from '../../disk/real-disk.ts';
@@ -40,9 +39,12 @@ export interface Recording {
   close(): Promise<void>;
 }
 
+/** `refused`: the directory cannot be read, or records nothing. `corrupt`: its format is newer. */
+type OpenFault = 'refused' | 'corrupt';
+
 export type OpenedRecording =
   | { readonly ok: true; readonly recording: Recording }
-  | { readonly ok: false; readonly exit: ExitCode; readonly message: string };
+  | { readonly ok: false; readonly code: OpenFault; readonly message: string };
 
 export async function openRecording(given: string): Promise<OpenedRecording> {
   const directory = path.resolve(given);
@@ -98,14 +100,14 @@ export async function recordedState(
 
 type FoundSegments =
   | { readonly ok: true; readonly clusterId: string | null; readonly segments: readonly number[] }
-  | { readonly ok: false; readonly exit: ExitCode; readonly message: string };
+  | { readonly ok: false; readonly code: OpenFault; readonly message: string };
 
 async function segmentsIn(log: ReadModules, directory: string): Promise<FoundSegments> {
   const files = await log.disk.list().catch((error: unknown) => error as NodeJS.ErrnoException);
   if (files instanceof Error && files.code !== 'ENOENT' && files.code !== 'ENOTDIR') {
     return {
       ok: false,
-      exit: EXIT.refused,
+      code: 'refused',
       message: `${directory} cannot be read: ${files.message}`,
     };
   }
@@ -120,7 +122,7 @@ async function segmentsIn(log: ReadModules, directory: string): Promise<FoundSeg
     if (decoded?.ok === true) ({ clusterId } = decoded.header);
     if (decoded === undefined || decoded.ok || decoded.code === 'corrupt') continue;
     const message = `${log.disk.directory}/${file} was ${decoded.what}: use a newer tocsin`;
-    return { ok: false, exit: EXIT.corrupt, message };
+    return { ok: false, code: 'corrupt', message };
   }
   return { ok: true, clusterId, segments: names.map(({ firstIndex }) => firstIndex) };
 }
@@ -130,7 +132,7 @@ function nothingRecorded(directory: string, isMissing: boolean): FoundSegments {
   const message =
     `${directory}: ${what}, so there is nothing to replay. ` +
     'Name the directory that `tocsin start --data-dir` was given.';
-  return { ok: false, exit: EXIT.refused, message };
+  return { ok: false, code: 'refused', message };
 }
 
 async function openSnapshots(folder: string): Promise<{

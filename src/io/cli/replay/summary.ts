@@ -4,7 +4,8 @@
  */
 
 import { EXIT, type ExitCode } from '../../daemon/exit.ts';
-import { cellText, timeText } from '../render-table.ts';
+import { cellText } from '../render-table.ts';
+import { timeText } from '../../replay/time-text.ts';
 import type { Difference, Origin, RowDifference } from './proof.ts';
 import type { Summary } from './print.ts';
 import type { Replay } from './run.ts';

@@ -6,7 +6,7 @@ import { labelPairs, labelsText, labelValue, type Labels } from '../../../comman
 import { matcherText } from '../../../commands/matchers.ts';
 import { actorText, type Actor } from '../../../commands/actor.ts';
 import { durationText } from '../../config/durations.ts';
-import { timeText } from '../render-table.ts';
+import { timeText } from '../../replay/time-text.ts';
 import type { TimelineEvent } from './timeline-event.ts';
 
 type TimelineEventOf<What extends TimelineEvent['what']> = Extract<
