@@ -7,6 +7,10 @@
 /** Folders inside io/ that adapt one thing of the outside world to a port. */
 const adapters = 'config|disk|discovery|http|metrics|monitors|net|notify|ui';
 
+/** Libraries over the ports and the read-only openers, for the adapters that answer people. */
+const libraries = 'replay';
+const libraryUsers = 'http|ui';
+
 /** Adapters that speak HTTP as a client do it in one way. */
 const httpClients = 'monitors|notify';
 
@@ -59,8 +63,29 @@ module.exports = {
     {
       name: 'adapters-stand-alone',
       comment: 'An adapter meets the rest of io/ through src/io/ports.ts only.',
-      from: { path: `^src/io/(${adapters}|http-client)/`, pathNot: `^src/io/(${httpClients})/` },
+      from: {
+        path: `^src/io/(${adapters}|http-client)/`,
+        pathNot: `^src/io/(${httpClients}|${libraryUsers})/`,
+      },
       to: { path: '^src/io/', pathNot: '^src/io/($1/|ports\\.ts$)' },
+    },
+    {
+      name: 'libraries-for-http-and-ui',
+      comment: 'http and ui may read recordings; they import no other part of io/ than ports.',
+      from: { path: `^src/io/(${libraryUsers})/` },
+      to: { path: '^src/io/', pathNot: `^src/io/($1/|(${libraries})/|ports\\.ts$)` },
+    },
+    {
+      name: 'replay-reads-recordings',
+      comment:
+        'src/io/replay reads a recording; it parses text as config does, and writes nothing.',
+      from: { path: '^src/io/replay/' },
+      to: {
+        path: '^src/io/',
+        pathNot:
+          '^src/io/(replay/|config/(durations|matcher-text|parsed)\\.ts$|ports\\.ts$' +
+          '|disk/(compressor|digest|real-disk|snapshot-readonly|snapshot-root)\\.ts$)',
+      },
     },
     {
       name: 'one-http-client',
@@ -101,7 +126,7 @@ module.exports = {
       from: { path: '^src/io/cli/' },
       to: {
         path: '^src/io/',
-        pathNot: '^src/io/(cli|daemon|sim|config|disk)/|^src/io/ports\\.ts$',
+        pathNot: '^src/io/(cli|daemon|sim|config|disk|replay)/|^src/io/ports\\.ts$',
       },
     },
     {
@@ -109,7 +134,7 @@ module.exports = {
       comment: 'A new folder under src/io needs its place in .dependency-cruiser.cjs first.',
       from: {
         path: '^src/io/',
-        pathNot: `^src/io/(${adapters}|http-client|node|sim|daemon|cli)/|^src/io/ports\\.ts$`,
+        pathNot: `^src/io/(${adapters}|http-client|${libraries}|node|sim|daemon|cli)/|^src/io/ports\\.ts$`,
       },
       to: {},
     },

@@ -2,7 +2,7 @@ import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { replayCommand } from '../../src/io/cli/replay.ts';
-import { replayAgainst, type AgainstArgs } from '../../src/io/cli/replay/against.ts';
+import { replayAgainst, type AgainstArgs } from '../../src/io/cli/replay-against.ts';
 import type { Config } from '../../src/commands/config.ts';
 import { Desk } from '../support/scenario.ts';
 import { check, config, receiver, route } from '../support/scenario-config.ts';

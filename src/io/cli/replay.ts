@@ -15,16 +15,16 @@ import { EXIT, type ExitCode } from '../daemon/exit.ts';
 import type { CommandIo, Terminals } from './command-io.ts';
 import { Output } from './render-output.ts';
 import { FORMATS, type Format } from './render-table.ts';
-import { replayAgainst, TOLERANCE_MS_MAX } from './replay/against.ts';
-import type { TimelineEvent } from './replay/timeline-event.ts';
-import { isReversed, parsePoint, type Point } from './replay/point.ts';
-import { linesOf } from './replay/print.ts';
-import { Progress } from './replay/progress.ts';
-import { rangeProblem } from './replay/range.ts';
-import { openRecording, type Recording } from './replay/recording.ts';
-import { Replay } from './replay/run.ts';
-import { parseAlertQuery, AlertFilter, type AlertQuery } from './replay/alert-filter.ts';
-import { closingLines, exitOf, summaryOf } from './replay/summary.ts';
+import { replayAgainst, TOLERANCE_MS_MAX } from './replay-against.ts';
+import type { TimelineEvent } from '../replay/timeline-event.ts';
+import { isReversed, parsePoint, type Point } from '../replay/point.ts';
+import { linesOf } from './replay-print.ts';
+import { Progress } from './replay-progress.ts';
+import { rangeProblem } from '../replay/range.ts';
+import { openRecording, type Recording } from '../replay/recording.ts';
+import { Replay } from '../replay/run.ts';
+import { parseAlertQuery, AlertFilter, type AlertQuery } from '../replay/alert-filter.ts';
+import { closingLines, exitOf, summaryOf } from './replay-summary.ts';
 
 export interface ReplayArgs {
   readonly directory: string;

@@ -2,8 +2,8 @@
  * The logs of all members, replayed to one index: the same log must give the same state everywhere.
  */
 
-import { openRecording } from '../replay/recording.ts';
-import { Replay } from '../replay/run.ts';
+import { openRecording } from '../../replay/recording.ts';
+import { Replay } from '../../replay/run.ts';
 import type { Member } from './member.ts';
 
 export interface Replayed {

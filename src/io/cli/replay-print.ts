@@ -4,12 +4,12 @@
  * Promise: the first lines do not wait for the last, and memory does not grow with the log.
  */
 
-import { fingerprint } from '../../../commands/labels.ts';
-import { labelsObject } from '../../../projections/views.ts';
-import { cellText, type Format } from '../render-table.ts';
-import { timeText } from '../../replay/time-text.ts';
-import type { TimelineEvent } from './timeline-event.ts';
-import { detailText, whoText } from './timeline-event-text.ts';
+import { fingerprint } from '../../commands/labels.ts';
+import { labelsObject } from '../../projections/views.ts';
+import { cellText, type Format } from './render-table.ts';
+import { timeText } from '../replay/time-text.ts';
+import type { TimelineEvent } from '../replay/timeline-event.ts';
+import { detailText, whoText } from '../replay/timeline-event-text.ts';
 
 /** The summary at the end of `-o json` and `-o jsonl`. */
 export type Summary = Readonly<Record<string, unknown>>;

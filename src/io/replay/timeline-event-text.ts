@@ -2,11 +2,11 @@
  * A moment in words, for the columns of the time line: what, who or which alert, and the detail.
  */
 
-import { labelPairs, labelsText, labelValue, type Labels } from '../../../commands/labels.ts';
-import { matcherText } from '../../../commands/matchers.ts';
-import { actorText, type Actor } from '../../../commands/actor.ts';
-import { durationText } from '../../config/durations.ts';
-import { timeText } from '../../replay/time-text.ts';
+import { labelPairs, labelsText, labelValue, type Labels } from '../../commands/labels.ts';
+import { matcherText } from '../../commands/matchers.ts';
+import { actorText, type Actor } from '../../commands/actor.ts';
+import { durationText } from '../config/durations.ts';
+import { timeText } from './time-text.ts';
 import type { TimelineEvent } from './timeline-event.ts';
 
 type TimelineEventOf<What extends TimelineEvent['what']> = Extract<

@@ -3,13 +3,13 @@
  * differs or could not read. As sentences for people, and as the summary of the JSON formats.
  */
 
-import { EXIT, type ExitCode } from '../../daemon/exit.ts';
-import { cellText } from '../render-table.ts';
-import { timeText } from '../../replay/time-text.ts';
-import type { Difference, Origin, RowDifference } from './proof.ts';
-import type { Summary } from './print.ts';
-import type { Replay } from './run.ts';
-import type { Unknown } from './unknown.ts';
+import { EXIT, type ExitCode } from '../daemon/exit.ts';
+import { cellText } from './render-table.ts';
+import { timeText } from '../replay/time-text.ts';
+import type { Difference, Origin, RowDifference } from '../replay/proof.ts';
+import type { Summary } from './replay-print.ts';
+import type { Replay } from '../replay/run.ts';
+import type { Unknown } from '../replay/unknown.ts';
 
 export function summaryOf(run: Replay, tookMs: number): Summary {
   const { tally, proof, resumedAt, damages, unreadable, tail } = run;

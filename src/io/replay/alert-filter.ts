@@ -6,13 +6,13 @@
  * What stands in the way of the story (gaps, damage) belongs to every one.
  */
 
-import { fingerprint, type Labels } from '../../../commands/labels.ts';
-import type { Matcher } from '../../../commands/matchers.ts';
-import { matchesAll } from '../../../projections/matching.ts';
-import type { State } from '../../../projections/state.ts';
-import { entries } from '../../../projections/table.ts';
-import { parseMatchers } from '../../config/matcher-text.ts';
-import { bad, good, type Parsed } from '../../config/parsed.ts';
+import { fingerprint, type Labels } from '../../commands/labels.ts';
+import type { Matcher } from '../../commands/matchers.ts';
+import { matchesAll } from '../../projections/matching.ts';
+import type { State } from '../../projections/state.ts';
+import { entries } from '../../projections/table.ts';
+import { parseMatchers } from '../config/matcher-text.ts';
+import { bad, good, type Parsed } from '../config/parsed.ts';
 import type { TimelineEvent } from './timeline-event.ts';
 
 /** A fingerprint, or matchers on labels. */

@@ -6,12 +6,12 @@
  * that differ, and to the first of those entries that writes one of them here.
  */
 
-import { encodeCanonical } from '../../../log/codec.ts';
-import { readLog } from '../../../log/read-log.ts';
-import { pagesOf } from '../../../projections/snapshot-pages.ts';
-import type { State } from '../../../projections/state.ts';
-import { rootOf, type PageHashes } from '../../disk/snapshot-root.ts';
-import { rowsOfPage } from '../../../projections/page-rows.ts';
+import { encodeCanonical } from '../../log/codec.ts';
+import { readLog } from '../../log/read-log.ts';
+import { pagesOf } from '../../projections/snapshot-pages.ts';
+import type { State } from '../../projections/state.ts';
+import { rootOf, type PageHashes } from '../disk/snapshot-root.ts';
+import { rowsOfPage } from '../../projections/page-rows.ts';
 import { Fold } from './fold.ts';
 import type { ManifestHead, Recording } from './recording.ts';
 

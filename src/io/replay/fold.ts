@@ -6,13 +6,13 @@
  * snapshot is taken up. Knows no file and prints nothing.
  */
 
-import type { Batch, Command } from '../../../commands/command.ts';
-import { decodeBatch } from '../../../log/codec.ts';
-import type { LogEntry } from '../../../log/entry.ts';
-import { INITIAL_STATE } from '../../../projections/initial.ts';
-import { Projection } from '../../../projections/projection.ts';
-import type { State } from '../../../projections/state.ts';
-import type { Transition } from '../../../projections/transaction.ts';
+import type { Batch, Command } from '../../commands/command.ts';
+import { decodeBatch } from '../../log/codec.ts';
+import type { LogEntry } from '../../log/entry.ts';
+import { INITIAL_STATE } from '../../projections/initial.ts';
+import { Projection } from '../../projections/projection.ts';
+import type { State } from '../../projections/state.ts';
+import type { Transition } from '../../projections/transaction.ts';
 
 /** An entry that holds commands, and what they did. */
 export interface Folded {

@@ -6,8 +6,8 @@
  * same words mean the same entries on every machine.
  */
 
-import { parseDuration } from '../../config/durations.ts';
-import { bad, good, type Parsed } from '../../config/parsed.ts';
+import { parseDuration } from '../config/durations.ts';
+import { bad, good, type Parsed } from '../config/parsed.ts';
 
 export type Point =
   | { readonly kind: 'index'; readonly index: number }

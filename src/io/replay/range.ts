@@ -4,9 +4,9 @@
  * Promise: reads as little of the log as it can, and nothing for a range of times.
  */
 
-import { decodeBatch } from '../../../log/codec.ts';
-import { readLog } from '../../../log/read-log.ts';
-import { timeText } from '../../replay/time-text.ts';
+import { decodeBatch } from '../../log/codec.ts';
+import { readLog } from '../../log/read-log.ts';
+import { timeText } from './time-text.ts';
 import { COMMANDS } from './fold.ts';
 import type { Point, Range } from './point.ts';
 import type { Recording } from './recording.ts';

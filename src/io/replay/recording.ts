@@ -6,18 +6,18 @@
  */
 
 import path from 'node:path';
-import type { ReadModules } from '../../../log/disk.ts';
-import { sortSegments, segmentFileName, withFile } from '../../../log/segment-file.ts';
-import { decodeHeader, HEADER_BYTES } from '../../../log/segment-header.ts';
-import { stateFrom, type StatePage } from '../../../projections/snapshot-pages.ts';
-import { REDUCERS_MAX } from '../../../projections/reducers.ts';
-import type { State } from '../../../projections/state.ts';
-import { brotliCompressor } from '../../disk/compressor.ts';
-import { nodeDigest } from '../../disk/digest.ts';
-import { createReadOnlyDisk } from '../../disk/real-disk.ts';
-import { openSnapshotsReadOnly, type ReadOnlySnapshots } from '../../disk/snapshot-readonly.ts';
-import type { PageHashes } from '../../disk/snapshot-root.ts';
-import type { Manifest } from '../../ports.ts';
+import type { ReadModules } from '../../log/disk.ts';
+import { sortSegments, segmentFileName, withFile } from '../../log/segment-file.ts';
+import { decodeHeader, HEADER_BYTES } from '../../log/segment-header.ts';
+import { stateFrom, type StatePage } from '../../projections/snapshot-pages.ts';
+import { REDUCERS_MAX } from '../../projections/reducers.ts';
+import type { State } from '../../projections/state.ts';
+import { brotliCompressor } from '../disk/compressor.ts';
+import { nodeDigest } from '../disk/digest.ts';
+import { createReadOnlyDisk } from '../disk/real-disk.ts';
+import { openSnapshotsReadOnly, type ReadOnlySnapshots } from '../disk/snapshot-readonly.ts';
+import type { PageHashes } from '../disk/snapshot-root.ts';
+import type { Manifest } from '../ports.ts';
 
 /** What is kept of a manifest; its chunks are read again when they are needed. */
 export type ManifestHead = Omit<Manifest, 'chunks' | 'config'>;

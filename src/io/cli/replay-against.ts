@@ -6,24 +6,30 @@
  * exit code is 0 only when both logs can be believed and told everybody the same.
  */
 
-import type { Muted } from '../../../commands/decisions.ts';
-import { labelsText, labelValue, type Labels } from '../../../commands/labels.ts';
-import { epochOf } from '../../../log/epoch.ts';
-import { labelsObject } from '../../../projections/views.ts';
-import { durationText } from '../../config/durations.ts';
-import { EXIT, type ExitCode } from '../../daemon/exit.ts';
-import type { Terminals } from '../command-io.ts';
-import { Output } from '../render-output.ts';
-import { tableLines, type Column, type Format } from '../render-table.ts';
-import { timeText } from '../../replay/time-text.ts';
-import { compare, LATE_MS_MAX, type Comparison, type Difference, type Span } from './compare.ts';
-import { Decisions, type Decision } from './decisions.ts';
-import type { Summary } from './print.ts';
-import { Progress } from './progress.ts';
-import { openRecording, type Recording } from './recording.ts';
-import { Replay } from './run.ts';
-import { AlertFilter, type AlertQuery } from './alert-filter.ts';
-import { closingLines, exitOf, summaryOf } from './summary.ts';
+import type { Muted } from '../../commands/decisions.ts';
+import { labelsText, labelValue, type Labels } from '../../commands/labels.ts';
+import { epochOf } from '../../log/epoch.ts';
+import { labelsObject } from '../../projections/views.ts';
+import { durationText } from '../config/durations.ts';
+import { EXIT, type ExitCode } from '../daemon/exit.ts';
+import type { Terminals } from './command-io.ts';
+import { Output } from './render-output.ts';
+import { tableLines, type Column, type Format } from './render-table.ts';
+import { timeText } from '../replay/time-text.ts';
+import {
+  compare,
+  LATE_MS_MAX,
+  type Comparison,
+  type Difference,
+  type Span,
+} from '../replay/compare.ts';
+import { Decisions, type Decision } from '../replay/decisions.ts';
+import type { Summary } from './replay-print.ts';
+import { Progress } from './replay-progress.ts';
+import { openRecording, type Recording } from '../replay/recording.ts';
+import { Replay } from '../replay/run.ts';
+import { AlertFilter, type AlertQuery } from '../replay/alert-filter.ts';
+import { closingLines, exitOf, summaryOf } from './replay-summary.ts';
 
 /** What is further apart is not taken for one notification anyway. */
 export const TOLERANCE_MS_MAX = LATE_MS_MAX;

@@ -7,11 +7,11 @@
  * is not known is named.
  */
 
-import type { LogEntry } from '../../../log/entry.ts';
-import { readLog, type LogItem } from '../../../log/read-log.ts';
-import { INITIAL_STATE } from '../../../projections/initial.ts';
-import type { State } from '../../../projections/state.ts';
-import { PageHashes, rootOf } from '../../disk/snapshot-root.ts';
+import type { LogEntry } from '../../log/entry.ts';
+import { readLog, type LogItem } from '../../log/read-log.ts';
+import { INITIAL_STATE } from '../../projections/initial.ts';
+import type { State } from '../../projections/state.ts';
+import { PageHashes, rootOf } from '../disk/snapshot-root.ts';
 import { Fold, type Tally } from './fold.ts';
 import type { TimelineEvent } from './timeline-event.ts';
 import { isAfter, isBefore, type Range } from './point.ts';

@@ -6,13 +6,13 @@
  * fields called `at` or `…At`.
  */
 
-import type { Actor } from '../../../commands/actor.ts';
-import type { AdminAction } from '../../../commands/admin.ts';
-import type { Muted, Reason } from '../../../commands/decisions.ts';
-import type { Outcome } from '../../../commands/delivery.ts';
-import type { Labels } from '../../../commands/labels.ts';
-import type { Matcher } from '../../../commands/matchers.ts';
-import type { GivenUp } from '../../../projections/transaction.ts';
+import type { Actor } from '../../commands/actor.ts';
+import type { AdminAction } from '../../commands/admin.ts';
+import type { Muted, Reason } from '../../commands/decisions.ts';
+import type { Outcome } from '../../commands/delivery.ts';
+import type { Labels } from '../../commands/labels.ts';
+import type { Matcher } from '../../commands/matchers.ts';
+import type { GivenUp } from '../../projections/transaction.ts';
 import type { UnknownCause } from './unknown.ts';
 
 /** Every kind of moment, and what it says. */

@@ -8,8 +8,8 @@
  * not known: whether it took effect is not known either.
  */
 
-import { labelsText, type Labels } from '../../../commands/labels.ts';
-import { get } from '../../../projections/table.ts';
+import { labelsText, type Labels } from '../../commands/labels.ts';
+import { get } from '../../projections/table.ts';
 import type { TimelineEvent } from './timeline-event.ts';
 import type { Replay } from './run.ts';
 

@@ -6,22 +6,22 @@
  * nothing. A command without effect is shown as ignored, never as if it had happened.
  */
 
-import type { Actor } from '../../../commands/actor.ts';
-import type { Command } from '../../../commands/command.ts';
-import type { Check, Condition, Route } from '../../../commands/config.ts';
-import type { Flush } from '../../../commands/decisions.ts';
-import type { Attempt, Outcome } from '../../../commands/delivery.ts';
-import { labelsFrom, type Labels } from '../../../commands/labels.ts';
-import type { ExpireSilence, SetSilence } from '../../../commands/silences.ts';
-import { alertLabels, checksOf, type CompiledCheck } from '../../../projections/checks.ts';
-import { globMatches } from '../../../projections/glob.ts';
-import { rowAt } from '../../../projections/pages.ts';
-import { logTimeOf } from '../../../projections/client-time.ts';
-import { silenceStatus } from '../../../projections/silences.ts';
-import type { AppliedConfig, Silence, State } from '../../../projections/state.ts';
-import { entries, get } from '../../../projections/table.ts';
-import type { Transition } from '../../../projections/transaction.ts';
-import { durationText } from '../../config/durations.ts';
+import type { Actor } from '../../commands/actor.ts';
+import type { Command } from '../../commands/command.ts';
+import type { Check, Condition, Route } from '../../commands/config.ts';
+import type { Flush } from '../../commands/decisions.ts';
+import type { Attempt, Outcome } from '../../commands/delivery.ts';
+import { labelsFrom, type Labels } from '../../commands/labels.ts';
+import type { ExpireSilence, SetSilence } from '../../commands/silences.ts';
+import { alertLabels, checksOf, type CompiledCheck } from '../../projections/checks.ts';
+import { globMatches } from '../../projections/glob.ts';
+import { rowAt } from '../../projections/pages.ts';
+import { logTimeOf } from '../../projections/client-time.ts';
+import { silenceStatus } from '../../projections/silences.ts';
+import type { AppliedConfig, Silence, State } from '../../projections/state.ts';
+import { entries, get } from '../../projections/table.ts';
+import type { Transition } from '../../projections/transaction.ts';
+import { durationText } from '../config/durations.ts';
 import type { Folded } from './fold.ts';
 import type { TimelineEvent, Place } from './timeline-event.ts';
 
