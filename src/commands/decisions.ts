@@ -43,7 +43,7 @@ export type Verdict = TypeOf<typeof verdictSchema>;
 
 const mutedSchema = record({
   fingerprint: text(16),
-  /** Each cause as `silence:<id>`, `inhibited:<fingerprint>` or `interval:<name>`. */
+  /** Each cause in the form of `causeText` (causes.ts), such as `silence:<id>`. */
   by: list(text(2 * LIMITS.name), LIMITS.causesPerAlert),
 });
 

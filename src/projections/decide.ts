@@ -6,14 +6,16 @@
  * a time zone only through the function it is given.
  */
 
+import { causeText } from '../commands/causes.ts';
 import type { Flush, Muted, Reason, Verdict } from '../commands/decisions.ts';
 import { integrationKey, type Integration } from '../commands/config.ts';
 import { LIMITS } from '../commands/limits.ts';
 import { certainlyNotified } from './uncertain-deliveries.ts';
 import { gapsSince } from './gaps.ts';
-import { inhibitorsOf, mutingIntervalsOf, silencesOf, type LocalTimeIn } from './muting.ts';
+import type { LocalTimeIn } from './muting.ts';
 import { integrationsOf, routingOf, type RouteNode } from './routing.ts';
 import type { Alert, UncertainDelivery, Group, State, LastNotified } from './state.ts';
+import { Suppressions } from './suppressions.ts';
 import { get } from './table.ts';
 import { dueTimers, nextTimer } from './timers.ts';
 
@@ -27,9 +29,12 @@ export interface DecideOptions {
 
 /** The decisions that are due at `now`, those of the longest-waiting groups first. */
 export function decide(state: State, now: number, options: DecideOptions): readonly Flush[] {
-  return dueTimers(state.flushTimers, now, options.groupsMax).flatMap(({ key }) => {
+  const due = dueTimers(state.flushTimers, now, options.groupsMax);
+  if (due.length === 0) return [];
+  const suppressions = new Suppressions({ state, now, localTimeIn: options.localTimeIn });
+  return due.flatMap(({ key }) => {
     const group = get(state.groups, key);
-    return group === undefined ? [] : [flushOf(state, now, key, group, options)];
+    return group === undefined ? [] : [flushOf(state, now, key, group, suppressions, options)];
   });
 }
 
@@ -47,18 +52,19 @@ function flushOf(
   now: number,
   key: string,
   group: Group,
-  { localTimeIn, senders }: DecideOptions,
+  suppressions: Suppressions,
+  { senders }: DecideOptions,
 ): Flush {
   if (state.config === null) throw new Error('a group exists without a configuration');
   const { config } = state.config.command;
   const routing = routingOf(config);
   const node = routing.nodes[group.route];
   if (node === undefined) throw new Error(`group ${key} names a route that is not there`);
-  const intervals = mutingIntervalsOf(config, node, now, localTimeIn);
   const sorted = alertsOf(state, group);
   const muted = sorted.flatMap(([fingerprint, alert]): Muted[] => {
-    const by = causesOf(state, now, fingerprint, alert, intervals);
-    return by.length === 0 ? [] : [{ fingerprint, by }];
+    const causes = suppressions.inRoute(fingerprint, alert.labels, group.route);
+    if (causes.length === 0) return [];
+    return [{ fingerprint, by: causes.slice(0, LIMITS.causesPerAlert).map(causeText) }];
   });
   const isMuted = new Set(muted.map((each) => each.fingerprint));
   const visible = sorted.filter(([fingerprint]) => !isMuted.has(fingerprint));
@@ -93,21 +99,6 @@ function named(muted: readonly Muted[]): readonly Muted[] {
   return muted
     .slice(0, LIMITS.causesPerDecision)
     .map(({ fingerprint, by }) => ({ fingerprint, by: by.slice(0, causesMax) }));
-}
-
-function causesOf(
-  state: State,
-  now: number,
-  fingerprint: string,
-  alert: Alert,
-  intervals: readonly string[],
-): readonly string[] {
-  const causes = [
-    ...inhibitorsOf(state, fingerprint, alert.labels).map((source) => `inhibited:${source}`),
-    ...intervals.map((name) => `interval:${name}`),
-    ...silencesOf(state, alert.labels, now).map((id) => `silence:${id}`),
-  ];
-  return causes.slice(0, LIMITS.causesPerAlert);
 }
 
 interface Case {

@@ -1,66 +1,68 @@
 /**
- * What holds alerts back at one moment, for lists of many alerts: silences, inhibition, intervals.
+ * What withholds alerts at one time: the list of suppressors, and their answers for many alerts.
  *
- * Promise: the same answers as `alertView` gives for one alert, but what does not depend on the
- * alert (which silences are active, which routes are mute) is worked out once for the list.
+ * Promise: decisions, the API, the status page and explanations ask here, so they give the same
+ * causes. Each cause is named, since a person will ask for it.
  */
 
-import type { Labels } from '../../../commands/labels.ts';
-import { matchesAll } from '../../../projections/matching.ts';
-import { inhibitorsOf, mutingIntervalsOf, type LocalTimeIn } from '../../../projections/muting.ts';
-import { routingOf } from '../../../projections/routing.ts';
-import { silenceStatus } from '../../../projections/silences.ts';
-import type { Group, Silence, State } from '../../../projections/state.ts';
-import { entries } from '../../../projections/table.ts';
+import type { Cause } from '../commands/causes.ts';
+import type { Labels } from '../commands/labels.ts';
+import { inhibitionSuppressor } from './suppressors/inhibition.ts';
+import { intervalSuppressor } from './suppressors/interval.ts';
+import { silenceSuppressor } from './suppressors/silence.ts';
+import type { StateAtTime, Suppressor } from './suppressors/suppressor.ts';
 
-export interface StateAtTime {
-  readonly state: State;
-  /** Epoch milliseconds. */
-  readonly now: number;
-  readonly localTimeIn: LocalTimeIn;
-}
+/** In the order in which decisions record causes: a decision that is too large keeps the first. */
+const SUPPRESSORS: readonly Suppressor[] = [
+  inhibitionSuppressor,
+  intervalSuppressor,
+  silenceSuppressor,
+];
 
-export class SuppressionIndex {
-  readonly #moment: StateAtTime;
-  readonly #silences: readonly (readonly [id: string, silence: Silence])[];
-  readonly #intervalsByRoute = new Map<number, readonly string[]>();
+/** Prepared for one time: the subjects of the causes, where those of a route are put together by the caller. */
+type Prepared = (
+  fingerprint: string,
+  labels: Labels,
+  ofRoutes: (ofRoute: (route: number) => readonly string[]) => readonly string[],
+) => readonly Cause[];
 
-  constructor(moment: StateAtTime) {
-    this.#moment = moment;
-    this.#silences = [...entries(moment.state.silences)].filter(
-      ([, silence]) => silenceStatus(silence, moment.now) === 'active',
+export class Suppressions {
+  readonly #suppressors: readonly Prepared[];
+
+  constructor(at: StateAtTime) {
+    this.#suppressors = SUPPRESSORS.map((suppressor) => prepared(suppressor, at));
+  }
+
+  /** Why an alert is withheld in the groups of one route, given by its index. */
+  inRoute(fingerprint: string, labels: Labels, route: number): readonly Cause[] {
+    return this.#suppressors.flatMap((causes) =>
+      causes(fingerprint, labels, (ofRoute) => ofRoute(route)),
     );
   }
 
-  silencedBy(labels: Labels): readonly string[] {
-    if (this.#silences.length === 0) return [];
-    return this.#silences
-      .filter(([, silence]) => matchesAll(silence.matchers, labels))
-      .map(([id]) => id);
+  /**
+   * Why an alert is withheld in the groups of all these routes. A route that withholds nothing releases
+   * the alert from the causes of the other routes.
+   */
+  inAllOf(fingerprint: string, labels: Labels, routes: readonly number[]): readonly Cause[] {
+    return this.#suppressors.flatMap((causes) =>
+      causes(fingerprint, labels, (ofRoute) => unlessReleased(routes.map(ofRoute))),
+    );
   }
+}
 
-  inhibitedBy(fingerprint: string, labels: Labels): readonly string[] {
-    return inhibitorsOf(this.#moment.state, fingerprint, labels);
+function prepared(suppressor: Suppressor, at: StateAtTime): Prepared {
+  const named = (subjects: readonly string[]): readonly Cause[] =>
+    subjects.map((subject) => ({ kind: suppressor.kind, subject }));
+  if (suppressor.scope === 'alert') {
+    const ofAlert = suppressor.prepare(at);
+    return (fingerprint, labels) => named(ofAlert(fingerprint, labels));
   }
+  const ofRoute = suppressor.prepare(at);
+  return (_fingerprint, _labels, ofRoutes) => named(ofRoutes(ofRoute));
+}
 
-  /** Intervals that mute every one of these groups; one that is not mute sets the alert free. */
-  mutedBy(groups: readonly Group[]): readonly string[] {
-    const perGroup = groups.map(({ route }) => this.#intervalsOf(route));
-    if (perGroup.some((names) => names.length === 0)) return [];
-    return [...new Set(perGroup.flat())].sort();
-  }
-
-  #intervalsOf(route: number): readonly string[] {
-    const known = this.#intervalsByRoute.get(route);
-    if (known !== undefined) return known;
-    const { state, now, localTimeIn } = this.#moment;
-    const config = state.config?.command.config;
-    const node = config === undefined ? undefined : routingOf(config).nodes[route];
-    const intervals =
-      config === undefined || node === undefined
-        ? []
-        : mutingIntervalsOf(config, node, now, localTimeIn);
-    this.#intervalsByRoute.set(route, intervals);
-    return intervals;
-  }
+function unlessReleased(perRoute: readonly (readonly string[])[]): readonly string[] {
+  if (perRoute.some((subjects) => subjects.length === 0)) return [];
+  return [...new Set(perRoute.flat())].sort();
 }

@@ -6,14 +6,14 @@
  * folding. The templates of checks know `$labels` and `$value` and nothing else.
  */
 
+import type { Cause } from '../commands/causes.ts';
 import { labelPairs, labelValue, type Labels } from '../commands/labels.ts';
 import { checksOf } from './checks.ts';
 import { logTimeOf } from './client-time.ts';
 import { firesAt } from './gaps.ts';
-import { inhibitorsOf, mutingIntervalsOf, silencesOf, type LocalTimeIn } from './muting.ts';
 import { rowAt, rowsOf } from './pages.ts';
-import { routingOf } from './routing.ts';
 import type { Alert, Member, Notification, NotifiedAlert, State } from './state.ts';
+import type { Suppressions } from './suppressions.ts';
 import { entries, get } from './table.ts';
 import { dueTimers } from './timers.ts';
 
@@ -27,18 +27,16 @@ export interface AlertView {
   readonly endsAt: number;
   readonly updatedAt: number;
   readonly receivers: readonly string[];
-  readonly silencedBy: readonly string[];
-  readonly inhibitedBy: readonly string[];
-  /** Names of time intervals that mute every group it is in. */
-  readonly mutedBy: readonly string[];
+  /** Why it is withheld in every group that it is in; none if it is not. */
+  readonly causes: readonly Cause[];
 }
 
+/** `suppressions` are those of the same state, at the time for which the alert is shown. */
 export function alertView(
   state: State,
-  now: number,
   fingerprint: string,
   alert: Alert,
-  localTimeIn: LocalTimeIn,
+  suppressions: Suppressions,
 ): AlertView {
   const groups = alert.groups.flatMap((key) => get(state.groups, key) ?? []);
   return {
@@ -50,25 +48,12 @@ export function alertView(
     endsAt: alert.endsAt,
     updatedAt: alert.updatedAt,
     receivers: [...new Set(groups.map((group) => group.receiver))].sort(),
-    silencedBy: silencesOf(state, alert.labels, now),
-    inhibitedBy: inhibitorsOf(state, fingerprint, alert.labels),
-    mutedBy: mutedByIntervals(state, now, alert, localTimeIn),
+    causes: suppressions.inAllOf(
+      fingerprint,
+      alert.labels,
+      groups.map(({ route }) => route),
+    ),
   };
-}
-
-function mutedByIntervals(
-  state: State,
-  now: number,
-  alert: Alert,
-  localTimeIn: LocalTimeIn,
-): readonly string[] {
-  const config = state.config?.command.config;
-  if (config === undefined) return [];
-  const perGroup = alert.groups.map((key) => {
-    const node = routingOf(config).nodes[get(state.groups, key)?.route ?? -1];
-    return node === undefined ? [] : mutingIntervalsOf(config, node, now, localTimeIn);
-  });
-  return perGroup.some((names) => names.length === 0) ? [] : [...new Set(perGroup.flat())].sort();
 }
 
 /** Whether it fires at a log time. */

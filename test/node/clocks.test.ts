@@ -14,6 +14,7 @@ import type { Process } from '../../src/io/sim/process.ts';
 import type { VirtualClock } from '../../src/io/sim/virtual-clock.ts';
 import type { VirtualTime } from '../../src/io/sim/virtual-time.ts';
 import { entries, get } from '../../src/projections/table.ts';
+import { Suppressions } from '../../src/projections/suppressions.ts';
 import { alertView, isFiring } from '../../src/projections/views.ts';
 import { check, config, route, span } from '../support/scenario-config.ts';
 import { witness } from '../sim/cluster-by-hand.ts';
@@ -60,12 +61,13 @@ function look({ node }: Place): string {
   const { state } = node().view();
   const { at, offsetMs } = node().time();
   const zone = (ms: number, name: string) => localTimeIn(ms + offsetMs, name);
+  const suppressions = new Suppressions({ state, now: at, localTimeIn: zone });
   return [...entries(state.alerts)]
     .filter(([, alert]) => isFiring(alert, at))
-    .map(([key, alert]) => alertView(state, at, key, alert, zone))
+    .map(([key, alert]) => alertView(state, key, alert, suppressions))
     .map(
-      ({ labels, silencedBy }) =>
-        `${labels['alertname']}${silencedBy.map((id) => ` (${id})`).join('')}`,
+      ({ labels, causes }) =>
+        `${labels['alertname']}${causes.map(({ subject }) => ` (${subject})`).join('')}`,
     )
     .toSorted()
     .join(', ');

@@ -27,15 +27,15 @@ describe('an alert', () => {
     const target = desk.firing().find(({ labels }) => labels['alertname'] === 'Target');
     expect(source).toMatchObject({
       receivers: ['b'],
-      silencedBy: [],
-      inhibitedBy: [],
-      mutedBy: [],
+      causes: [],
     });
     expect(target).toMatchObject({
       receivers: ['a', 'b'],
-      silencedBy: ['s2'],
-      inhibitedBy: [source?.fingerprint],
-      mutedBy: ['always'],
+      causes: [
+        { kind: 'inhibition', subject: source?.fingerprint },
+        { kind: 'interval', subject: 'always' },
+        { kind: 'silence', subject: 's2' },
+      ],
     });
   });
 
@@ -52,7 +52,7 @@ describe('an alert', () => {
       }),
     });
     desk.push({ alertname: 'A', x: '1' });
-    expect(desk.firing()[0]?.mutedBy).toEqual([]);
+    expect(desk.firing()[0]?.causes).toEqual([]);
   });
 
   it('comes in the order of fingerprints, whatever the order of the pushes', () => {

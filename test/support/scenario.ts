@@ -17,6 +17,7 @@ import { keyOf } from '../../src/projections/uncertain-deliveries.ts';
 import { INITIAL_STATE } from '../../src/projections/initial.ts';
 import { Projection } from '../../src/projections/projection.ts';
 import type { NotifiedAlert, State } from '../../src/projections/state.ts';
+import { Suppressions } from '../../src/projections/suppressions.ts';
 import { entries } from '../../src/projections/table.ts';
 import { nextTimer } from '../../src/projections/timers.ts';
 import type { Transition } from '../../src/projections/transaction.ts';
@@ -263,8 +264,9 @@ export class Desk {
   /** The alerts that fire now, as people see them, sorted by fingerprint. */
   firing(): readonly AlertView[] {
     const firing = [...entries(this.state.alerts)].filter(([, alert]) => isFiring(alert, this.now));
+    const suppressions = new Suppressions({ state: this.state, now: this.now, localTimeIn });
     return firing
-      .map(([key, alert]) => alertView(this.state, this.now, key, alert, localTimeIn))
+      .map(([key, alert]) => alertView(this.state, key, alert, suppressions))
       .sort((a, b) => (a.fingerprint < b.fingerprint ? -1 : 1));
   }
 

@@ -1,7 +1,9 @@
 /** The alerts that fire, with what holds them back, and the breaches that may become alerts. */
 
+import { causeWords } from '../../commands/causes.ts';
 import type { LocalTimeIn } from '../../projections/muting.ts';
 import type { Alert, State } from '../../projections/state.ts';
+import { Suppressions } from '../../projections/suppressions.ts';
 import { entries } from '../../projections/table.ts';
 import { alertView, isFiring, pendingAlerts, type AlertView } from '../../projections/views.ts';
 import { html, type Markup } from './markup.ts';
@@ -21,8 +23,9 @@ export function alertsSection(state: State, now: number, localTimeIn: LocalTimeI
   const firing: (readonly [string, Alert])[] = [];
   for (const entry of entries(state.alerts)) if (isFiring(entry[1], now)) firing.push(entry);
   firing.sort(([a, left], [b, right]) => right.startsAt - left.startsAt || (a < b ? -1 : 1));
+  const suppressions = new Suppressions({ state, now, localTimeIn });
   const rows = firing.slice(0, ROWS_MAX).map(([fingerprint, alert]) => {
-    return alertRow(alertView(state, now, fingerprint, alert, localTimeIn), now);
+    return alertRow(alertView(state, fingerprint, alert, suppressions), now);
   });
   const markup = section({
     id: 'alerts',
@@ -56,14 +59,10 @@ function receiverChip(name: string): Markup {
 
 /** Whether it is told about, and if not, why. */
 function stateMark(view: AlertView): Markup {
-  const holders = [
-    ...view.silencedBy.map((id) => `silence ${id}`),
-    ...view.inhibitedBy.map((fingerprint) => `inhibited by ${fingerprint}`),
-    ...view.mutedBy.map((name) => `interval ${name}`),
-  ];
-  if (holders.length === 0) return html`<span class="mark bad">▲ firing</span>`;
+  const causes = view.causes.map(causeWords);
+  if (causes.length === 0) return html`<span class="mark bad">▲ firing</span>`;
   return html`<span class="mark calm">◇ held back</span>
-    <p class="why">${untrusted(holders.join(', '))}</p>`;
+    <p class="why">${untrusted(causes.join(', '))}</p>`;
 }
 
 /** Labels of one alert on the page; the rest is a click away. */

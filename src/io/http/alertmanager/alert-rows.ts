@@ -5,32 +5,34 @@
  * state and one time. Arrays are never null.
  */
 
+import { causesByField } from '../../../commands/causes.ts';
 import type { Labels } from '../../../commands/labels.ts';
 import type { Alert, Group, State } from '../../../projections/state.ts';
+import { Suppressions } from '../../../projections/suppressions.ts';
+import type { StateAtTime } from '../../../projections/suppressors/suppressor.ts';
 import { entries, get } from '../../../projections/table.ts';
 import { isFiring, labelsObject, notifiedAlertView } from '../../../projections/views.ts';
-import { SuppressionIndex, type StateAtTime } from './suppression-index.ts';
 import { stateOf, type AlertQuery, type AlertStatus } from './query.ts';
 import { timeText } from './times.ts';
 
 /** Firing alerts by fingerprint; null for one that the query does not want. */
 export function* alertRows(moment: StateAtTime, query: AlertQuery): Generator<object | null> {
   const { state, now } = moment;
-  const holders = new SuppressionIndex(moment);
+  const suppressions = new Suppressions(moment);
   const firing = [...entries(state.alerts)].filter(([, alert]) => isFiring(alert, now));
   firing.sort(([a], [b]) => (a < b ? -1 : 1));
   for (const [fingerprint, alert] of firing) {
     const groups = groupsOf(state, alert);
     const receivers = groups.map((group) => group.receiver);
     const each = { fingerprint, alert, groups, receivers, mutedIn: groups, moment };
-    yield alertRow(each, holders, query);
+    yield alertRow(each, suppressions, query);
   }
 }
 
 /** Groups with at least one alert that the query wants, by labels and then by receiver. */
 export function* groupRows(moment: StateAtTime, query: AlertQuery): Generator<object | null> {
   const { state, now } = moment;
-  const holders = new SuppressionIndex(moment);
+  const suppressions = new Suppressions(moment);
   const sorted = [...entries(state.groups)].map(([, group]) => group);
   sorted.sort((a, b) => byLabels(a.labels, b.labels) || (a.receiver < b.receiver ? -1 : 1));
   for (const group of sorted) {
@@ -41,7 +43,7 @@ export function* groupRows(moment: StateAtTime, query: AlertQuery): Generator<ob
       const groups = groupsOf(state, alert);
       const receivers = groups.map(({ receiver }) => receiver).sort();
       const each = { fingerprint, alert, groups, receivers, mutedIn: [group], moment };
-      const row = alertRow(each, holders, query);
+      const row = alertRow(each, suppressions, query);
       if (row !== null) rows.push(row);
       // A large group takes as many turns as it has alerts.
       yield null;
@@ -69,14 +71,16 @@ interface Case {
 
 function alertRow(
   { fingerprint, alert, groups, receivers, mutedIn, moment }: Case,
-  holders: SuppressionIndex,
+  suppressions: Suppressions,
   query: AlertQuery,
 ): object | null {
   if (!query.wants(alert.labels, receivers)) return null;
   const status: AlertStatus = {
-    inhibitedBy: holders.inhibitedBy(fingerprint, alert.labels),
-    mutedBy: holders.mutedBy(mutedIn),
-    silencedBy: holders.silencedBy(alert.labels),
+    causes: suppressions.inAllOf(
+      fingerprint,
+      alert.labels,
+      mutedIn.map(({ route }) => route),
+    ),
     isRouted: groups.length > 0,
   };
   return query.wantsStatus(status)
@@ -98,7 +102,7 @@ function alertJson(
 ): object {
   const value = alert.origin?.value ?? null;
   const { labels, annotations } = notifiedAlertView({ ...alert, fingerprint, value });
-  const { inhibitedBy, mutedBy, silencedBy } = status;
+  const { inhibitedBy, mutedBy, silencedBy } = causesByField(status.causes);
   return {
     annotations,
     endsAt: timeText(alert.endsAt),

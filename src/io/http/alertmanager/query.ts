@@ -6,6 +6,7 @@
  */
 
 import type { Context } from 'hono';
+import type { Cause, CauseKind } from '../../../commands/causes.ts';
 import type { Labels } from '../../../commands/labels.ts';
 import type { Matcher } from '../../../commands/matchers.ts';
 import {
@@ -22,11 +23,9 @@ export type Query<T> =
   | { readonly ok: true; readonly value: T }
   | { readonly ok: false; readonly message: string };
 
-/** What holds an alert back, each cause by name. */
 export interface AlertStatus {
-  readonly silencedBy: readonly string[];
-  readonly inhibitedBy: readonly string[];
-  readonly mutedBy: readonly string[];
+  /** Why the alert is withheld. */
+  readonly causes: readonly Cause[];
   /** False while it belongs to no group. */
   readonly isRouted: boolean;
 }
@@ -35,7 +34,7 @@ export interface AlertStatus {
 export interface AlertQuery {
   /** By labels and receivers: cheap, asked first. */
   readonly wants: (labels: Labels, receivers: readonly string[]) => boolean;
-  /** By what holds the alert back. */
+  /** By what withholds the alert. */
   readonly wantsStatus: (status: AlertStatus) => boolean;
 }
 
@@ -52,6 +51,11 @@ export function alertQuery(c: Context<HttpEnv>, modules: HttpModules): Query<Ale
     'muted',
     'unprocessed',
   ]);
+  const wanted: Readonly<Record<CauseKind, boolean>> = {
+    silence: silenced,
+    inhibition: inhibited,
+    interval: muted,
+  };
   return {
     ok: true,
     value: {
@@ -59,9 +63,7 @@ export function alertQuery(c: Context<HttpEnv>, modules: HttpModules): Query<Ale
         (receiver.value === null || receivers.some(receiver.value)) &&
         matchesAll(matchers.value, labels),
       wantsStatus: (status) =>
-        (silenced || status.silencedBy.length === 0) &&
-        (inhibited || status.inhibitedBy.length === 0) &&
-        (muted || status.mutedBy.length === 0) &&
+        status.causes.every(({ kind }) => wanted[kind]) &&
         (active || stateOf(status) !== 'active') &&
         (unprocessed || stateOf(status) !== 'unprocessed'),
     },
@@ -69,8 +71,8 @@ export function alertQuery(c: Context<HttpEnv>, modules: HttpModules): Query<Ale
 }
 
 export function stateOf(status: AlertStatus): 'active' | 'suppressed' | 'unprocessed' {
-  const { silencedBy, inhibitedBy, mutedBy, isRouted } = status;
-  if (silencedBy.length + inhibitedBy.length + mutedBy.length > 0) return 'suppressed';
+  const { causes, isRouted } = status;
+  if (causes.length > 0) return 'suppressed';
   return isRouted ? 'active' : 'unprocessed';
 }
 

@@ -30,7 +30,7 @@ import type { ReadLimit } from '../read-limit.ts';
 import { jsonBody, listBody, refusedBody } from '../request-body.ts';
 import { expressionTurn } from '../request-work.ts';
 import { alertRows, groupRows } from './alert-rows.ts';
-import type { StateAtTime } from './suppression-index.ts';
+import type { StateAtTime } from '../../../projections/suppressors/suppressor.ts';
 import { PostedAlerts, pushCommands } from './posted-alerts.ts';
 import { readPostedSilence } from './posted-silence.ts';
 import { QueryText } from './query-text.ts';

@@ -6,10 +6,13 @@
  * that `tocsin replay` finds it. What is not known any more is named, never denied.
  */
 
+import { causesByField } from '../../../commands/causes.ts';
 import type { Matcher } from '../../../commands/matchers.ts';
 import { matchesAll } from '../../../projections/matching.ts';
 import { labelsFrom } from '../../../commands/labels.ts';
 import type { Alert, Group, Notification, State } from '../../../projections/state.ts';
+import { Suppressions } from '../../../projections/suppressions.ts';
+import type { StateAtTime } from '../../../projections/suppressors/suppressor.ts';
 import { entries, get } from '../../../projections/table.ts';
 import {
   alertView,
@@ -18,7 +21,6 @@ import {
   pendingAlerts,
   type PendingView,
 } from '../../../projections/views.ts';
-import type { StateAtTime } from '../alertmanager/suppression-index.ts';
 import { HTTP_LIMITS } from '../limits.ts';
 import { memoryOf, type Memory } from './memory.ts';
 import { byDecision, notificationJson } from './notification-rows.ts';
@@ -43,9 +45,10 @@ export function explain(moment: StateAtTime, asked: Asked, dataDirectory: string
   const shown = found.slice(0, HTTP_LIMITS.explainedAlerts);
   const notifications = notificationsOf(state, new Set(shown.map(([fingerprint]) => fingerprint)));
   const pending = pendingAsked(state, asked);
+  const suppressions = new Suppressions(moment);
   return {
     alerts: shown.map(([fingerprint, alert]) =>
-      alertJson(moment, fingerprint, alert, notifications.get(fingerprint) ?? []),
+      alertJson(moment, fingerprint, alert, suppressions, notifications.get(fingerprint) ?? []),
     ),
     pending: pending.slice(0, HTTP_LIMITS.explainedAlerts).map(pendingJson),
     truncated: Math.max(found.length, pending.length) > HTTP_LIMITS.explainedAlerts,
@@ -93,12 +96,14 @@ function notificationsOf(
 }
 
 function alertJson(
-  { state, now, localTimeIn }: StateAtTime,
+  { state, now }: StateAtTime,
   fingerprint: string,
   alert: Alert,
+  suppressions: Suppressions,
   notifications: readonly NotificationEntry[],
 ): object {
-  const view = alertView(state, now, fingerprint, alert, localTimeIn);
+  const view = alertView(state, fingerprint, alert, suppressions);
+  const { inhibitedBy, mutedBy, silencedBy } = causesByField(view.causes);
   return {
     fingerprint,
     labels: view.labels,
@@ -110,9 +115,9 @@ function alertJson(
     /** How far the clock by which it starts and ends was ahead of log time. */
     clockOffsetMs: alert.offsetMs ?? 0,
     origin: originOf(alert),
-    silencedBy: view.silencedBy,
-    inhibitedBy: view.inhibitedBy,
-    mutedBy: view.mutedBy,
+    silencedBy,
+    inhibitedBy,
+    mutedBy,
     groups: alert.groups.flatMap((key) => {
       const group = get(state.groups, key);
       return group === undefined ? [] : [groupJson(fingerprint, group)];
