@@ -9,25 +9,19 @@
 
 import type { Batch, Command } from '../../src/commands/command.ts';
 import type { Config } from '../../src/commands/config.ts';
-import { UNREADABLE_STATUS } from '../../src/commands/delivery.ts';
+import { UNREADABLE_STATUS, type Attempt } from '../../src/commands/delivery.ts';
 import { labelPairs, labelsFrom } from '../../src/commands/labels.ts';
 import { decodeBatch, encodeBatch } from '../../src/log/codec.ts';
 import { decide, nextDue } from '../../src/projections/decide.ts';
 import { keyOf } from '../../src/projections/uncertain-deliveries.ts';
+import { nextCommands } from '../../src/projections/next-commands.ts';
 import { INITIAL_STATE } from '../../src/projections/initial.ts';
 import { Projection } from '../../src/projections/projection.ts';
 import type { NotifiedAlert, State } from '../../src/projections/state.ts';
 import { Suppressions } from '../../src/projections/suppressions.ts';
-import { entries } from '../../src/projections/table.ts';
-import { nextTimer } from '../../src/projections/timers.ts';
+import { entries, get } from '../../src/projections/table.ts';
 import type { Transition } from '../../src/projections/transaction.ts';
-import {
-  alertView,
-  dueNotifications,
-  isFiring,
-  openAttempts,
-  type AlertView,
-} from '../../src/projections/views.ts';
+import { alertView, isFiring, openAttempts, type AlertView } from '../../src/projections/views.ts';
 import { localTimeIn } from '../../src/io/daemon/local-time.ts';
 import { config as defaultConfig, matchers, span } from './scenario-config.ts';
 import { checkInvariants } from './scenario-invariants.ts';
@@ -332,25 +326,31 @@ export class Desk {
     throw new Error(`at ${this.clock()} something is due that nothing settles`);
   }
 
-  #turn(leader: string): void {
-    if (nextTimer(this.state.foldTimers) <= this.#now) {
-      this.commit({ kind: 'clock' });
-      return;
+  /** As a node does: what is due is appended, and an attempt that the fold took is sent. */
+  #turn(node: string): void {
+    const options = {
+      node,
+      senders: this.#senders,
+      localTimeIn,
+      underWay: [],
+      // Signs of life only mark when a leader listened, which the scenarios say themselves.
+      appliedAt: this.#now,
+      holdUntil: 0,
+    };
+    const commands = nextCommands(this.state, this.#now, options);
+    if (commands.length === 0) return;
+    const decisions = commands.filter((command) => command.kind === 'flush');
+    this.commit(...commands);
+    for (const decision of decisions) this.#noteWithheld(decision);
+    for (const command of commands) {
+      if (command.kind === 'attempt' && this.#isTrying(command)) this.#try(command.notification);
     }
-    const decisions = this.decisions();
-    if (decisions.length > 0) {
-      this.commit(...decisions);
-      for (const decision of decisions) this.#noteWithheld(decision);
-      return;
-    }
-    const due = dueNotifications(this.state, this.#now, 1_000);
-    if (due.length === 0) return;
-    this.commit(
-      ...due.map(({ id, notification }): Command => {
-        return { kind: 'attempt', notification: id, try: notification.tries + 1, node: leader };
-      }),
-    );
-    for (const { id } of due) this.#try(id);
+  }
+
+  /** A decision of the same turn may have replaced the notification. */
+  #isTrying({ notification, try: tries }: Attempt): boolean {
+    const row = get(this.state.notifications, notification);
+    return row?.status === 'trying' && row.tries === tries;
   }
 
   #try(id: string): void {

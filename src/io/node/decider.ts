@@ -7,27 +7,25 @@
  */
 
 import type { Command } from '../../commands/command.ts';
-import { decide } from '../../projections/decide.ts';
-import { hasPending } from '../../projections/gaps.ts';
 import type { LocalTimeIn } from '../../projections/muting.ts';
+import {
+  nextCommands,
+  nextWakeAt,
+  owesSignOfLife,
+  type NextOptions,
+} from '../../projections/next-commands.ts';
 import type { State } from '../../projections/state.ts';
-import { nextTimer } from '../../projections/timers.ts';
 import type { Clock, Logger, Proposed } from '../ports.ts';
 import type { Sender } from './sender.ts';
 
-/** Groups decided in one entry. */
-const GROUPS_MAX = 256;
 /** Longest sleep: a timer may not be set much further ahead, and waking is free. */
 const SLEEP_MS_MAX = 3_600_000;
-/**
- * While a breach waits for the end of its `for`, the log is not without an entry for longer than this:
- * by its last entry a restart sees since when nobody has listened.
- */
-const SIGN_OF_LIFE_MS = 10_000;
 /** Pause after a turn of which nothing was taken: a stop is under way, or it makes no sense. */
 const REFUSED_PAUSE_MS = 100;
 
 export interface DeciderOptions {
+  /** The name of the node, which the attempts carry. */
+  readonly node: string;
   /** Integration types that this build can send. */
   readonly senders: ReadonlySet<string>;
 }
@@ -84,42 +82,24 @@ export class Decider {
     if (this.#phase !== 'running' || this.#isProposing) return;
     this.#cancelSleep();
     const now = this.#modules.now();
-    const commands = this.#due(now);
+    const state = this.#modules.state();
+    const options = this.#nextOptions();
+    const commands = nextCommands(state, now, options);
     if (commands.length > 0) void this.#propose(commands);
-    else this.#sleep(this.#nextDue(now) - now);
+    else this.#sleep(nextWakeAt(state, now, options) - now);
   }
 
   /** Called with every tick, which wakes the process anyway. */
   tick(): void {
-    if (this.#owesSignOfLife(this.#modules.state(), this.#modules.now())) this.wake();
+    const { appliedAt, now, state } = this.#modules;
+    if (owesSignOfLife(state(), now(), appliedAt())) this.wake();
   }
 
-  /** Time first: decisions are made on a state in which every deadline has taken effect. */
-  #due(now: number): readonly Command[] {
-    const state = this.#modules.state();
-    if (nextTimer(state.foldTimers) <= now || this.#owesSignOfLife(state, now)) {
-      return [{ kind: 'clock' }];
-    }
-    return [...this.#flushes(state, now), ...this.#modules.sender.due(now)];
-  }
-
-  #owesSignOfLife(state: State, now: number): boolean {
-    if (state.reducers.version < 2 || now - this.#modules.appliedAt() < SIGN_OF_LIFE_MS)
-      return false;
-    return hasPending(state.breaches);
-  }
-
-  #flushes(state: State, now: number): readonly Command[] {
-    if (now < this.#holdUntil) return [];
-    const { localTimeIn } = this.#modules;
-    const { senders } = this.#options;
-    return decide(state, now, { localTimeIn, senders, groupsMax: GROUPS_MAX });
-  }
-
-  #nextDue(now: number): number {
-    const state = this.#modules.state();
-    const flush = Math.max(nextTimer(state.flushTimers), this.#holdUntil);
-    return Math.min(nextTimer(state.foldTimers), flush, this.#modules.sender.nextDue(now));
+  #nextOptions(): NextOptions {
+    const { appliedAt, localTimeIn, sender } = this.#modules;
+    const holdUntil = this.#holdUntil;
+    const underWay = sender.underWay();
+    return { ...this.#options, localTimeIn, underWay, appliedAt: appliedAt(), holdUntil };
   }
 
   async #propose(commands: readonly Command[]): Promise<void> {

@@ -286,7 +286,7 @@ export class Node implements NodeHandle, PeerReceiver {
       },
     );
     this.#decider = new Decider(
-      { senders: new Set(modules.notifiers.keys()) },
+      { node: options.name, senders: new Set(modules.notifiers.keys()) },
       {
         ...modules,
         state,

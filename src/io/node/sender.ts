@@ -13,13 +13,10 @@ import { LIMITS } from '../../commands/limits.ts';
 import { keyOf } from '../../projections/uncertain-deliveries.ts';
 import type { Notification, State } from '../../projections/state.ts';
 import { get } from '../../projections/table.ts';
-import { dueTimers, nextTimer } from '../../projections/timers.ts';
-import { dueNotifications, openAttempts } from '../../projections/views.ts';
+import { openAttempts } from '../../projections/views.ts';
 import type { Clock, Confirmation, Delivery, DeliveryResult, Logger, Notifier } from '../ports.ts';
 import { integrationAt } from './integrations.ts';
 
-const SENDS_MAX = 64;
-const SENDS_PER_INTEGRATION_MAX = 8;
 /** No receiver may hold an attempt longer, whatever its own time-out says. */
 const SEND_MS_MAX = 5 * 60_000;
 
@@ -54,38 +51,9 @@ export class Sender {
     this.#modules = modules;
   }
 
-  /** Attempts to start now. The caller commits them and then calls {@link start} for each. */
-  due(now: number): readonly Attempt[] {
-    const attempts: Attempt[] = [];
-    const busy = new Map<string, number>();
-    for (const integration of this.#underWay.values()) count(busy, integration);
-    let room = SENDS_MAX - this.#underWay.size;
-    // All that is due is looked at: however many wait for a slow receiver, others are behind them.
-    for (const { id, notification } of dueNotifications(this.#modules.state(), now, Infinity)) {
-      if (room === 0) break;
-      const { integration, tries } = notification;
-      if ((busy.get(integration) ?? 0) >= SENDS_PER_INTEGRATION_MAX) continue;
-      count(busy, integration);
-      room--;
-      attempts.push({
-        kind: 'attempt',
-        notification: id,
-        try: tries + 1,
-        node: this.#options.node,
-      });
-    }
-    return attempts;
-  }
-
-  /**
-   * When the next attempt falls due. Those that are due already and were not started wait for room:
-   * an outcome will wake whoever asks.
-   */
-  nextDue(now: number): number {
-    const { attemptTimers } = this.#modules.state();
-    const next = nextTimer(attemptTimers);
-    if (next > now) return next;
-    return dueTimers(attemptTimers, Infinity, Infinity).find(({ at }) => at > now)?.at ?? Infinity;
+  /** The integration of each attempt that is under way. */
+  underWay(): readonly string[] {
+    return [...this.#underWay.values()];
   }
 
   /** Outcomes for attempts that no living process can answer for: a new leader's first words. */
@@ -200,8 +168,4 @@ export class Sender {
 /** Of one try: another process may have made the next one while this one has no answer yet. */
 function attemptKey(id: string, tries: number): string {
   return `${id}/${tries}`;
-}
-
-function count(counts: Map<string, number>, key: string): void {
-  counts.set(key, (counts.get(key) ?? 0) + 1);
 }
