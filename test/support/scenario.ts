@@ -333,7 +333,7 @@ export class Desk {
       senders: this.#senders,
       localTimeIn,
       underWay: [],
-      // Signs of life only mark when a leader listened, which the scenarios say themselves.
+      // Signs of life only mark when a leader listened, which the scenarios state themselves.
       appliedAt: this.#now,
       holdUntil: 0,
     };

@@ -1,4 +1,4 @@
-/** Inhibition: a firing alert withholds others, as the inhibition rules say. */
+/** Inhibition: a firing alert withholds others by the inhibition rules of the configuration. */
 
 import type { InhibitRule } from '../../commands/config.ts';
 import { labelValue, type Labels } from '../../commands/labels.ts';
