@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { webhookPayload } from '../../src/io/notify/webhook-payload.ts';
+import { webhookPayload } from '../../src/io/notify/webhook/payload.ts';
 import type { Notification } from '../../src/projections/state.ts';
 import { alert, notification, STARTED } from './notifications.ts';
 

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { UNREADABLE_STATUS } from '../../src/commands/delivery.ts';
-import { createNotifiers } from '../../src/io/notify/registry.ts';
+import { createNotifiers } from '../../src/io/notify/notifiers.ts';
 import type { Clock, Delivery, DeliveryResult } from '../../src/io/ports.ts';
 import { CERTIFICATE, KEY } from './certificate.ts';
 import { notification } from './notifications.ts';

@@ -32,7 +32,7 @@ import { Node, StateDiffers } from '../node/node.ts';
 import { segmentBytesMaxFor } from '../node/retention.ts';
 import { isShadowCluster, emptyClusterId } from '../node/cluster-id.ts';
 import { FRAMES_LEVEL } from '../node/wire.ts';
-import { createNotifiers, type Notifiers } from '../notify/registry.ts';
+import { createNotifiers, type Notifiers } from '../notify/notifiers.ts';
 import { UnsupportedReducerVersion } from '../../projections/reducers.ts';
 import { CommittedConflict } from '../../raft/follower.ts';
 import type { JoinRequest, AppliedEntry, Logger, NodeHandle, PeerAddress } from '../ports.ts';

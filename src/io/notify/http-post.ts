@@ -10,7 +10,7 @@
 import { exchange, type Exchanged, type ExchangeOptions } from '../http-client/exchange.ts';
 import type { Headers } from '../http-client/head.ts';
 import type { Clock, Confirmation } from '../ports.ts';
-import type { HttpSettings } from './http-config.ts';
+import type { HttpSettings } from './http-settings.ts';
 import { blankOut, blankOutCut, printable, redactionMargin } from './redaction.ts';
 
 export interface Post {

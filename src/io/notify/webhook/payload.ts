@@ -5,8 +5,8 @@
  * of Go for an end that is not known, and the receiver's name quoted for use in an expression.
  */
 
-import { labelsObject, notifiedAlertView } from '../../projections/views.ts';
-import type { Notification, NotifiedAlert } from '../../projections/state.ts';
+import { labelsObject, notifiedAlertView } from '../../../projections/views.ts';
+import type { Notification, NotifiedAlert } from '../../../projections/state.ts';
 
 /** The body as JSON. `alertsMax` 0 sends all alerts; what is over is only counted. */
 export function webhookPayload(

@@ -6,7 +6,7 @@
  */
 
 import type { DeliveryResult, Notifier } from '../ports.ts';
-import { webhookNotifier, type WebhookModules, type WebhookOptions } from './webhook.ts';
+import { webhookNotifier, type WebhookModules, type WebhookOptions } from './webhook/webhook.ts';
 
 export interface NotifiersOptions extends WebhookOptions {
   /** Whether everything is withheld. */

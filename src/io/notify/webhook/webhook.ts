@@ -9,20 +9,20 @@
  */
 
 import { z } from 'zod';
-import { UNREADABLE_STATUS } from '../../commands/delivery.ts';
-import type { Clock, Delivery, DeliveryResult, Notifier } from '../ports.ts';
-import { basicAuthorization, connect, credentialsOf } from '../http-client/connection.ts';
-import { HttpClientError, problemOf } from '../http-client/errors.ts';
+import { UNREADABLE_STATUS } from '../../../commands/delivery.ts';
+import type { Clock, Delivery, DeliveryResult, Notifier } from '../../ports.ts';
+import { basicAuthorization, connect, credentialsOf } from '../../http-client/connection.ts';
+import { HttpClientError, problemOf } from '../../http-client/errors.ts';
 import {
   httpConfigSchema,
   readSecretFile,
   readHttpSettings,
   UnusableSetting,
   type HttpSettings,
-} from './http-config.ts';
-import { post, type Post, type Posted } from './http-post.ts';
-import { secretsOfUrl } from './redaction.ts';
-import { webhookPayload } from './webhook-payload.ts';
+} from '../http-settings.ts';
+import { post, type Post, type Posted } from '../http-post.ts';
+import { secretsOfUrl } from '../redaction.ts';
+import { webhookPayload } from './payload.ts';
 
 export interface WebhookOptions {
   /** For the User-Agent. */
