@@ -14,6 +14,9 @@ const libraryUsers = 'http|ui';
 /** Adapters that speak HTTP as a client do it in one way. */
 const httpClients = 'monitors|notify';
 
+/** What the schemas of integrations are written in. */
+const schemaWords = '^src/io/config/(fields|http-config)\\.ts$';
+
 const INNER = '^src/(commands|log|projections|raft)/';
 
 /** Which folders may import a package; every other package is free to all of io/. */
@@ -65,7 +68,7 @@ module.exports = {
       comment: 'An adapter meets the rest of io/ through src/io/ports.ts only.',
       from: {
         path: `^src/io/(${adapters}|http-client)/`,
-        pathNot: `^src/io/(${httpClients}|${libraryUsers})/`,
+        pathNot: `^src/io/(${httpClients}|${libraryUsers}|config)/`,
       },
       to: { path: '^src/io/', pathNot: '^src/io/($1/|ports\\.ts$)' },
     },
@@ -91,7 +94,31 @@ module.exports = {
       name: 'one-http-client',
       comment: 'src/io/http-client is a library over the ports, for the adapters that need it.',
       from: { path: `^src/io/(${httpClients})/` },
-      to: { path: '^src/io/', pathNot: '^src/io/($1/|http-client/|ports\\.ts$)' },
+      to: {
+        path: '^src/io/',
+        pathNot: `^src/io/($1/|http-client/|ports\\.ts$)|${schemaWords}`,
+      },
+    },
+    {
+      name: 'config-reads-the-registry-of-integrations',
+      comment: 'The configuration reader takes the schemas of integrations from their registry.',
+      from: { path: '^src/io/config/' },
+      to: {
+        path: '^src/io/',
+        pathNot: '^src/io/(config/|notify/(registry|integration)\\.ts$|ports\\.ts$)',
+      },
+    },
+    {
+      name: 'only-notify-uses-the-words-of-schemas',
+      comment: 'Monitors take complete settings; schemas of integrations use the words of config/.',
+      from: { path: '^src/io/monitors/' },
+      to: { path: '^src/io/config/' },
+    },
+    {
+      name: 'schemas-of-integrations-are-data',
+      comment: 'A schema.ts is written in the words of config/fields.ts, and does no I/O.',
+      from: { path: '^src/io/notify/[^/]+/schema\\.ts$' },
+      to: { path: '^src/io/', pathNot: `^src/io/notify/integration\\.ts$|${schemaWords}` },
     },
     {
       name: 'node-knows-ports',

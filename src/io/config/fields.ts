@@ -15,11 +15,38 @@ import { Scalar, type Fields } from './yaml.ts';
 
 export type Shape = Readonly<Record<string, z.ZodType>>;
 
+/**
+ * How to read the values of a schema back from the JSON in which a configuration command stores
+ * them. Zod copies an entry of this registry to what a refinement makes of the schema.
+ */
+const storedForms = z.registry<{ readonly storedForm: unknown }>();
+
+/**
+ * The schema of what `schema` has read from a file, after it was stored as JSON. It checks types
+ * alone and ignores keys that it does not have, so that a build reads what earlier and later builds
+ * stored, whatever rules those had for files. Throws for a schema that ends in a transformation.
+ */
+export function storedForm<T>(schema: z.ZodType<T>): z.ZodType<T> {
+  const known = storedForms.get(schema);
+  if (known === undefined) throw new Error('storedForm: this schema has no stored form');
+  return (known.storedForm as () => z.ZodType<T>)();
+}
+
+function withStoredForm<S extends z.ZodType>(schema: S, form: () => z.ZodType): S {
+  storedForms.add(schema, { storedForm: form });
+  return schema;
+}
+
 /** A map with exactly these keys; a key with no value is the same as an absent one, as in Go. */
 export function fields<S extends Shape>(shape: S) {
   const known = Object.keys(shape).join(' ');
   const object = z.strictObject(shape, { error: () => known });
-  return z.preprocess((value, context) => passed(checkMap(value), value, context), object);
+  const read = z.preprocess((value, context) => passed(checkMap(value), value, context), object);
+  return withStoredForm(read, () =>
+    z.object(
+      Object.fromEntries(Object.entries(shape).map(([key, each]) => [key, storedForm(each)])),
+    ),
+  );
 }
 
 /**
@@ -27,11 +54,12 @@ export function fields<S extends Shape>(shape: S) {
  * Go gives it its zero value; without it, such an item is refused.
  */
 export function list<T>(item: z.ZodType<T>, zero?: T) {
-  return checked<unknown[]>((value) =>
+  const read = checked<unknown[]>((value) =>
     Array.isArray(value)
       ? good(value)
       : bad(`${must(value)} be a list`, 'write [a, b] or one "- item" a line'),
   ).pipe(z.array(orZero(item, zero)));
+  return withStoredForm(read, () => z.array(storedForm(item)));
 }
 
 /** A map with free keys, as pairs in the order of the file. `zero` as in {@link list}. */
@@ -45,6 +73,18 @@ export function pairs<T>(
       return read.ok ? [[key, read.value] as const] : [];
     }),
   );
+}
+
+/** A map with free keys, as an object without a prototype: a key `__proto__` is only a key. */
+export function record<T>(item: z.ZodType<T>, zero?: T): z.ZodType<Readonly<Record<string, T>>> {
+  const read = pairs(item, zero).transform(asObject);
+  return withStoredForm(read, () => z.record(z.string(), storedForm(item)));
+}
+
+export function asObject<T>(entries: readonly (readonly [string, T])[]): Record<string, T> {
+  const object = Object.create(null) as Record<string, T>;
+  for (const [key, value] of entries) object[key] = value;
+  return object;
 }
 
 /** Go never asks a type what null means: it takes the zero value, unchecked. */
@@ -67,15 +107,23 @@ export function listOr<L, S>(many: z.ZodType<L>, single: z.ZodType<S>): z.ZodTyp
 
 /** A key that may be left out. */
 export function maybe<T>(schema: z.ZodType<T>): z.ZodType<T | undefined> {
-  return z.preprocess((value) => value ?? undefined, schema.optional());
+  const read = z.preprocess((value) => value ?? undefined, schema.optional());
+  return withStoredForm(read, () => storedForm(schema).optional());
 }
 
-/** A leaf: text, in quotes or not, that `read` turns into a value. */
-export function leaf<T>(read: (text: string, scalar: Scalar) => Parsed<T>): z.ZodType<T> {
-  return checked((value) => {
+/**
+ * A leaf: text, in quotes or not, that `read` turns into a value. `stored` is the type of that value
+ * in JSON: text unless given.
+ */
+export function leaf<T>(
+  read: (text: string, scalar: Scalar) => Parsed<T>,
+  stored: z.ZodType = z.string(),
+): z.ZodType<T> {
+  const leafOf = checked((value) => {
     if (value instanceof Scalar) return read(value.text, value);
     return bad(`${must(value)} be a single value`);
   });
+  return withStoredForm(leafOf, () => stored);
 }
 
 export function text(lengthMax: number): z.ZodType<string> {
@@ -103,7 +151,7 @@ export const flag: z.ZodType<boolean> = leaf((value, scalar) => {
   if (scalar.plain && TRUE_WORDS.test(value)) return good(true);
   if (scalar.plain && FALSE_WORDS.test(value)) return good(false);
   return bad(`"${value}" is not true or false`, scalar.plain ? '' : 'write it without quotes');
-});
+}, z.boolean());
 
 export const number: z.ZodType<number> = leaf((value, scalar) => {
   if (!scalar.plain) return bad(`"${value}" is text, not a number`, 'write it without quotes');
@@ -114,7 +162,7 @@ export const number: z.ZodType<number> = leaf((value, scalar) => {
   }
   const parsed = Number(value);
   return Number.isFinite(parsed) ? good(parsed) : bad(`"${value}" is too large`);
-});
+}, z.number());
 
 /** A whole number without a sign. */
 export function whole(min: number, max: number): z.ZodType<number> {
@@ -122,7 +170,7 @@ export function whole(min: number, max: number): z.ZodType<number> {
     const parsed = scalar.plain ? goInteger(value) : NaN;
     if (parsed >= min && parsed <= max) return good(parsed);
     return bad(`"${value}" is not a whole number from ${min} to ${max}`);
-  });
+  }, z.number());
 }
 
 /** A whole number as Go reads YAML 1.1: `0x10` and `0b11`, octal `010` and `0o10`, `1_000` and `1e3`. */
@@ -135,10 +183,10 @@ function goInteger(text: string): number {
 }
 
 /** Milliseconds of a Prometheus duration. */
-export const duration: z.ZodType<number> = leaf((value) => parseDuration(value));
+export const duration: z.ZodType<number> = leaf((value) => parseDuration(value), z.number());
 
 /** Milliseconds of a Go duration. */
-export const goDuration: z.ZodType<number> = leaf((value) => parseGoDuration(value));
+export const goDuration: z.ZodType<number> = leaf((value) => parseGoDuration(value), z.number());
 
 /** An http or https URL. */
 export const url: z.ZodType<string> = leaf(readUrl);

@@ -9,14 +9,15 @@ import { posix } from 'node:path';
 import type { z } from 'zod';
 import { LIMITS } from '../../commands/limits.ts';
 import {
+  asObject,
   fields,
   flag,
   leaf,
   list,
   maybe,
   name,
-  pairs,
   proxyUrl,
+  record,
   text,
   exclusive,
   refuse,
@@ -56,7 +57,7 @@ const proxy = {
   proxy_url: maybe(proxyUrl),
   no_proxy: someText,
   proxy_from_environment: maybe(flag),
-  proxy_connect_header: maybe(pairs(list(anyText, ''), []).transform(asObject)),
+  proxy_connect_header: maybe(record(list(anyText, ''), [])),
 };
 
 const basicAuth = fields({
@@ -96,10 +97,10 @@ const oauth2 = fields({
   signature_algorithm: someText,
   iss: someText,
   audience: someText,
-  claims: maybe(pairs(anyText, '').transform(asObject)),
+  claims: maybe(record(anyText, '')),
   scopes: maybe(list(anyText, '')),
   token_url: name(LIMITS.labelValue),
-  endpoint_params: maybe(pairs(anyText, '').transform(asObject)),
+  endpoint_params: maybe(record(anyText, '')),
   tls_config: maybe(tlsConfig),
   ...proxy,
 }).superRefine((oauth, context) => {
@@ -127,7 +128,7 @@ export const httpConfig = fields({
   tls_config: maybe(tlsConfig),
   follow_redirects: maybe(flag),
   enable_http2: maybe(flag),
-  http_headers: maybe(pairs(maybe(httpHeader), undefined).transform(asObject)),
+  http_headers: maybe(record(maybe(httpHeader), undefined)),
   ...proxy,
 }).superRefine((http, context) => {
   exclusive(context, http, [
@@ -139,7 +140,7 @@ export const httpConfig = fields({
   ]);
 });
 
-export type HttpConfig = z.infer<typeof httpConfig>;
+export type HttpConfig = Partial<z.infer<typeof httpConfig>>;
 
 /** The same settings with every `*_file` joined to `folder`, unless it is absolute. */
 export function withFilesIn(folder: string, settings: unknown): unknown {
@@ -156,11 +157,4 @@ export function withFilesIn(folder: string, settings: unknown): unknown {
 function inFolder(folder: string, file: unknown): unknown {
   if (typeof file !== 'string' || file === '' || posix.isAbsolute(file)) return file;
   return posix.join(folder, file);
-}
-
-/** Without a prototype, so that a header called `__proto__` is only a header. */
-function asObject<T>(entries: readonly (readonly [string, T])[]): Record<string, T> {
-  const object = Object.create(null) as Record<string, T>;
-  for (const [key, value] of entries) object[key] = value;
-  return object;
 }

@@ -8,29 +8,21 @@
 import { posix } from 'node:path';
 import type { Integration, Receiver } from '../../commands/config.ts';
 import { LIMITS } from '../../commands/limits.ts';
-import {
-  fields,
-  flag,
-  goDuration,
-  isFields,
-  maybe,
-  name,
-  templatedUrl,
-  text,
-  url,
-  whole,
-  exclusive,
-  refuse,
-} from './fields.ts';
+import type { IntegrationSchema } from '../notify/integration.ts';
+import { INTEGRATIONS } from '../notify/registry.ts';
+import { flag, isFields, maybe, name, url } from './fields.ts';
 import type { GlobalConfig } from './global.ts';
-import { httpConfig, withFilesIn, type HttpConfig } from './http-config.ts';
+import { withFilesIn } from './http-config.ts';
 import { jsonOf, plainOf } from './json.ts';
 import type { Path } from './problems.ts';
 import type { Reader } from './reader.ts';
 import type { Fields, Value } from './yaml.ts';
 
-/** All types that Alertmanager 0.20 to 0.34 knows, with their default for `send_resolved`. */
-const TYPES: Readonly<Record<string, boolean>> = {
+/**
+ * The types of Alertmanager 0.20 to 0.34 that this build cannot send, with their default for
+ * `send_resolved`.
+ */
+const UNSUPPORTED: Readonly<Record<string, boolean>> = {
   discord: true,
   email: false,
   incidentio: true,
@@ -47,7 +39,6 @@ const TYPES: Readonly<Record<string, boolean>> = {
   telegram: true,
   victorops: true,
   webex: true,
-  webhook: true,
   wechat: false,
 };
 
@@ -70,33 +61,11 @@ const URL_KEYS: Readonly<Record<string, string>> = {
 };
 
 const SUFFIX = '_configs';
-const KNOWN_KEYS = ['name', 'labels', ...Object.keys(TYPES).map((type) => type + SUFFIX)];
+const SUPPORTED = new Map(INTEGRATIONS.map(({ schema }) => [schema.type, schema]));
 
-const webhook = fields({
-  send_resolved: maybe(flag),
-  http_config: maybe(httpConfig),
-  url: maybe(templatedUrl),
-  url_file: maybe(text(LIMITS.labelValue)),
-  max_alerts: maybe(whole(0, Number.MAX_SAFE_INTEGER)),
-  timeout: maybe(goDuration),
-}).superRefine((given, context) => {
-  exclusive(context, given, ['url', 'url_file']);
-  if (given.url !== undefined || (given.url_file ?? '') !== '') return;
-  refuse(context, [], 'has neither url nor url_file', "add url: 'http://host:8080/path'");
-});
-
-/** The settings of a webhook as its sender reads them from {@link Integration.settings}. */
-export interface WebhookSettings {
-  /** Exactly one of `url` and `url_file` is there. */
-  readonly url?: string;
-  readonly url_file?: string;
-  /** 0 sends all alerts. */
-  readonly max_alerts: number;
-  /** 0 sets no limit of its own. */
-  readonly timeout_ms: number;
-  /** As in Alertmanager; `{}` when neither the receiver nor `global` has one. */
-  readonly http_config: Partial<HttpConfig>;
-}
+/** In alphabetical order, which is the order of a receiver's integrations in the log. */
+const TYPES = [...SUPPORTED.keys(), ...Object.keys(UNSUPPORTED)].toSorted();
+const KNOWN_KEYS = ['name', 'labels', ...TYPES.map((type) => type + SUFFIX)];
 
 export function readReceivers(reader: Reader, global: GlobalConfig): readonly Receiver[] {
   const receivers: Receiver[] = [];
@@ -128,7 +97,7 @@ function readReceiver(reader: Reader, value: Fields, path: Path, global: GlobalC
     reader.read(reader.labels.labels, value['labels'], [...path, 'labels']);
     reader.warning([...path, 'labels'], 'labels of receivers are not used by this build');
   }
-  const integrations = Object.keys(TYPES).flatMap((type) =>
+  const integrations = TYPES.flatMap((type) =>
     readIntegrations(reader, type, value[type + SUFFIX], [...path, type + SUFFIX], global),
   );
   return { name: receiverName, integrations };
@@ -141,58 +110,52 @@ function readIntegrations(
   path: Path,
   global: GlobalConfig,
 ): Integration[] {
+  const schema = SUPPORTED.get(type);
   const items = reader.items(value, path);
-  if (type !== 'webhook' && items.length > 0) {
+  if (schema === undefined && items.length > 0) {
     const message = `this build cannot send to ${type}: alerts for it are decided, nobody is told`;
     reader.warning(path, message, 'add a webhook_configs entry to the same receiver');
   }
   return items.flatMap(([item, at], position) => {
     const read =
-      type === 'webhook'
-        ? readWebhook(reader, item, at, global)
-        : readOther(reader, type, item, at);
+      schema === undefined
+        ? readUnsupported(reader, type, item, at)
+        : readSupported(reader, schema, item, at, global);
     if (read === undefined) return [];
     if (read.settings.length > LIMITS.labelValue) {
       reader.problem(at, `its settings take over ${LIMITS.labelValue} characters`);
     }
-    const sendResolved = read.sendResolved ?? TYPES[type] ?? true;
+    const sendResolved = read.sendResolved ?? schema?.sendResolved ?? UNSUPPORTED[type] ?? true;
     return [{ type, position, sendResolved, settings: read.settings }];
   });
 }
 
-interface ReadIntegration {
+interface StoredIntegration {
   readonly sendResolved: boolean | undefined;
   readonly settings: string;
 }
 
-function readWebhook(
+function readSupported(
   reader: Reader,
+  schema: IntegrationSchema<unknown>,
   value: Value,
   path: Path,
-  global: GlobalConfig,
-): ReadIntegration | undefined {
-  const given = reader.read(webhook, value, path);
-  if (given === undefined) return undefined;
-  if (given.url?.includes('{{') === true) {
-    reader.warning([...path, 'url'], 'this build does not fill in templates in a URL');
-  }
-  const settings: WebhookSettings = {
-    ...(given.url === undefined ? { url_file: given.url_file ?? '' } : { url: given.url }),
-    max_alerts: given.max_alerts ?? 0,
-    timeout_ms: given.timeout ?? 0,
-    http_config: given.http_config ?? global.httpConfig ?? {},
-  };
-  const folder = posix.dirname(reader.file);
-  return { sendResolved: given.send_resolved, settings: jsonOf(withFilesIn(folder, settings)) };
+  { httpConfig }: GlobalConfig,
+): StoredIntegration | undefined {
+  const read = reader.read(schema.item, value, path);
+  if (read === undefined) return undefined;
+  for (const { key, message } of read.warnings) reader.warning([...path, key], message);
+  const settings = withFilesIn(posix.dirname(reader.file), read.settings({ httpConfig }));
+  return { sendResolved: read.sendResolved, settings: jsonOf(settings) };
 }
 
 /** Only what all types share is read; everything else is kept for a build that knows the type. */
-function readOther(
+function readUnsupported(
   reader: Reader,
   type: string,
   value: Value,
   path: Path,
-): ReadIntegration | undefined {
+): StoredIntegration | undefined {
   if (!isFields(value)) {
     reader.problem(path, 'must be a map (key: value)');
     return undefined;

@@ -8,6 +8,7 @@
  */
 
 import { isAlias, isMap, isPair, isScalar, isSeq, visit, type Scalar } from 'yaml';
+import { INTEGRATIONS } from '../notify/registry.ts';
 import { composeYaml } from './compose.ts';
 import { scalarText } from './yaml.ts';
 
@@ -28,6 +29,12 @@ export function redactSecrets(source: string): string {
 /** Keys whose value is a secret wherever they stand. Names of files and references are none. */
 const SECRET_KEY =
   /(^|_|-)(password|passwd|secrets?|tokens?|token_id|credentials|key|api_?key|webhook_url)$/i;
+
+/** Further keys whose value is a secret, by a key above them. */
+const SECRET_KEYS_OF: ReadonlyMap<string, readonly string[]> = new Map([
+  ['slack_configs', ['api_url']],
+  ...INTEGRATIONS.map(({ schema }) => [`${schema.type}_configs`, schema.secretKeys] as const),
+]);
 
 /** Headers whose values are secrets, whatever their list is called. */
 const SECRET_HEADER = /authorization|cookie|token|secret|key|password|signature/i;
@@ -75,8 +82,8 @@ export function isSecret(keys: readonly string[]): boolean {
   if (SECRET_KEY.test(key)) return true;
   if (keys.at(-2) === 'proxy_connect_header') return true;
   if (keys.at(-2) === 'http_headers') return SECRET_HEADER.test(key);
-  if (key === 'url') return keys.includes('webhook_configs');
-  return key === 'slack_api_url' || (key === 'api_url' && keys.includes('slack_configs'));
+  if (key === 'slack_api_url') return true;
+  return keys.some((above) => SECRET_KEYS_OF.get(above)?.includes(key));
 }
 
 function withoutRanges(source: string, scalars: ReadonlySet<Scalar>): string {

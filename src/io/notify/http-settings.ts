@@ -1,70 +1,33 @@
 /**
- * `http_config` of a receiver at work: headers, TLS and proxy, with the files that it names.
+ * The headers, TLS options and proxy of an `http_config`, with the content of the files that it names.
  *
- * Promise: files are read for every attempt, so that a renewed password or certificate counts at
- * once; what was read is listed as secret. Key names and meanings are those of prometheus/common
+ * Promise: files are read for every attempt, so that a renewed password or certificate is used at
+ * once; what was read is listed as secret. The meaning of the keys is that of prometheus/common
  * `HTTPClientConfig`.
  */
 
 import { readFile } from 'node:fs/promises';
 import type { ConnectionOptions, SecureVersion } from 'node:tls';
-import { z } from 'zod';
+import type { HttpConfig } from '../config/http-config.ts';
 import { basicAuthorization, CONNECT_MS_MAX, type Route } from '../http-client/connection.ts';
 import { proxyUrls } from '../http-client/proxy.ts';
 import { secretsOfUser } from './redaction.ts';
 
-const text = z.string().optional();
-const texts = z.array(z.string()).optional();
-
-const tlsSchema = z.object({
-  ca: text,
-  ca_file: text,
-  cert: text,
-  cert_file: text,
-  key: text,
-  key_file: text,
-  server_name: text,
-  insecure_skip_verify: z.boolean().optional(),
-  min_version: text,
-  max_version: text,
-});
-
-/** What this build can do; the reader of the configuration knows which keys there are besides. */
-export const httpConfigSchema = z.object({
-  basic_auth: z
-    .object({ username: text, username_file: text, password: text, password_file: text })
-    .optional(),
-  authorization: z.object({ type: text, credentials: text, credentials_file: text }).optional(),
-  bearer_token: text,
-  bearer_token_file: text,
-  oauth2: z.unknown().optional(),
-  http_headers: z
-    .record(z.string(), z.object({ values: texts, secrets: texts, files: texts }))
-    .optional(),
-  tls_config: tlsSchema.optional(),
-  follow_redirects: z.boolean().optional(),
-  proxy_url: text,
-  no_proxy: text,
-  proxy_from_environment: z.boolean().optional(),
-  proxy_connect_header: z.record(z.string(), z.array(z.string())).optional(),
-});
-
-type HttpConfig = z.infer<typeof httpConfigSchema>;
-type TlsConfig = z.infer<typeof tlsSchema>;
+type TlsConfig = NonNullable<HttpConfig['tls_config']>;
 
 /** How to reach a receiver, for one attempt. */
 export interface HttpSettings {
   readonly route: Route;
-  /** Of the configuration; not for another host. */
+  /** From the configuration; no other host may receive them. */
   readonly headers: Readonly<Record<string, string | string[]>>;
-  /** Texts that must not be told. */
+  /** Texts that no detail may show. */
   readonly secrets: readonly string[];
 }
 
-/** A setting that cannot be used now, in words for the person who can mend it. */
+/** A setting that cannot be used now; the message names the setting and the problem. */
 export class UnusableSetting extends Error {}
 
-/** Reads what the configuration names. Throws {@link UnusableSetting}. */
+/** Reads the files that the configuration names. Throws {@link UnusableSetting}. */
 export async function readHttpSettings(config: HttpConfig): Promise<HttpSettings> {
   if (config.oauth2 !== undefined) {
     throw new UnusableSetting('http_config.oauth2 is not supported; use authorization');
@@ -72,7 +35,7 @@ export async function readHttpSettings(config: HttpConfig): Promise<HttpSettings
   const headers = await readHeaders(config);
   return {
     route: {
-      tls: await readTls(config.tls_config ?? {}),
+      tls: await readTls(config.tls_config),
       proxy: proxyOf(config),
       connectMsMax: CONNECT_MS_MAX,
     },
@@ -93,7 +56,8 @@ export async function readSecretFile(setting: string, file: string): Promise<str
 
 async function readHeaders(config: HttpConfig): Promise<Record<string, string | string[]>> {
   const headers: Record<string, string | string[]> = {};
-  for (const [name, { values, secrets, files }] of Object.entries(config.http_headers ?? {})) {
+  for (const [name, header] of Object.entries(config.http_headers ?? {})) {
+    const { values, secrets, files } = header ?? {};
     const read = (files ?? []).map((file) => readSecretFile(`http_headers.${name}`, file));
     headers[name.toLowerCase()] = [
       ...(values ?? []),
@@ -139,7 +103,7 @@ function proxyOf(config: HttpConfig): Route['proxy'] {
   return config.proxy_from_environment === true ? { url: null, noProxy: null, headers } : null;
 }
 
-async function readTls(tls: TlsConfig): Promise<ConnectionOptions> {
+async function readTls(tls: Partial<TlsConfig> = {}): Promise<ConnectionOptions> {
   const ca = await inlineOrFile('tls_config.ca', tls.ca, tls.ca_file);
   const cert = await inlineOrFile('tls_config.cert', tls.cert, tls.cert_file);
   const key = await inlineOrFile('tls_config.key', tls.key, tls.key_file);
@@ -154,14 +118,14 @@ async function readTls(tls: TlsConfig): Promise<ConnectionOptions> {
   };
 }
 
-/** `TLS12` as Node calls it: `TLSv1.2`; `TLS10` is `TLSv1`. */
+/** `TLS12` is `TLSv1.2` in Node.js, and `TLS10` is `TLSv1`. */
 function versionOf(option: 'minVersion' | 'maxVersion', version: string | undefined): object {
   const minor = version?.at(-1);
   if (minor === undefined) return {};
   return { [option]: (minor === '0' ? 'TLSv1' : `TLSv1.${minor}`) as SecureVersion };
 }
 
-/** A header's value, each word of it, since a token may be quoted alone, and what Basic hides. */
+/** A header's value, each word of it, since a token may be quoted alone, and the pair that Basic encodes. */
 function wordsOf(value: string): readonly string[] {
   const words = value.split(' ').slice(1);
   if (!/^basic /i.test(value)) return [value, ...words];

@@ -1,18 +1,19 @@
 /**
- * The senders of this build, by integration type.
+ * The integrations of this build as the `Notifier` port, by type.
  *
- * Promise: after `close` nothing is sent any more, and what was being sent has its result. Those of
- * a shadow never open a socket or a file.
+ * Promise: stored settings are parsed here alone. After `close` nothing is sent any more, and what
+ * was being sent has its result. The notifiers of a shadow never open a socket or a file.
  */
 
 import type { DeliveryResult, Notifier } from '../ports.ts';
-import { webhookNotifier, type WebhookModules, type WebhookOptions } from './webhook/webhook.ts';
+import type { Integration, IntegrationContext, IntegrationSchema } from './integration.ts';
+import { INTEGRATIONS } from './registry.ts';
 
-export interface NotifiersOptions extends WebhookOptions {
+export interface NotifiersOptions extends Pick<IntegrationContext, 'version'> {
   /** Whether everything is withheld. */
   readonly isShadow?: boolean;
 }
-export type NotifiersModules = WebhookModules;
+export type NotifiersModules = Pick<IntegrationContext, 'clock'>;
 
 export interface Notifiers {
   readonly byType: ReadonlyMap<string, Notifier>;
@@ -20,7 +21,10 @@ export interface Notifiers {
   close(): Promise<void>;
 }
 
-export function createNotifiers(options: NotifiersOptions, modules: NotifiersModules): Notifiers {
+export function createNotifiers(
+  { version, isShadow = false }: NotifiersOptions,
+  { clock }: NotifiersModules,
+): Notifiers {
   const running = new Map<AbortController, Promise<unknown>>();
   let closed = false;
   const tracked = async <T>(
@@ -38,8 +42,8 @@ export function createNotifiers(options: NotifiersOptions, modules: NotifiersMod
       running.delete(ends);
     });
   };
-  const senders = [webhookNotifier(options, modules)];
-  const all = options.isShadow === true ? senders.map(withholding) : senders;
+  const senders = INTEGRATIONS.map((each) => notifierOf(each, { version, clock }));
+  const all = isShadow ? senders.map(withholding) : senders;
   return {
     byType: new Map(
       all.map((notifier) => [
@@ -59,7 +63,39 @@ export function createNotifiers(options: NotifiersOptions, modules: NotifiersMod
   };
 }
 
-/** Counts as delivered: what a shadow decides next must be what it would decide had it told. */
+/** An integration whose settings are still the text that the configuration command stored. */
+export function notifierOf<Settings>(
+  integration: Integration<Settings>,
+  context: IntegrationContext,
+): Notifier {
+  const { schema } = integration;
+  return {
+    type: schema.type,
+    send: async (delivery, signal) => {
+      const settings = parsedSettings(schema, delivery.settings);
+      if (settings !== null) return integration.send(delivery, settings.value, context, signal);
+      const detail = `its settings are not those of a ${schema.type}`;
+      return { result: 'rejected', status: 0, detail };
+    },
+    probe: async (text, signal) => {
+      const settings = parsedSettings(schema, text);
+      return settings !== null && integration.probe(settings.value, context, signal);
+    },
+  };
+}
+
+function parsedSettings<Settings>(
+  { stored }: IntegrationSchema<Settings>,
+  text: string,
+): { readonly value: Settings } | null {
+  try {
+    return { value: stored.parse(JSON.parse(text)) };
+  } catch {
+    return null;
+  }
+}
+
+/** Counts as delivered, so that a shadow decides next what it would decide if it had notified. */
 const WITHHELD: DeliveryResult = {
   result: 'delivered',
   status: 0,
@@ -76,7 +112,7 @@ function withholding({ type }: Notifier): Notifier {
   return {
     type,
     probe: () => Promise.resolve(true),
-    // What a node says that does not lead any more is no decision of the shadow either.
+    // A node that is no longer the leader does not decide for the shadow either.
     send: async ({ confirm }) => ((await confirm()).isFresh() ? WITHHELD : NOT_CONFIRMED),
   };
 }
