@@ -4,6 +4,7 @@
  */
 import { expect, test } from 'vitest';
 import { readConfig } from '../../src/io/config/read.ts';
+import { UNSUPPORTED } from '../../src/io/config/receivers.ts';
 import { isSecret } from '../../src/io/config/redact.ts';
 import { INTEGRATIONS } from '../../src/io/notify/registry.ts';
 import { webhookSchema } from '../../src/io/notify/webhook/schema.ts';
@@ -89,6 +90,7 @@ test.each([
 test('each type of integration is listed once, and its secrets are hidden', () => {
   const types = INTEGRATIONS.map(({ schema }) => schema.type);
   expect(new Set(types).size).toBe(types.length);
+  expect(types.filter((type) => type in UNSUPPORTED)).toEqual([]);
   for (const { type, secretKeys } of INTEGRATIONS.map(({ schema }) => schema)) {
     for (const key of secretKeys)
       expect(isSecret(['receivers', `${type}_configs`, key])).toBe(true);

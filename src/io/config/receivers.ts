@@ -22,7 +22,7 @@ import type { Fields, Value } from './yaml.ts';
  * The types of Alertmanager 0.20 to 0.34 that this build cannot send, with their default for
  * `send_resolved`.
  */
-const UNSUPPORTED: Readonly<Record<string, boolean>> = {
+export const UNSUPPORTED: Readonly<Record<string, boolean>> = {
   discord: true,
   email: false,
   incidentio: true,
@@ -42,7 +42,7 @@ const UNSUPPORTED: Readonly<Record<string, boolean>> = {
   wechat: false,
 };
 
-/** Where each type has its URL, as far as Alertmanager checks it. */
+/** The key of the URL of each of these types, as far as Alertmanager checks it. */
 const URL_KEYS: Readonly<Record<string, string>> = {
   discord: 'webhook_url',
   incidentio: 'url',
