@@ -178,7 +178,7 @@ receivers: [{name: on}, {name: 007}]
     ]);
   });
 
-  test('says when it has sections that mean nothing here', () => {
+  test('gets a warning for each section that is not used here', () => {
     const source = `${BASE}tracing: {endpoint: x}
 inhibit_rules:
   - {sources: [{matchers: [a=b]}, {matchers: [c=d]}], target_matchers: [e=f]}
@@ -187,7 +187,7 @@ inhibit_rules:
 `;
     expect(warningsOf(source)).toEqual([
       'tocsin.yml:5:1: tracing: this section is ignored',
-      'tocsin.yml:7:6: inhibit_rules[0].sources: this build knows one source a rule: the rule is left out',
+      'tocsin.yml:7:6: inhibit_rules[0].sources: this build reads one source per rule: the rule is left out',
       'tocsin.yml:9:5: inhibit_rules[2]: every alert is a source of this rule (hint: add source_matchers)',
     ]);
     expect(configOf(source).inhibitRules).toEqual([

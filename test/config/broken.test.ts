@@ -86,7 +86,7 @@ const stories: readonly (readonly [title: string, source: string, ...problems: s
   [
     'checks that nobody would hear of',
     'checks:\n  - {name: A, series: a.b, above: 1}\n',
-    `2:3: checks: the checks have no route: nobody would be told (hint: ${ROUTE_HINT})`,
+    `2:3: checks: the checks have no route: nobody would be notified (hint: ${ROUTE_HINT})`,
   ],
   ['a route that is a word', 'route: team\n', '1:8: route: must be a map (key: value)'],
   [
@@ -154,7 +154,7 @@ receivers: [{name: team}]
   [
     'a root route with an empty receiver',
     "route: {receiver: ''}\n",
-    '1:8: route: the root route has no receiver (hint: it is told about all that no other route takes)',
+    '1:8: route: the root route has no receiver (hint: it receives all alerts that no other route takes)',
   ],
   [
     'matchers of all wrong kinds',

@@ -26,7 +26,7 @@ const root: Route = {
 
 const zero = { low: 0, high: 0, recoverLow: 0, recoverHigh: 0, missingMs: 0 };
 
-test('the example that teaches means what its comments say', () => {
+test('the annotated example does what its comments describe', () => {
   expect(read).toEqual({
     ok: true,
     warnings: [],

@@ -64,7 +64,7 @@ describe('the body of a webhook', () => {
     expect(payload({ alerts: [gone, alert({ host: 'b' })] })['status']).toBe('firing');
   });
 
-  it('does not tell when a firing alert will end: that is a guess of its sender', () => {
+  it('does not show when a firing alert will end: that is a guess of its sender', () => {
     const [sent] = payload({ alerts: [alert({}, { endsAt: STARTED + 300_000 })] }).alerts;
     expect(sent?.['endsAt']).toBe('0001-01-01T00:00:00Z');
   });

@@ -111,7 +111,7 @@ async function send(
 }
 
 describe('a webhook', () => {
-  it('is a POST with the headers that let a receiver know a page it has had', async () => {
+  it('is a POST with the headers by which a receiver recognises a notification that it has had', async () => {
     const { heard, url } = await receiver();
     expect(await send({ url }, { try: 3 })).toEqual({
       result: 'delivered',
@@ -134,7 +134,7 @@ describe('a webhook', () => {
     expect(JSON.parse(heard[0]?.body ?? '')).toMatchObject({ version: '4', status: 'firing' });
   });
 
-  it('says when an earlier try may have been taken', async () => {
+  it('is marked when the receiver may have taken an earlier attempt', async () => {
     const { heard, url } = await receiver();
     await send({ url }, { notification: notification({ uncertain: true }) });
     expect(heard[0]?.headers['tocsin-possible-duplicate']).toBe('1');
@@ -186,7 +186,7 @@ describe('a webhook', () => {
     expect(heard).toHaveLength(1);
   });
 
-  it('that is heard and not answered in time is unknown', async () => {
+  it('that is received and not answered in time is unknown', async () => {
     const { url, port } = await receiver(() => {});
     expect(await send({ url, timeout_ms: 50 })).toEqual({
       result: 'unknown',
@@ -237,7 +237,7 @@ describe('a webhook', () => {
     expect(await send({ url: await answering(bytes) })).toMatchObject({ result: 'delivered' });
   });
 
-  it('that is answered what is no HTTP is unknown, and told from no answer by its status', async () => {
+  it('that is answered what is no HTTP is unknown, and its status differs from that of no answer', async () => {
     const url = await answering('220 mail.example.com ESMTP\r\n');
     expect(await send({ url })).toEqual({
       result: 'unknown',
@@ -321,7 +321,7 @@ describe('whether a receiver can be reached', () => {
     expect(connections).toBe(0);
   });
 
-  it('is not known of a try that the end of the node has cut off', async () => {
+  it('is not known of an attempt that the end of the node cut off', async () => {
     const { url } = await receiver();
     expect(await send({ url }, {}, AbortSignal.abort())).not.toHaveProperty('connected');
   });
@@ -425,7 +425,7 @@ describe('a redirect', () => {
     expect(target.heard).toHaveLength(0);
   });
 
-  it('that would become a GET is rejected: the page would be lost on the way', async () => {
+  it('that would become a GET is rejected: the notification would be lost on the way', async () => {
     const target = await receiver();
     const { url } = await receiver((_, response) =>
       response.writeHead(302, { location: target.url }).end(),
@@ -512,7 +512,7 @@ describe('credentials', () => {
     expect(heard).toHaveLength(0);
   });
 
-  it('of a kind that this build has not are said, not left out', async () => {
+  it('of a kind that this build does not have are reported, not left out', async () => {
     const { url } = await receiver();
     const oauth2 = { client_id: 'a', token_url: 'http://127.0.0.1/' };
     expect(await send({ url, http_config: { oauth2 } })).toMatchObject({
@@ -545,7 +545,7 @@ describe('a URL in a file', () => {
 });
 
 describe('the detail of an outcome', () => {
-  it('is the start of what the receiver said, on one line and without control characters', async () => {
+  it('is the start of the body of the response, on one line and without control characters', async () => {
     const page = `no\r\nsuch \u001b[31mroom\u0007 ${'x'.repeat(5_000)}`;
     const { url } = await receiver((_, response) => response.writeHead(404).end(page));
     const { detail } = await send({ url });
@@ -572,7 +572,7 @@ describe('the detail of an outcome', () => {
     },
   );
 
-  it('has no half of a secret, though the page comes in pieces', async () => {
+  it('has no half of a secret, though the body comes in pieces', async () => {
     const { url } = await receiver((request, response) => {
       const page = `${'.'.repeat(495)}${request.headers.authorization}${'.'.repeat(2_000)}`;
       // The first piece is longer than a detail, and ends inside the token.
@@ -584,7 +584,7 @@ describe('the detail of an outcome', () => {
     expect(detail).toMatch(/^\.{495}\*+$/);
   });
 
-  it('has no password, though the page shows the headers of the request', async () => {
+  it('has no password, though the body shows the headers of the request', async () => {
     const { port } = await receiver((request, response) =>
       response.writeHead(500).end(JSON.stringify(request.headers)),
     );
@@ -629,7 +629,7 @@ describe('TLS', () => {
     expect(heard).toHaveLength(0);
   });
 
-  it('can be told to trust anyone', async () => {
+  it('can be set to trust any certificate', async () => {
     const { url } = await secureReceiver();
     const http_config = { tls_config: { insecure_skip_verify: true } };
     expect(await send({ url, http_config })).toMatchObject({ result: 'delivered' });

@@ -1,10 +1,10 @@
 /**
- * The part of a configuration that Alertmanager knows, as a file that amtool loads: it reads
+ * The part of a configuration that Alertmanager has too, as a file that amtool loads: it reads
  * `config.original` of `/api/v2/status` with a strict loader, and refuses a section of ours.
  *
  * Promise: no secret of the source is in it. What is written needs no anchor and no comment, has the
  * order of the source, and gives each field the value that it has there. A hidden secret is
- * `<secret>`; where a loader insists on a URL, it is a URL that says so.
+ * `<secret>`; where a loader requires a URL, it is a URL that contains that word.
  */
 
 import { isFields } from './fields.ts';

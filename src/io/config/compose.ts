@@ -3,7 +3,7 @@
  *
  * Promise: nesting is bounded before anything recursive runs. The library's first pass keeps its
  * own stack, but its second one recurses, and near the end of the stack V8 ends the whole process
- * when it must compile a regular expression: a daemon would die of a reload.
+ * when it must compile a regular expression: a reload would end the daemon.
  */
 
 import { Composer, isScalar, Parser, type CST, type Document, type LineCounter } from 'yaml';
@@ -24,19 +24,19 @@ export type Composed =
   /** `tooDeepAt` is the offset of what is nested too deep. */
   | { readonly ok: false; readonly tooDeepAt: number };
 
-/** The documents of the text, at least one, without empty ones after it; their `errors` tell what is broken. */
+/** The documents of the text, at least one, without empty ones after it; their `errors` are what is broken. */
 export function composeYaml(source: string, lines?: LineCounter): Composed {
   const tokens = [...new Parser(lines?.addNewLine).parse(source)];
   const tooDeepAt = offsetTooDeep(tokens);
   if (tooDeepAt !== null) return { ok: false, tooDeepAt };
   const composer = new Composer(OPTIONS);
   const [first, ...rest] = composer.compose(tokens, true, source.length);
-  const documents = first === undefined ? [] : [first, ...rest.filter(saysSomething)];
+  const documents = first === undefined ? [] : [first, ...rest.filter(hasContent)];
   return { ok: true, documents };
 }
 
 /** A last line `---` begins a document of nothing, in which nothing is lost. */
-function saysSomething({ contents, errors }: Document): boolean {
+function hasContent({ contents, errors }: Document): boolean {
   const isEmpty = contents === null || (isScalar(contents) && contents.value === '');
   return !isEmpty || errors.length > 0;
 }

@@ -1,8 +1,8 @@
 /**
- * The vocabulary of the file's structure, in zod: maps with fixed keys, lists, and leaves that
- * read text. Every section is described with these words.
+ * The building blocks of schemas, in zod: maps with fixed keys, lists, and leaves that
+ * read text. Every section is described with them.
  *
- * Promise: an issue carries a sentence for people and, in `params.hint`, how to mend it. The
+ * Promise: an issue carries a sentence for people and, in `params.hint`, how to fix it. The
  * message of an unknown key is the list of known keys, from which the reader picks the nearest.
  */
 
@@ -134,7 +134,7 @@ export function text(lengthMax: number): z.ZodType<string> {
   );
 }
 
-/** Text that says something. */
+/** Text that is not empty. */
 export function name(lengthMax: number): z.ZodType<string> {
   return leaf((value) => {
     if (value === '') return bad('is empty');
@@ -253,7 +253,7 @@ function passed<T>(parsed: Parsed<T>, input: unknown, context: z.core.$Refinemen
   return z.NEVER;
 }
 
-/** Runs `schema` inside another one and hands its issues on. */
+/** Runs `schema` inside another one and passes its issues on. */
 function inner<T>(
   schema: z.ZodType<T>,
   value: unknown,

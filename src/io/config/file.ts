@@ -1,7 +1,7 @@
 /**
  * A configuration from the disk: reads the file, and looks whether its templates exist.
  *
- * Promise: what cannot be read is a problem with a mend, like any other; it never throws.
+ * Promise: what cannot be read is a problem with a hint, like any other; it never throws.
  */
 
 import { open, readdir, type FileHandle } from 'node:fs/promises';
@@ -33,7 +33,7 @@ export async function readConfigText(file: string, flag: string): Promise<Config
   let handle: FileHandle | undefined;
   try {
     handle = await open(file, 'r');
-    // One byte over the limit is enough to know, whatever the file says of its own size.
+    // One byte over the limit is enough, whatever size the file system reports.
     const buffer = new Uint8Array(LIMITS.configText + 1);
     const length = await readInto(handle, buffer);
     if (length > LIMITS.configText) {

@@ -1,6 +1,6 @@
 /**
- * `global`: the defaults of all receivers, with every key that Alertmanager knows. This build
- * acts on `resolve_timeout` and `http_config`; the other keys are for senders yet to come.
+ * `global`: the defaults of all receivers, with every key of Alertmanager. This build
+ * acts on `resolve_timeout` and `http_config`; it accepts the other keys and does not use them.
  */
 
 import { LIMITS } from '../../commands/limits.ts';

@@ -1,7 +1,7 @@
 /**
- * `http_config`: how a sender speaks HTTP, as in prometheus/common `HTTPClientConfig`.
+ * `http_config`: the settings of an HTTP client, as in prometheus/common `HTTPClientConfig`.
  *
- * Promise: all keys are known, what excludes one another is refused, and names of files are
+ * Promise: every key of it is read, keys that exclude one another are refused, and names of files are
  * relative to the folder of the configuration file, as in Prometheus.
  */
 

@@ -3,7 +3,7 @@
  *
  * Promise: nothing is held back that the file does not hold back. A rule this build cannot
  * follow (several `sources` that must fire together) is left out with a warning, so that at worst
- * somebody is told too much.
+ * somebody is notified too often.
  */
 
 import type { InhibitRule } from '../../commands/config.ts';
@@ -42,7 +42,7 @@ export function readInhibitRules(reader: Reader): readonly InhibitRule[] {
     if ((given.sources ?? []).length > 1) {
       reader.warning(
         [...path, 'sources'],
-        'this build knows one source a rule: the rule is left out',
+        'this build reads one source per rule: the rule is left out',
       );
       return [];
     }

@@ -159,7 +159,7 @@ function checkZone(text: string): Parsed<string> {
       return good(text);
     }
   } catch {
-    // Intl throws for a zone it does not know; the answer is below.
+    // Intl throws for an unknown zone; the problem is reported below.
   }
   return bad(`"${text}" is not a time zone`, 'write an IANA name, for example Europe/Berlin');
 }

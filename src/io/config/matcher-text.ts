@@ -29,7 +29,7 @@ function eitherWay(text: string, classicNames: boolean): Parsed<readonly Matcher
 
 /**
  * Reads exactly one matcher, as a `filter` of the API is one: commas and braces belong to its value
- * (upstream: `compat.Matcher`). Version 0.25 and the classic mode of later ones know nothing else.
+ * (upstream: `compat.Matcher`). Version 0.25 and the classic mode of later ones have nothing else.
  */
 export function parseMatcher(text: string, classicNames: boolean): Parsed<Matcher> {
   const classic = classicMatcher(text);

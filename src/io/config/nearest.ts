@@ -1,6 +1,6 @@
 /**
  * The known name that a mistyped one most likely means, for hints such as `did you mean "url"?`.
- * Promise: it rather says nothing than something far-fetched.
+ * Promise: it prefers no suggestion to a far-fetched one.
  */
 
 /** Names longer than this are not compared: nobody mistypes them, and the cost is quadratic. */

@@ -1,4 +1,4 @@
-/** What a reader of text answers: a value, or what is wrong and how to mend it. */
+/** The result of reading a text: a value, or what is wrong and how to fix it. */
 export type Parsed<T> =
   | { readonly ok: true; readonly value: T }
   | { readonly ok: false; readonly message: string; readonly hint: string };

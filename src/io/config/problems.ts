@@ -1,8 +1,8 @@
 /**
  * What is wrong with a configuration file, and where: a {@link Problem} has the place in the text,
- * the place in the tree, a message, and a hint how to mend it.
+ * the place in the tree, a message, and a hint how to fix it.
  *
- * Promise: the printed form is one line that an editor can jump to. Knows nothing of YAML.
+ * Promise: the printed form is one line that an editor can jump to. Independent of YAML.
  */
 
 export interface Problem {
@@ -15,7 +15,7 @@ export interface Problem {
   /** `receivers[0].webhook_configs[0].url`; empty when the whole file is meant. */
   readonly path: string;
   readonly message: string;
-  /** How to mend it; empty when the message says it all. */
+  /** How to fix it; empty when the message is enough. */
   readonly hint: string;
 }
 

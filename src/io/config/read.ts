@@ -2,8 +2,8 @@
  * The configuration reader: the text of a file becomes a command, or a list of problems.
  *
  * Promise: a file of Alertmanager is accepted as it is; what is accepted can be appended to the
- * log; all problems of a file are found in one go, each with line, column and mend. Reads nothing
- * but the text: templates and includes are the business of {@link readConfigFile}.
+ * log; all problems of a file are found in one go, each with line, column and hint. Reads nothing
+ * but the text: templates and includes are left to {@link readConfigFile}.
  */
 
 import type { ApplyConfig, Config } from '../../commands/config.ts';
@@ -111,8 +111,8 @@ function readSections(reader: Reader, localZone: string): Config | undefined {
 }
 
 /**
- * Warns of what Go accepts and nobody means: items of lists without a value, and variables in URLs,
- * which nobody fills in.
+ * Warns of what Go accepts and users do not mean: items of lists without a value, and variables in URLs,
+ * which are not filled in.
  */
 function warnOfOddValues(reader: Reader, value: Value, path: Path): void {
   if (value === null) {
@@ -152,7 +152,7 @@ function nameOf(item: Value): readonly string[] {
   return given instanceof Scalar ? [given.text] : [];
 }
 
-/** Why the command cannot be appended to the log, or null. A limit of the log is the last word. */
+/** Why the command cannot be appended to the log, or null. The limits of the log decide. */
 function whyUnfit(command: Omit<ApplyConfig, 'kind'>): string | null {
   try {
     encodeBatch({ at: 0, commands: [{ kind: 'config', ...command }] });

@@ -116,6 +116,6 @@ export class Reader {
   }
 }
 
-/** The smallest configuration that tells somebody. */
+/** The smallest configuration that notifies somebody. */
 export const ROUTE_HINT =
   "add at least: route: {receiver: team} and receivers: [{name: team, webhook_configs: [{url: 'http://host/path'}]}]";

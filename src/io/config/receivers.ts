@@ -1,8 +1,8 @@
 /**
- * `receivers`: who is told, and through which integrations.
+ * `receivers`: who is notified, and through which integrations.
  *
- * Promise: a webhook is checked to the last key, since it is sent. The other types of Alertmanager
- * are accepted with their settings kept as they stand, and a warning says that nobody is told.
+ * Promise: every key of a type that this build sends is checked. The other types of Alertmanager
+ * are accepted with their settings kept as they are, and a warning states that nobody is notified.
  */
 
 import { posix } from 'node:path';
@@ -113,7 +113,7 @@ function readIntegrations(
   const schema = SUPPORTED.get(type);
   const items = reader.items(value, path);
   if (schema === undefined && items.length > 0) {
-    const message = `this build cannot send to ${type}: alerts for it are decided, nobody is told`;
+    const message = `this build cannot send to ${type}: alerts for it are decided, and nobody is notified`;
     reader.warning(path, message, 'add a webhook_configs entry to the same receiver');
   }
   return items.flatMap(([item, at], position) => {
@@ -149,7 +149,7 @@ function readSupported(
   return { sendResolved: read.sendResolved, settings: jsonOf(settings) };
 }
 
-/** Only what all types share is read; everything else is kept for a build that knows the type. */
+/** Only what all types share is read; everything else is kept for a build that sends the type. */
 function readUnsupported(
   reader: Reader,
   type: string,

@@ -1,5 +1,5 @@
 /**
- * `route`: the tree that decides which receiver is told, with all inheritance resolved.
+ * `route`: the tree that decides which receiver is notified, with all inheritance resolved.
  *
  * Promise: what Alertmanager refuses is refused: unknown receivers and intervals, a root that
  * does not take every alert, intervals of zero, labels that stand twice in `group_by`.
@@ -66,7 +66,7 @@ export function readRoute(reader: Reader, names: Names): Route | undefined {
     const what =
       checks === undefined || checks === null
         ? 'there is no route'
-        : 'the checks have no route: nobody would be told';
+        : 'the checks have no route: nobody would be notified';
     reader.problem(checks === undefined ? ['route'] : ['checks'], what, ROUTE_HINT);
     return undefined;
   }
@@ -154,7 +154,7 @@ class RouteReader {
 
   #checkRoot(given: Given, path: Path): void {
     if ((given.receiver ?? '') === '') {
-      const hint = 'it is told about all that no other route takes';
+      const hint = 'it receives all alerts that no other route takes';
       this.#reader.problem(path, 'the root route has no receiver', hint);
     }
     for (const key of ['match', 'match_re', 'matchers'] as const) {

@@ -2,7 +2,7 @@
  * URLs as Go's `url.Parse` and Alertmanager's URL type read them, for every field that takes one.
  *
  * Promise: what Go refuses is refused, above all a host with `${NAME}` or `{`, which WHATWG's
- * parser takes for the name of a host; and so is what no client can connect to (a port above
+ * parser accepts as the name of a host; and so is what no client can connect to (a port above
  * 65535, brackets without an IPv6 address), which Go notices only when it sends. No message
  * repeats the text: a URL often is a secret.
  */
@@ -98,7 +98,7 @@ function hostnameProblem(host: string): Parsed<never> | null {
   return bad('has a character in its host that no host name has', variableHint(host) ?? EXAMPLE);
 }
 
-/** People expect variables to be filled in; they are not, and must know it from the error. */
+/** People expect variables to be filled in; the error has to state that they are not. */
 function variableHint(text: string): string | null {
   if (!/\$\{|\{\{/.test(text)) return null;
   return 'variables such as ${NAME} are not filled in here: write the value itself';

@@ -1,10 +1,10 @@
 /**
- * One POST to a receiver, and what can be said for certain about it.
+ * One POST to a receiver, and what is certain about it afterwards.
  *
- * Promise: `sent` is false only when no byte of the request has left, so that the receiver cannot
+ * Promise: `sent` is false only when no byte of the request was sent, so that the receiver cannot
  * have taken it. A redirect is followed when it keeps the POST (307, 308); any other would turn
- * it into a GET and lose the page without a word. Credentials never go to another host: where there
- * are any, a redirect there is not followed.
+ * it into a GET, and the notification would be lost. Credentials never go to another host: with
+ * credentials, a redirect to one is not followed.
  */
 
 import { exchange, type Exchanged, type ExchangeOptions } from '../http-client/exchange.ts';
@@ -20,15 +20,15 @@ export interface Post {
   /** Only for the host of `url`. */
   readonly privateHeaders: Headers;
   readonly followRedirects: boolean;
-  /** Texts that must not stand in a detail. */
+  /** Texts that no detail may show. */
   readonly secrets: readonly string[];
   readonly confirm: () => Promise<Confirmation>;
 }
 
 export type Posted =
-  /** There was an answer; `detail` is the start of its body, made fit to be stored and shown. */
+  /** There was a response; `detail` is the start of its body, without secrets and control characters. */
   | { readonly kind: 'answered'; readonly status: number; readonly detail: string }
-  /** It may have been taken, and what came is no HTTP; `detail` is the start of it. */
+  /** The receiver may have taken it, and its response is no HTTP; `detail` is the start of that. */
   | { readonly kind: 'unreadable'; readonly detail: string }
   | {
       readonly kind: 'unanswered';
@@ -70,13 +70,13 @@ export async function post(
 /** As many as Go follows. */
 const REDIRECTS_MAX = 10;
 
-/** Of a receiver's own words: enough to see what it minds. */
+/** Of the body of a response: enough to see what the receiver refuses. */
 const DETAIL_LENGTH_MAX = 512;
 
-/** Of what came instead of an answer. */
+/** Of what was received instead of a response. */
 const UNREADABLE_LENGTH_MAX = 80;
 
-/** How long an answer may go on once its status is known: what follows is only for people. */
+/** How long a response may take once its status is known: only people read the rest. */
 const REST_MS_MAX = 2_000;
 
 function postedOf(exchanged: Exchanged, secrets: readonly string[]): Posted {
@@ -101,12 +101,12 @@ function postedOf(exchanged: Exchanged, secrets: readonly string[]): Posted {
   }
 }
 
-/** Whoever redirects has been reached, wherever that leads. */
+/** A receiver that redirects was reached, whatever the next connection does. */
 function reachedBy(hops: number, posted: Posted): Posted {
   return posted.kind === 'unanswered' && hops > 0 ? { ...posted, connected: true } : posted;
 }
 
-/** Where to send it instead, when the answer says so and keeps the POST. */
+/** The target of a redirect that keeps the POST, or null. */
 function redirectOf(exchanged: Exchanged, base: URL): URL | null {
   if (exchanged.kind !== 'response') return null;
   const { status, headers } = exchanged.response;
@@ -132,7 +132,7 @@ function refusalOf(
   return { detail: `redirects to ${to}, which is not followed with credentials: use its URL` };
 }
 
-/** Whether what is meant for `home` may be shown to `target`, which may have turned to TLS. */
+/** Whether `target` may receive the credentials for `home`: the same host, or the same with TLS. */
 function isSameHost(target: URL, home: URL): boolean {
   const isUpgrade =
     target.hostname === home.hostname &&

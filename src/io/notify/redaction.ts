@@ -1,14 +1,14 @@
 /**
- * Keeps secrets out of what is stored and shown about an attempt. A receiver's error page often
- * quotes the request, and a webhook's path is as good as a password.
+ * Keeps secrets out of what is stored and shown about an attempt. The body of an error response
+ * often quotes the request, and the path of a webhook is a password in effect.
  *
- * Promise: a secret is found in each form in which a page may quote it: in other cases of letters,
+ * Promise: a secret is found in each form in which a response may quote it: in other cases of letters,
  * percent-encoded, escaped for JSON or HTML, more than once and in part, in base64 whatever stands
  * before it there, in hexadecimal, and broken over lines. The text is undone step by step, each
  * character with its place in the original; what is found is blanked there.
  */
 
-/** What must not be told of a URL: all but its scheme, host and port. */
+/** The parts of a URL that are secret: all but its scheme, host and port. */
 export function secretsOfUrl(url: URL): readonly string[] {
   const { pathname, search, searchParams } = url;
   const segments = pathname.split('/').filter((segment) => segment.length >= TOKEN_LENGTH_MIN);
@@ -43,7 +43,7 @@ export function printable(text: string): string {
   return text.replace(/[\p{C}\p{Z}\s]+/gu, ' ').trim();
 }
 
-/** Shorter ones stand in many words; blanking them would hide the words and show the secret. */
+/** Shorter ones are part of many words; blanking them would hide the words and show the secret. */
 const SECRET_LENGTH_MIN = 4;
 
 /** Shorter segments of a path are words such as `services`, not tokens. */
