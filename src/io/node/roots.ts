@@ -5,6 +5,11 @@
  * is one word against another, is found out. It takes part in nothing from then on.
  */
 
+/** This node's state is not that of the others: it must not go on, and never lead. */
+export class StateDiffers extends Error {
+  readonly code = 'state-differs';
+}
+
 interface Roots {
   readonly own: string;
   readonly others: Map<string, string>;

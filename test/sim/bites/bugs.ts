@@ -10,7 +10,10 @@ export interface Bug {
   readonly edits: readonly (Edit & { readonly file: string })[];
 }
 
-const NODE = 'src/io/node/node.ts';
+const ANNOUNCEMENT = 'src/io/node/announcement.ts';
+const DRIVER = 'src/io/node/raft-driver.ts';
+const LEADERSHIP = 'src/io/node/leadership.ts';
+const MACHINE = 'src/io/node/state-machine.ts';
 const PROPOSER = 'src/io/node/proposer.ts';
 const SENDER = 'src/io/node/sender.ts';
 
@@ -35,7 +38,7 @@ export const BUGS: readonly Bug[] = [
     name: 'a confirmation of leadership does not grow old',
     edits: [
       {
-        file: NODE,
+        file: LEADERSHIP,
         was: 'ageMs() < CONFIRMATION_TICKS * this.#options.tickMs;',
         becomes: 'ageMs() >= 0;',
       },
@@ -45,7 +48,7 @@ export const BUGS: readonly Bug[] = [
     name: 'what was appended counts as durable before its sync',
     edits: [
       {
-        file: NODE,
+        file: DRIVER,
         was: 'this.#lastPersist = log.append(append).then(',
         becomes:
           'void log.append(append).catch(() => undefined); this.#lastPersist = Promise.resolve().then(',
@@ -58,7 +61,7 @@ export const BUGS: readonly Bug[] = [
   },
   {
     name: 'term and vote are left out of an append',
-    edits: [{ file: NODE, was: '...(hardState === null ? {} : { hardState }),', becomes: '' }],
+    edits: [{ file: DRIVER, was: '...(hardState === null ? {} : { hardState }),', becomes: '' }],
   },
   {
     name: 'a client is answered when its entry is accepted, not when it is applied',
@@ -150,13 +153,13 @@ export const BUGS: readonly Bug[] = [
   },
   {
     name: 'a new leader says nothing of the tries of a dead one',
-    edits: [{ file: NODE, was: '      ...this.#sender.orphans(),\n', becomes: '' }],
+    edits: [{ file: LEADERSHIP, was: '      ...this.#modules.sender.orphans(),\n', becomes: '' }],
   },
   {
     name: 'the state of a snapshot that arrived is not taken over',
     edits: [
       {
-        file: NODE,
+        file: MACHINE,
         was: '    this.#projection = new Projection(state, this.#build);\n    this.#appliedIndex = index;',
         becomes: '    void state;\n    this.#appliedIndex = index;',
       },
@@ -166,7 +169,7 @@ export const BUGS: readonly Bug[] = [
     name: 'the fold asks the clock of its own machine',
     edits: [
       {
-        file: NODE,
+        file: MACHINE,
         was: 'this.#projection.fold(entry.index, decoded);',
         becomes:
           'this.#projection.fold(entry.index, { ...decoded, at: this.#modules.clock.now() });',
@@ -218,7 +221,7 @@ export const BUGS: readonly Bug[] = [
     name: 'a node that has led once does not take the lead a second time',
     edits: [
       {
-        file: NODE,
+        file: LEADERSHIP,
         was: 'if (this.#leadingTerm === this.#term) return;\n    this.#leadingTerm',
         becomes: 'if (this.#leadingTerm !== 0) return;\n    this.#leadingTerm',
       },
@@ -303,9 +306,9 @@ export const BUGS: readonly Bug[] = [
     name: 'a new member never says who and where it is',
     edits: [
       {
-        file: NODE,
-        was: 'if (this.#isAnnouncing || this.#phase',
-        becomes: 'if (!this.#isAnnouncing || this.#phase',
+        file: ANNOUNCEMENT,
+        was: 'if (this.#isAnnouncing ||',
+        becomes: 'if (!this.#isAnnouncing ||',
       },
     ],
   },
@@ -322,7 +325,11 @@ export const BUGS: readonly Bug[] = [
   {
     name: 'a member that was upgraded does not say what it can fold now',
     edits: [
-      { file: NODE, was: 'reducersMax: this.#build.reducersMax,', becomes: 'reducersMax: 1,' },
+      {
+        file: ANNOUNCEMENT,
+        was: 'reducersMax: this.#modules.build.reducersMax,',
+        becomes: 'reducersMax: 1,',
+      },
     ],
   },
   {
