@@ -7,6 +7,7 @@ import type { LogClock } from '../../src/io/node/log-clock.ts';
 import { Proposer } from '../../src/io/node/proposer.ts';
 import type { Frame } from '../../src/io/node/wire.ts';
 import type { LostReadings } from '../../src/io/ports.ts';
+import { THIS_BUILD } from '../../src/projections/reducers.ts';
 import { HandClock } from '../support/hand-clock.ts';
 
 const READINGS: Observe = {
@@ -29,6 +30,7 @@ async function follower() {
     { nodeId: 'b', incarnation: 1 },
     {
       clock,
+      build: THIS_BUILD,
       attendance: new GapDetector(
         'b',
         { logClock: { now: () => 0 } as LogClock, knowsSteps: () => true },

@@ -119,6 +119,7 @@ export function makeParts(
   });
   const proposer: Proposer = new Proposer(self, {
     clock,
+    build,
     attendance: logTime.gaps,
     offsetMs: () => logTime.clientOffsetMs(),
     standing: {

@@ -14,8 +14,10 @@ import type { Command } from '../../commands/command.ts';
 import type { Observe } from '../../commands/observe.ts';
 import { MalformedCommand } from '../../commands/schema.ts';
 import { decodeBatch, encodeBatch } from '../../log/codec.ts';
+import type { Build } from '../../projections/reducers.ts';
 import type { ConfChange, Effect, Input, NodeId } from '../../raft/types.ts';
 import type { Channel, Clock, OnReadingsLost, Proposed } from '../ports.ts';
+import { requireFoldable } from './foldable.ts';
 import type { GapDetector } from './gap-detector.ts';
 import { ForwardedRequests, type ForwardedRequest } from './forwarded-requests.ts';
 import { CONTROL_BYTES_MAX } from './peers.ts';
@@ -48,6 +50,8 @@ export interface LeadershipView {
 
 export interface ProposerModules {
   readonly clock: Clock;
+  /** What it can fold: nothing else is proposed. */
+  readonly build: Pick<Build, 'reducersMax'>;
   readonly attendance: GapDetector;
   /** How far the clock that clients go by is ahead of log time. */
   readonly offsetMs: () => number;
@@ -341,13 +345,14 @@ export class Proposer {
     request: Request | null,
     guests: readonly ForwardedRequest[],
   ): void {
-    const { attendance, standing } = this.#modules;
+    const { attendance, build, standing } = this.#modules;
     const at = attendance.leads();
     const isNamed = request !== null && standing.isCluster();
     const pending: Pending = { own, request, isNamed, guests, at };
     if (request !== null) this.#requests.markSent(request, this.#self.nodeId, standing.tick());
     try {
       const commands = [...attendance.absence(), ...this.#commandsOf(pending)];
+      requireFoldable(commands, build);
       const data = encodeBatch({ at, commands });
       attendance.said();
       this.#propose(pending, (ref) => ({ type: 'propose', ref, data }));
