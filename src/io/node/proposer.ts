@@ -17,19 +17,19 @@ import { decodeBatch, encodeBatch } from '../../log/codec.ts';
 import type { Build } from '../../projections/reducers.ts';
 import type { ConfChange, Effect, Input, NodeId } from '../../raft/types.ts';
 import type { Channel, Clock, OnReadingsLost, Proposed } from '../ports.ts';
+import {
+  answerOf,
+  forwardedFrame,
+  proposedOf,
+  type EntryOutcome,
+  type ForwardAnswer,
+} from './entry-outcome.ts';
 import { requireFoldable } from './foldable.ts';
 import type { GapDetector } from './gap-detector.ts';
 import { ForwardedRequests, type ForwardedRequest } from './forwarded-requests.ts';
 import { CONTROL_BYTES_MAX } from './peers.ts';
-import {
-  ENTRY_BYTES,
-  offeredProposal,
-  ProposalQueue,
-  settleProposal,
-  type Proposal,
-} from './proposals.ts';
+import { ENTRY_BYTES, ProposalQueue, settleProposal, type Proposal } from './proposals.ts';
 import { Requests, type Request } from './requests.ts';
-import { separateInvalid } from './valid-readings.ts';
 import type { Frame } from './wire.ts';
 
 type Refusal = Extract<Proposed, { ok: false }>;
@@ -73,7 +73,6 @@ export interface Self {
 const ENTRIES_IN_FLIGHT_MAX = 2;
 /** Whoever waits for a proposal is answered within this, whatever the cluster does. */
 const PATIENCE_MS = 10_000;
-const ANSWER_CHARACTERS_MAX = 4_096;
 const QUEUE_FULL: Refusal = {
   ok: false,
   code: 'busy',
@@ -90,21 +89,8 @@ interface Pending {
   readonly at: number;
 }
 
-/** What became of an entry. */
-type EntryOutcome =
-  | { readonly type: 'applied'; readonly index: number }
-  | {
-      readonly type: 'refused';
-      readonly code: 'not-leader' | 'busy' | 'malformed';
-      readonly message: string;
-    }
-  | { readonly type: 'unknown'; readonly message: string };
-
 type ForwardFrame = Extract<Frame, { kind: 'forward' }>;
 type ForwardedFrame = Extract<Frame, { kind: 'forwarded' }>;
-type ForwardAnswer = Pick<ForwardedFrame, 'result'> &
-  Partial<Pick<ForwardedFrame, 'index' | 'at' | 'message'>>;
-
 export class Proposer {
   readonly #self: Self;
   readonly #modules: ProposerModules;
@@ -401,7 +387,7 @@ export class Proposer {
       for (const proposal of own) this.#submit([proposal], null, []);
       if (request !== null) this.#submit([], request, []);
       for (const guest of guests) this.#submit([], null, [guest]);
-    } else if (request !== null && this.#retryValidParts(request)) {
+    } else if (request !== null && this.#requests.retryValidParts(request)) {
       this.flushSoon();
     } else {
       this.#close(pending, { type: 'refused', code: 'malformed', message: problem });
@@ -455,30 +441,10 @@ export class Proposer {
 
   /** It makes no sense as a whole, as this node finds. */
   #refuseRequest(request: Request, message: string): void {
-    if (!this.#retryValidParts(request)) {
+    if (!this.#requests.retryValidParts(request)) {
       this.#requests.settle(request, { ok: false, code: 'malformed', message });
     }
     this.flushSoon();
-  }
-
-  /**
-   * Proposals that share a refused request are tried one by one, and so are the sound ones among
-   * offered readings. False when there is nothing to save.
-   */
-  #retryValidParts(request: Request): boolean {
-    const [proposal] = request.proposals;
-    if (request.proposals.length > 1) {
-      this.#requests.replace(request, request.proposals);
-      return true;
-    }
-    if (proposal?.offered === undefined) return false;
-    const { lost, readings } = proposal.offered;
-    const { badCount, sample, sound } = separateInvalid(readings);
-    if (sound.length === 0) return false;
-    if (badCount > 0) lost({ code: 'malformed', count: badCount, sample });
-    const parts = sound.map((part) => offeredProposal({ readings: part, lost }, proposal.since));
-    this.#requests.replace(request, parts);
-    return true;
   }
 
   #answerForward(
@@ -487,10 +453,9 @@ export class Proposer {
       incarnation: life,
       sequence,
     }: Pick<ForwardedRequest, 'from' | 'incarnation' | 'sequence'>,
-    { result, index = 0, at = 0, message = '' }: ForwardAnswer,
+    answer: ForwardAnswer,
   ): void {
-    const text = message.slice(0, ANSWER_CHARACTERS_MAX).toWellFormed();
-    const frame = { kind: 'forwarded', life, sequence, result, index, at, message: text } as const;
+    const frame = forwardedFrame(life, sequence, answer);
     this.#modules.send(to, frame, 'control');
   }
 
@@ -512,28 +477,5 @@ export class Proposer {
 
   #nowMs(): number {
     return this.#modules.clock.monotonicMs();
-  }
-}
-
-function proposedOf(fate: EntryOutcome, at: number): Proposed {
-  switch (fate.type) {
-    case 'applied':
-      return { ok: true, index: fate.index, at };
-    case 'refused':
-      return { ok: false, code: fate.code, message: fate.message };
-    case 'unknown':
-      return { ok: false, code: 'indeterminate', message: fate.message };
-  }
-}
-
-/** The same for the member that handed it over. */
-function answerOf(fate: EntryOutcome, at: number): ForwardAnswer {
-  switch (fate.type) {
-    case 'applied':
-      return { result: 'ok', index: fate.index, at };
-    case 'refused':
-      return { result: fate.code, message: fate.message };
-    case 'unknown':
-      return { result: 'indeterminate', message: fate.message };
   }
 }

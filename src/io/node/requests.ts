@@ -11,7 +11,8 @@
 
 import type { Command } from '../../commands/command.ts';
 import type { Proposed } from '../ports.ts';
-import { settleProposal, type Proposal, type ProposalQueue } from './proposals.ts';
+import { offeredProposal, settleProposal, type Proposal, type ProposalQueue } from './proposals.ts';
+import { separateInvalid } from './valid-readings.ts';
 
 export interface Request {
   readonly sequence: number;
@@ -123,6 +124,26 @@ export class Requests {
   replace(request: Request, proposals: readonly Proposal[]): void {
     this.#open.delete(request.sequence);
     for (const proposal of proposals) this.#create([proposal]);
+  }
+
+  /**
+   * Proposals that share a refused request are tried one by one, and so are the sound ones among
+   * offered readings. False when there is nothing to save.
+   */
+  retryValidParts(request: Request): boolean {
+    const [proposal] = request.proposals;
+    if (request.proposals.length > 1) {
+      this.replace(request, request.proposals);
+      return true;
+    }
+    if (proposal?.offered === undefined) return false;
+    const { lost, readings } = proposal.offered;
+    const { badCount, sample, sound } = separateInvalid(readings);
+    if (sound.length === 0) return false;
+    if (badCount > 0) lost({ code: 'malformed', count: badCount, sample });
+    const parts = sound.map((part) => offeredProposal({ readings: part, lost }, proposal.since));
+    this.replace(request, parts);
+    return true;
   }
 
   /**
