@@ -31,13 +31,13 @@ async function follower() {
     {
       clock,
       build: THIS_BUILD,
-      attendance: new GapDetector(
+      gapDetector: new GapDetector(
         'b',
         { logClock: { now: () => 0 } as LogClock, knowsSteps: () => true },
         0,
       ),
       offsetMs: () => 0,
-      standing: {
+      leadership: {
         refusal: () => null,
         isLeader: () => false,
         isLeading: () => false,

@@ -20,26 +20,26 @@ export type ForwardAnswer = Pick<ForwardedFrame, 'result'> &
   Partial<Pick<ForwardedFrame, 'index' | 'at' | 'message'>>;
 
 /** For whoever has proposed it here; `at` is the time of the entry. */
-export function proposedOf(fate: EntryOutcome, at: number): Proposed {
-  switch (fate.type) {
+export function proposedOf(outcome: EntryOutcome, at: number): Proposed {
+  switch (outcome.type) {
     case 'applied':
-      return { ok: true, index: fate.index, at };
+      return { ok: true, index: outcome.index, at };
     case 'refused':
-      return { ok: false, code: fate.code, message: fate.message };
+      return { ok: false, code: outcome.code, message: outcome.message };
     case 'unknown':
-      return { ok: false, code: 'indeterminate', message: fate.message };
+      return { ok: false, code: 'indeterminate', message: outcome.message };
   }
 }
 
 /** The same for the member that handed it over. */
-export function answerOf(fate: EntryOutcome, at: number): ForwardAnswer {
-  switch (fate.type) {
+export function answerOf(outcome: EntryOutcome, at: number): ForwardAnswer {
+  switch (outcome.type) {
     case 'applied':
-      return { result: 'ok', index: fate.index, at };
+      return { result: 'ok', index: outcome.index, at };
     case 'refused':
-      return { result: fate.code, message: fate.message };
+      return { result: outcome.code, message: outcome.message };
     case 'unknown':
-      return { result: 'indeterminate', message: fate.message };
+      return { result: 'indeterminate', message: outcome.message };
   }
 }
 

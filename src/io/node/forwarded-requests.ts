@@ -17,7 +17,7 @@ export interface ForwardedRequest {
 }
 
 const WAITING_BYTES_MAX = 64 * 1024 * 1024;
-/** Guests in one entry, each with a command that names it. */
+/** Forwarded requests in one entry, each with a command that names it. */
 const FORWARDED_PER_ENTRY = 64;
 
 export class ForwardedRequests {
@@ -31,12 +31,12 @@ export class ForwardedRequests {
   }
 
   /** Takes one in; false when there is no room for it. One that is here already is not taken twice. */
-  add(guest: ForwardedRequest): boolean {
-    if (this.#underWay.has(keyOf(guest))) return true;
-    if (this.#bytes + guest.bytes > WAITING_BYTES_MAX) return false;
-    this.#underWay.add(keyOf(guest));
-    this.#waiting.push(guest);
-    this.#bytes += guest.bytes;
+  add(request: ForwardedRequest): boolean {
+    if (this.#underWay.has(keyOf(request))) return true;
+    if (this.#bytes + request.bytes > WAITING_BYTES_MAX) return false;
+    this.#underWay.add(keyOf(request));
+    this.#waiting.push(request);
+    this.#bytes += request.bytes;
     return true;
   }
 
@@ -44,20 +44,20 @@ export class ForwardedRequests {
   take(bytesMax: number, isWholeEntry: boolean): readonly ForwardedRequest[] {
     let bytes = 0;
     let count = 0;
-    for (const guest of this.#waiting) {
-      bytes += guest.bytes;
+    for (const request of this.#waiting) {
+      bytes += request.bytes;
       const fits = bytes <= bytesMax || (isWholeEntry && count === 0);
       if (!fits || count === FORWARDED_PER_ENTRY) break;
       count++;
     }
     const taken = this.#waiting.splice(0, count);
-    for (const guest of taken) this.#bytes -= guest.bytes;
+    for (const request of taken) this.#bytes -= request.bytes;
     return taken;
   }
 
   /** It has its answer: the next one under its number is new. */
-  done(guest: ForwardedRequest): void {
-    this.#underWay.delete(keyOf(guest));
+  done(request: ForwardedRequest): void {
+    this.#underWay.delete(keyOf(request));
   }
 
   /** All that wait, for a node that leads no more. */

@@ -35,7 +35,7 @@ export class GapDetector {
   }
 
   /** A leader notes that it is there, a tick apart at most; gives the time of the log. */
-  leads(): number {
+  noteLeading(): number {
     const now = this.#now();
     if (now - this.#seenAt > GAP_MS) this.#absentSince ??= this.#seenAt;
     this.#seenAt = now;
@@ -43,7 +43,7 @@ export class GapDetector {
   }
 
   /** A leader has just set log time forward by so much. */
-  steps(ms: number): void {
+  noteStep(ms: number): void {
     this.#absentSince ??= this.#seenAt;
     this.#stepMs += ms;
     this.#seenAt = this.#now();
@@ -54,33 +54,33 @@ export class GapDetector {
    * gives leadership up within a tick, and whoever leads next must know. If it goes on, only this node
    * was away.
    */
-  follows(): void {
+  noteLeader(): void {
     const now = this.#now();
     if (now - this.#seenAt > GAP_MS) {
       this.#absentSince ??= this.#seenAt;
       this.#heardAgainAt = now;
     } else if (now - this.#heardAgainAt > GAP_MS) {
-      this.said();
+      this.markWritten();
     }
     this.#seenAt = now;
   }
 
   /** What the next entry of a leader must say first. */
-  absence(): readonly Command[] {
+  pendingGap(): readonly Command[] {
     return this.#absentSince === null ? [] : [this.#lead(this.#absentSince)];
   }
 
   /** How a leader begins. An entry that was applied was heard of by somebody who led. */
-  begins(appliedAt: number): Command {
+  leaderStart(appliedAt: number): Command {
     const since = Math.max(appliedAt, this.#absentSince ?? this.#seenAt);
     const lead = this.#lead(appliedAt === 0 ? 0 : since);
-    this.said();
+    this.markWritten();
     this.#seenAt = this.#now();
     return lead;
   }
 
   /** An entry has said it. */
-  said(): void {
+  markWritten(): void {
     this.#absentSince = null;
     this.#stepMs = 0;
   }

@@ -88,7 +88,7 @@ export class IncomingFrames {
       if (problem !== null) return peers.refuse(problem, true);
       if (message.type === 'snapshot' && !this.#hasContent(message.snapshot)) continue;
       // Who has just given leadership up is taken for the leader for a while.
-      if (from === leadership.leader && isOfLeader(message)) logTime.gaps.follows();
+      if (from === leadership.leader && isOfLeader(message)) logTime.gaps.noteLeader();
       const refused = raft.deliver(message);
       if (refused !== null) return peers.refuse(refused.problem, refused.kind === 'absurd');
       rollbackCheck.heard(from, incarnation, message);

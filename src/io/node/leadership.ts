@@ -241,7 +241,7 @@ export class Leadership {
     const term = this.#term;
     const rules = this.#foundingRules();
     const commands: readonly Command[] = [
-      logTime.gaps.begins(machine.appliedAt),
+      logTime.gaps.leaderStart(machine.appliedAt),
       ...rules,
       ...readableCommands(
         { reducers: rules[0] ?? machine.state.reducers },

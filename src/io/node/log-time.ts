@@ -57,10 +57,10 @@ export class LogTimeKeeper {
 
   /** Keeps time; `ticks` counts those since the start of the node. */
   tick(isLeading: boolean, ticks: number): void {
-    if (isLeading) this.gaps.leads();
+    if (isLeading) this.gaps.noteLeading();
     const stepMs = this.clock.tick(isLeading);
     if (stepMs > 0) {
-      this.gaps.steps(stepMs);
+      this.gaps.noteStep(stepMs);
       this.#modules.logger.warn('log time set forward: the clock has long been ahead of it', {
         stepMs,
       });
@@ -72,7 +72,7 @@ export class LogTimeKeeper {
   /** Tells the others log time, as far as their builds understand it. */
   #broadcast(): void {
     // Not a time that was set and of which the log says nothing yet.
-    if (this.gaps.absence().length > 0) return;
+    if (this.gaps.pendingGap().length > 0) return;
     const { cluster, peers, state } = this.#modules;
     const offsetMs = this.clock.offsetMs();
     const at = this.clock.now();

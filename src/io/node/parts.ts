@@ -120,9 +120,9 @@ export function makeParts(
   const proposer: Proposer = new Proposer(self, {
     clock,
     build,
-    attendance: logTime.gaps,
+    gapDetector: logTime.gaps,
     offsetMs: () => logTime.clientOffsetMs(),
-    standing: {
+    leadership: {
       refusal: course.refusal,
       isLeader: () => leadership.isLeader(),
       isLeading: () => leadership.isLeading(),

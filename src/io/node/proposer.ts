@@ -52,10 +52,10 @@ export interface ProposerModules {
   readonly clock: Clock;
   /** What it can fold: nothing else is proposed. */
   readonly build: Pick<Build, 'reducersMax'>;
-  readonly attendance: GapDetector;
+  readonly gapDetector: GapDetector;
   /** How far the clock that clients go by is ahead of log time. */
   readonly offsetMs: () => number;
-  readonly standing: LeadershipView;
+  readonly leadership: LeadershipView;
   /** Gives consensus an input. */
   readonly step: (input: Input) => void;
   /** A ref that nothing else given to consensus has. */
@@ -85,7 +85,7 @@ interface Pending {
   readonly request: Request | null;
   /** Whether the request is named in the entry, so that it may be proposed again. */
   readonly isNamed: boolean;
-  readonly guests: readonly ForwardedRequest[];
+  readonly forwarded: readonly ForwardedRequest[];
   readonly at: number;
 }
 
@@ -119,7 +119,7 @@ export class Proposer {
 
   propose(commands: readonly Command[]): Promise<Proposed> {
     return new Promise((resolve) => {
-      const refusal = this.#modules.standing.refusal();
+      const refusal = this.#modules.leadership.refusal();
       if (refusal !== null) resolve(refusal);
       else if (this.#queue.add(commands, this.#nowMs(), resolve)) this.flushSoon();
       else resolve(QUEUE_FULL);
@@ -129,7 +129,7 @@ export class Proposer {
   /** For what the node itself must say as leader; whoever leads next says it anew. */
   proposeOwn(commands: readonly Command[]): Promise<Proposed> {
     return new Promise((resolve) => {
-      const refusal = this.#modules.standing.refusal();
+      const refusal = this.#modules.leadership.refusal();
       if (refusal !== null) {
         resolve(refusal);
       } else {
@@ -141,7 +141,7 @@ export class Proposer {
 
   /** Readings that nobody waits for; false when they are not taken. All that is lost is reported. */
   offer(readings: Observe, lost: OnReadingsLost): boolean {
-    const refusal = this.#modules.standing.refusal();
+    const refusal = this.#modules.leadership.refusal();
     if (refusal === null && this.#queue.addOffered({ readings, lost }, this.#nowMs())) {
       this.flushSoon();
       return true;
@@ -159,8 +159,8 @@ export class Proposer {
   changeConfig(changes: readonly ConfChange[], expectedIndex: number): Promise<Proposed> {
     return new Promise((settle) => {
       const own = [{ commands: [], bytes: 0, since: this.#nowMs(), settle }];
-      const at = this.#modules.attendance.leads();
-      const pending = { own, request: null, isNamed: false, guests: [], at };
+      const at = this.#modules.gapDetector.noteLeading();
+      const pending = { own, request: null, isNamed: false, forwarded: [], at };
       this.#propose(pending, (ref) => ({ type: 'confChange', ref, changes, expectedIndex }));
     });
   }
@@ -168,17 +168,17 @@ export class Proposer {
   /** Leader: a member hands over a request of its own. */
   onForward(from: NodeId, incarnation: number, frame: ForwardFrame): void {
     const { sequence, settledBelow, batch } = frame;
-    const { standing } = this.#modules;
-    if (!standing.isLeading() || standing.refusal() !== null) {
+    const { leadership } = this.#modules;
+    if (!leadership.isLeading() || leadership.refusal() !== null) {
       this.#answerForward({ from, incarnation, sequence }, { result: 'not-leader' });
       return;
     }
     try {
       const { commands } = decodeBatch(batch);
       const bytes = batch.length + CONTROL_BYTES_MAX;
-      const guest = { from, incarnation, sequence, settledBelow, commands, bytes };
-      if (this.#forwarded.add(guest)) this.flushSoon();
-      else this.#answerForward(guest, { result: 'busy' });
+      const request = { from, incarnation, sequence, settledBelow, commands, bytes };
+      if (this.#forwarded.add(request)) this.flushSoon();
+      else this.#answerForward(request, { result: 'busy' });
     } catch (error) {
       if (!(error instanceof MalformedCommand)) throw error;
       const { message } = error;
@@ -199,7 +199,7 @@ export class Proposer {
       this.#onRefused(request, frame.message);
     } else {
       // At once would be a storm.
-      this.#requests.retryNextTick(request, this.#modules.standing.tick());
+      this.#requests.retryNextTick(request, this.#modules.leadership.tick());
     }
   }
 
@@ -207,7 +207,7 @@ export class Proposer {
   // What consensus and the fold tell
 
   tick(): void {
-    const { leader, tick } = this.#modules.standing;
+    const { leader, tick } = this.#modules.leadership;
     this.#requests.retryUnanswered(leader(), tick());
     this.#requests.expire(this.#nowMs() - PATIENCE_MS);
     this.flushSoon();
@@ -224,7 +224,7 @@ export class Proposer {
     const pending = this.#byRef.get(ref);
     this.#byRef.delete(ref);
     if (pending === undefined) return;
-    this.#refusedAtTick = this.#modules.standing.tick();
+    this.#refusedAtTick = this.#modules.leadership.tick();
     const code =
       reason === 'config-invalid' ? 'malformed' : reason === 'overloaded' ? 'busy' : 'not-leader';
     const message = detail ?? `not taken: ${reason}`;
@@ -262,9 +262,9 @@ export class Proposer {
 
   /** This node leads no more: what others have handed over is not its business. */
   loseLeadership(): void {
-    for (const guest of this.#forwarded.takeAll()) {
-      this.#forwarded.done(guest);
-      this.#answerForward(guest, { result: 'not-leader' });
+    for (const each of this.#forwarded.takeAll()) {
+      this.#forwarded.done(each);
+      this.#answerForward(each, { result: 'not-leader' });
     }
   }
 
@@ -294,10 +294,10 @@ export class Proposer {
   }
 
   #flush(): void {
-    const { standing } = this.#modules;
-    if (standing.refusal()?.code === 'failed') return;
-    if (standing.isLeading()) this.#fillEntries();
-    else if (!standing.isLeader()) this.#forwardRequests();
+    const { leadership } = this.#modules;
+    if (leadership.refusal()?.code === 'failed') return;
+    if (leadership.isLeading()) this.#fillEntries();
+    else if (!leadership.isLeader()) this.#forwardRequests();
   }
 
   /** Leader: makes entries of all that waits here. */
@@ -308,17 +308,17 @@ export class Proposer {
       const request = room > 0 ? this.#requests.next(room) : null;
       room -= request?.bytes ?? 0;
       const isAlone = own.length === 0 && request === null;
-      const guests = room > 0 ? this.#forwarded.take(room, isAlone) : [];
-      if (isAlone && guests.length === 0) return;
-      this.#submit(own, request, guests);
+      const forwarded = room > 0 ? this.#forwarded.take(room, isAlone) : [];
+      if (isAlone && forwarded.length === 0) return;
+      this.#submit(own, request, forwarded);
     }
   }
 
   /** Consensus that takes no proposal just now is asked again with the next tick. */
   #mayPropose(): boolean {
-    const { standing } = this.#modules;
-    if (this.#refusedAtTick === standing.tick()) return false;
-    return standing.isLeading() && this.#inFlight() < ENTRIES_IN_FLIGHT_MAX;
+    const { leadership } = this.#modules;
+    if (this.#refusedAtTick === leadership.tick()) return false;
+    return leadership.isLeading() && this.#inFlight() < ENTRIES_IN_FLIGHT_MAX;
   }
 
   #inFlight(): number {
@@ -329,18 +329,18 @@ export class Proposer {
   #submit(
     own: readonly Proposal[],
     request: Request | null,
-    guests: readonly ForwardedRequest[],
+    forwarded: readonly ForwardedRequest[],
   ): void {
-    const { attendance, build, standing } = this.#modules;
-    const at = attendance.leads();
-    const isNamed = request !== null && standing.isCluster();
-    const pending: Pending = { own, request, isNamed, guests, at };
-    if (request !== null) this.#requests.markSent(request, this.#self.nodeId, standing.tick());
+    const { gapDetector, build, leadership } = this.#modules;
+    const at = gapDetector.noteLeading();
+    const isNamed = request !== null && leadership.isCluster();
+    const pending: Pending = { own, request, isNamed, forwarded, at };
+    if (request !== null) this.#requests.markSent(request, this.#self.nodeId, leadership.tick());
     try {
-      const commands = [...attendance.absence(), ...this.#commandsOf(pending)];
+      const commands = [...gapDetector.pendingGap(), ...this.#commandsOf(pending)];
       requireFoldable(commands, build);
       const data = encodeBatch({ at, commands });
-      attendance.said();
+      gapDetector.markWritten();
       this.#propose(pending, (ref) => ({ type: 'propose', ref, data }));
     } catch (error) {
       if (!(error instanceof MalformedCommand)) throw error;
@@ -355,7 +355,7 @@ export class Proposer {
   }
 
   /** What the node itself says, then its own request, then those of others under their names. */
-  #commandsOf({ own, request, isNamed, guests }: Pending): readonly Command[] {
+  #commandsOf({ own, request, isNamed, forwarded }: Pending): readonly Command[] {
     const commands = own.flatMap((proposal) => proposal.commands);
     if (request !== null) {
       if (isNamed) {
@@ -366,9 +366,9 @@ export class Proposer {
       }
       for (const command of request.commands) commands.push(this.#accepted(command));
     }
-    for (const { from, incarnation, sequence, settledBelow, ...guest } of guests) {
+    for (const { from, incarnation, sequence, settledBelow, ...rest } of forwarded) {
       commands.push({ kind: 'request', node: from, incarnation, sequence, settledBelow });
-      for (const command of guest.commands) commands.push(this.#accepted(command));
+      for (const command of rest.commands) commands.push(this.#accepted(command));
     }
     return commands;
   }
@@ -381,12 +381,12 @@ export class Proposer {
   }
 
   #submitApart(pending: Pending, problem: string): void {
-    const { own, request, guests } = pending;
-    const parts = own.length + (request === null ? 0 : 1) + guests.length;
+    const { own, request, forwarded } = pending;
+    const parts = own.length + (request === null ? 0 : 1) + forwarded.length;
     if (parts > 1) {
       for (const proposal of own) this.#submit([proposal], null, []);
       if (request !== null) this.#submit([], request, []);
-      for (const guest of guests) this.#submit([], null, [guest]);
+      for (const each of forwarded) this.#submit([], null, [each]);
     } else if (request !== null && this.#requests.retryValidParts(request)) {
       this.flushSoon();
     } else {
@@ -406,7 +406,7 @@ export class Proposer {
       if (own.length === 0) break;
       for (const { settle } of own) settle?.(notLeading);
     }
-    const to = this.#modules.standing.leader();
+    const to = this.#modules.leadership.leader();
     if (to === null || to === this.#self.nodeId) return;
     while (this.#requests.hasRoom()) {
       const request = this.#requests.next(ENTRY_BYTES);
@@ -418,7 +418,7 @@ export class Proposer {
   #forward(request: Request, to: NodeId): void {
     try {
       const batch = encodeBatch({ at: 0, commands: request.commands });
-      this.#requests.markSent(request, to, this.#modules.standing.tick());
+      this.#requests.markSent(request, to, this.#modules.leadership.tick());
       const { sequence } = request;
       const { settledBelow } = this.#requests;
       const channel = batch.length > CONTROL_BYTES_MAX ? 'bulk' : 'control';
@@ -460,18 +460,19 @@ export class Proposer {
   }
 
   /** Tells everyone who had a part in an entry what became of it. */
-  #close({ own, request, isNamed, guests, at }: Pending, fate: EntryOutcome): void {
-    const result = proposedOf(fate, at);
-    const answer = answerOf(fate, at);
+  #close({ own, request, isNamed, forwarded, at }: Pending, outcome: EntryOutcome): void {
+    const result = proposedOf(outcome, at);
+    const answer = answerOf(outcome, at);
     for (const { settle } of own) settle?.(result);
     if (request !== null) {
       const isFinal = result.ok || result.code === 'malformed';
-      if (isFinal || (fate.type === 'unknown' && !isNamed)) this.#requests.settle(request, result);
+      if (isFinal || (outcome.type === 'unknown' && !isNamed))
+        this.#requests.settle(request, result);
       else this.#requests.retry(request);
     }
-    for (const guest of guests) {
-      this.#forwarded.done(guest);
-      this.#answerForward(guest, answer);
+    for (const each of forwarded) {
+      this.#forwarded.done(each);
+      this.#answerForward(each, answer);
     }
   }
 
