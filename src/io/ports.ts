@@ -1,8 +1,8 @@
 /**
- * What the node needs of the world and what its neighbours may ask of the node, as interfaces.
+ * What the node needs of its environment and what adapters may ask of the node, as interfaces.
  *
  * Boundary: adapters (disk, http, monitors, notify …) import this file and the pure folders, never
- * one another. The daemon binds these ports to the real world, the simulator to a virtual one.
+ * one another. The daemon binds these ports to the real system, the simulator to a virtual one.
  */
 
 import type { Actor } from '../commands/actor.ts';
@@ -43,7 +43,7 @@ export interface Logger {
 }
 
 /**
- * What became of a proposal. `indeterminate` means that nobody knows: it may be in the log.
+ * What became of a proposal. `indeterminate` means that the outcome is unknown: it may be in the log.
  * The others mean that it is not.
  */
 export type Proposed =
@@ -96,7 +96,7 @@ export interface NodeStatus {
   readonly name: string;
   readonly nodeId: string;
   readonly clusterId: string;
-  /** Whether it decides everything and tells nobody. */
+  /** Whether it decides everything and notifies nobody. */
   readonly shadow: boolean;
   readonly role: Role;
   readonly term: number;
@@ -121,13 +121,13 @@ export interface MemberStatus {
   readonly peerAddress: string;
   readonly httpAddress: string;
   readonly role: Role;
-  /** Entries that it lacks, as the leader knows it; null where that is not known. */
+  /** Entries that it lacks, as the leader sees it; null where that is unknown. */
   readonly lag: number | null;
-  /** Milliseconds since the leader heard of it; null where that is not known. */
+  /** Milliseconds since the leader received a message of it; null where that is unknown. */
   readonly silentMs: number | null;
-  /** How far its clock is ahead of this node's; null when it was not heard of lately. */
+  /** How far its clock is ahead of this node's; null without a recent frame. */
   readonly clockOffsetMs: number | null;
-  /** What it said last of its fitness to lead; null where that is not known. */
+  /** What it reported last of its fitness to lead; null where that is unknown. */
   readonly fitness: FitnessReport | null;
 }
 
@@ -137,25 +137,25 @@ export interface Fitness {
   readonly syncMs: number | null;
   /** How late its event loop is, in milliseconds. */
   readonly lagMs: number;
-  /** File descriptors that it may still open; null where the system does not say. */
+  /** File descriptors that it may still open; null where the system does not report them. */
   readonly descriptorsFree: number | null;
   /** Keys of integrations to which it could not connect, of those that it tried lately. */
   readonly unreachable: readonly string[];
 }
 
 export interface FitnessReport extends Fitness {
-  /** Milliseconds since the member said so. */
+  /** Milliseconds since the member reported it. */
   readonly ageMs: number;
 }
 
 /** What keeps a leader from its work, so that another member takes its place. */
 export type TransferReason = 'receivers' | 'descriptors' | 'disk' | 'event loop';
 
-/** What a process can say of its machine. Asked with every tick: it answers from memory. */
+/** What a process can report of its machine. Asked with every tick: it answers from memory. */
 export interface Vitals {
   /** What syncs of the log's disk take, in milliseconds; null without one in the last 30 seconds. */
   syncMs(): number | null;
-  /** File descriptors that may still be opened; null where the system does not say. */
+  /** File descriptors that may still be opened; null where the system does not report them. */
   descriptorsFree(): number | null;
 }
 
@@ -221,7 +221,7 @@ export interface AppliedEntry {
   readonly transitions: readonly Transition[];
 }
 
-/** Told what the node does, for metrics and logs. Must not throw and must not wait. */
+/** Notified of what the node does, for metrics and logs. Must not throw and must not wait. */
 export interface NodeObserver {
   /** An entry of this node became durable, so long after it was handed to the log. */
   appended(seconds: number): void;
@@ -239,7 +239,7 @@ export interface NodeObserver {
   membersChanged?(others: readonly PeerAddress[]): void;
 }
 
-/** The word of a quorum that this process leads. */
+/** The confirmation of a quorum that this process leads. */
 export interface Confirmation {
   /**
    * Whether it may still be relied on: a process that stood still may have a successor. To be asked
@@ -248,7 +248,7 @@ export interface Confirmation {
   isFresh(): boolean;
 }
 
-/** One try at telling one integration, handed to its sender. */
+/** One try at notifying one integration, handed to its notifier. */
 export interface Delivery {
   readonly id: string;
   readonly notification: Notification;
@@ -286,7 +286,7 @@ export interface Notifier {
   probe(settings: string, signal: AbortSignal): Promise<boolean>;
 }
 
-/** What the list of a snapshot says of it. */
+/** The facts of a snapshot, and the list of its chunks. */
 export interface Manifest {
   readonly format: number;
   readonly reducerVersion: number;
@@ -334,7 +334,7 @@ export interface SnapshotWritten {
 
 export type SnapshotMeta = Omit<Manifest, 'format' | 'root' | 'chunks'>;
 
-/** Readings folded since an earlier snapshot: how far apart two of them are for whoever folds. */
+/** Readings folded since an earlier snapshot: how far apart two of them are for a fold. */
 export interface FoldedReadings {
   /** Index of the earlier snapshot; 0 is the initial state. */
   readonly since: number;
@@ -406,7 +406,7 @@ export interface PeerAddress {
 
 /**
  * The way to the other members. Frames may be lost, doubled, late and out of order; a frame that
- * arrives is whole, and comes from the member that it says.
+ * arrives is whole, and comes from the member that it names.
  */
 export interface Transport {
   /** Who takes what arrives. Called once, before anything is sent. */
@@ -414,7 +414,7 @@ export interface Transport {
   /** Never throws, never waits: what finds no way is dropped. */
   send(to: string, frame: Uint8Array, channel: Channel): void;
   /**
-   * The level of frames that the process of a member reads, as its hello says; null while none of its
+   * The level of frames that the process of a member reads, as its hello gives it; null while none of its
    * processes is connected to this node.
    */
   framesLevel(nodeId: string): number | null;
@@ -422,7 +422,6 @@ export interface Transport {
   setPeers(peers: readonly PeerAddress[]): void;
 }
 
-/** The node as its transport sees it. */
 /** Why a frame was not taken. */
 export interface FrameProblem {
   readonly problem: string;
@@ -430,6 +429,7 @@ export interface FrameProblem {
   readonly isAbsurd: boolean;
 }
 
+/** The node as its transport sees it. */
 export interface PeerReceiver {
   /**
    * `frame` belongs to the receiver from now on. `incarnation` is the one with which the sender made
@@ -442,7 +442,7 @@ export interface PeerReceiver {
   onOutdated(by: string): void;
   /** Why `nodeId` may not talk to this cluster (it was removed from it), or null. */
   refusalFor(nodeId: string): string | null;
-  /** A node asks to become a member, or a member says where it is now. Never rejects. */
+  /** A node asks to become a member, or a member announces its address. Never rejects. */
   onJoin(applicant: JoinRequest): Promise<JoinAnswer>;
 }
 
@@ -454,7 +454,7 @@ export interface Candidate {
   readonly httpAddress: string;
 }
 
-/** A candidate at the door. */
+/** A request of a candidate to join. */
 export interface JoinRequest extends Candidate {
   /** The cluster of its data; empty for a node without data. */
   readonly clusterId: string;
@@ -462,7 +462,7 @@ export interface JoinRequest extends Candidate {
 
 /** What a person may change about who belongs to the cluster; `node` is a node id. */
 export type MembershipChange = {
-  /** Who asks; absent where nobody knows. */
+  /** Who asks; absent where that is unknown. */
   readonly actor?: Actor | undefined;
 } & (
   | { readonly op: 'remove'; readonly node: string }

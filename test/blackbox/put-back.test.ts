@@ -72,7 +72,7 @@ test('parts of a member of a cluster', { timeout: TIMEOUT_MS }, async () => {
       member = await start(options);
     }
     await until(async () => (await isReady(member)) && (await hasAll(member, acknowledged)));
-    if (part === 'log') expect(said(member, 'log damaged: set aside')).toBe(true);
+    if (part === 'log') expect(said(member, 'log damaged: quarantined')).toBe(true);
     if (part === 'log' || part === '.') {
       await until(() => said(member, 'healed: this node votes again'));
     }

@@ -44,7 +44,7 @@ export class Announcement {
     this.#modules = modules;
   }
 
-  /** Says what is new about this node, once there is somebody to say it to. */
+  /** Proposes what is new about this node, once there is a leader to take it. */
   tick(): void {
     if (this.#isAnnouncing || !this.#modules.ready()) return;
     const commands = this.commands();
@@ -56,8 +56,8 @@ export class Announcement {
   }
 
   /**
-   * What the log does not know of this node. A configuration file goes with it when the cluster has
-   * none yet, or when the file was changed since this node last spoke of it: of two files that
+   * What the log does not have of this node. A configuration file goes with it when the cluster has
+   * none yet, or when the file was changed since this node last announced it: of two files that
    * differ, the one that was touched is meant.
    */
   commands(): readonly Command[] {
@@ -89,7 +89,7 @@ export class Announcement {
   }
 }
 
-/** Whether the row of a node says all that the node says of itself. Asked with every tick. */
+/** Whether the row of a node has all the facts of the node. Called with every tick. */
 function isRecorded(row: Member, facts: SetMember): boolean {
   for (const field in facts) {
     if (field === 'kind' || field === 'node') continue;

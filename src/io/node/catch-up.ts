@@ -1,8 +1,8 @@
 /**
  * Snapshots on their way between members: the leader offers one, the other asks for the chunks that
- * it lacks, as often as it takes, and says when it has all.
+ * it lacks, as often as it takes, and reports when it has all.
  *
- * Promise: only what lacks is sent; what has arrived need not be sent again, whoever leads and
+ * Promise: only what lacks is sent; what has arrived need not be sent again, whichever member leads and
  * however often it breaks off; nothing is installed before every chunk is verified and durable.
  */
 
@@ -18,7 +18,7 @@ export interface CatchUpModules {
   readonly logger: Logger;
   readonly snapshots: SnapshotStore;
   readonly send: (to: string, frame: Frame) => void;
-  /** Tells the core. */
+  /** Gives the core an input. */
   readonly step: (input: Input) => void;
   readonly appliedIndex: () => number;
   /** The snapshot at `index`, which another member needs, cannot be read here. */
@@ -56,7 +56,7 @@ export class CatchUp {
     this.#modules = modules;
   }
 
-  /** The snapshot at `index`, if it has arrived in this life of the process. */
+  /** The snapshot at `index`, if it has arrived since this process started. */
   received(index: number): ReceivedSnapshot | null {
     return this.#received?.manifest.index === index ? this.#received : null;
   }
@@ -157,7 +157,7 @@ export class CatchUp {
     for (const hash of want.hashes) {
       const bytes = await snapshots.chunk(hash);
       if (bytes === null) {
-        // The others are looked at, too: the store writes again what it knows to be unreadable.
+        // The others are looked at, too: the store writes again what it has found unreadable.
         isGone = true;
       } else if (!isGone) {
         chunks.push({ hash, bytes });

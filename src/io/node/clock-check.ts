@@ -2,8 +2,8 @@
  * A node whose clock is far off must not stamp what the cluster remembers.
  *
  * Promise: it gives leadership up, and stands for none, while its clock differs from those of a
- * majority of the voters by more than the limit; it says so when that begins and when it ends.
- * A node that hears of no majority cannot lead anyway.
+ * majority of the voters by more than the limit; it logs when that begins and when it ends.
+ * A node that reaches no majority cannot lead anyway.
  */
 
 import type { Input } from '../../raft/types.ts';
@@ -25,7 +25,7 @@ export class ClockCheck {
     this.#modules = modules;
   }
 
-  /** Looks at the clocks of the other voters, minus this one's; null for those not heard of. */
+  /** Looks at the clocks of the other voters, minus this one's; null for those without a recent frame. */
   check(voters: number, offsetsMs: readonly (number | null)[]): void {
     const far = offsetsMs.filter((offset) => offset !== null && Math.abs(offset) > OFFSET_MS_MAX);
     const isOff = far.length > voters / 2;

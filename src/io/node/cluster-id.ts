@@ -1,9 +1,9 @@
 /**
- * Shadows: nodes that decide everything and tell nobody. A cluster has only shadows or none.
+ * Shadows: nodes that decide everything and notify nobody. A cluster has only shadows or none.
  *
- * Promise: the id of a cluster says which of the two it is. It is chosen once, stands in every
+ * Promise: the id of a cluster shows which of the two it is. It is chosen once, stands in every
  * segment of the log and in every message between members, and the id of a later epoch begins with
- * it; so no leader of a cluster that must tell people can be a shadow, whatever flags a node is
+ * it; so no leader of a cluster that must notify people can be a shadow, whatever flags a node is
  * started with, and whatever version the others are.
  */
 
@@ -19,14 +19,14 @@ export function isShadowCluster(clusterId: string): boolean {
 }
 
 /**
- * What a node without data says at the door instead of the id of its cluster. A member that knows of
+ * What a node without data sends with its join request instead of the id of its cluster. A member that knows of
  * no shadows takes the mark for the id of some other cluster, and refuses it as well.
  */
 export function emptyClusterId(isShadow: boolean): string {
   return isShadow ? MARK : '';
 }
 
-/** Why a node that said `theirs` at the door of a cluster may not come in, or null. */
+/** Why a node whose join request names the cluster `theirs` may not join, or null. */
 export function joinProblem(name: string, theirs: string, clusterId: string): string | null {
   if (theirs === clusterId || theirs === emptyClusterId(isShadowCluster(clusterId))) return null;
   if (theirs === emptyClusterId(true)) {

@@ -2,8 +2,8 @@
  * Who belongs to the cluster, as this node sees it: members by the configuration in force, and their
  * names by the log.
  *
- * Promise: the observer hears of the other members when they change, and not while this node has no
- * configuration or may have lost the newest; a person hears once that this node was removed.
+ * Promise: the observer is notified of the other members when they change, and not while this node has no
+ * configuration or may have lost the newest; the log of the process reports once that this node was removed.
  */
 
 import type { State } from '../../projections/state.ts';
@@ -82,7 +82,7 @@ export class ClusterView {
     return this.#modules.raft.configAt(this.#modules.appliedIndex());
   }
 
-  /** Tells who else belongs. A damaged log may end before the others came: then it says nothing. */
+  /** Notifies the observer of the other members. A damaged log may end before they joined: then it does not. */
   notifyMembers(): void {
     const { addresses, observer, raft } = this.#modules;
     const { config, damaged } = raft.status();
@@ -94,7 +94,7 @@ export class ClusterView {
     observer.membersChanged?.(others);
   }
 
-  /** A person has to know, since nothing that this process does will make it a member again. */
+  /** Reported as an error, since nothing that this process does makes it a member again. */
   noteRemoval(): void {
     const isMember = members(this.configApplied().confState).includes(this.#self.nodeId);
     if (this.#isMember && !isMember) {

@@ -1,4 +1,4 @@
-/** What became of a proposed entry, as its proposer and as another member hear it. */
+/** What became of a proposed entry, in the answer to its proposer and to another member. */
 
 import type { Proposed } from '../ports.ts';
 import type { Frame } from './wire.ts';
@@ -19,7 +19,7 @@ export type EntryOutcome =
 export type ForwardAnswer = Pick<ForwardedFrame, 'result'> &
   Partial<Pick<ForwardedFrame, 'index' | 'at' | 'message'>>;
 
-/** For whoever has proposed it here; `at` is the time of the entry. */
+/** For a proposer of this node; `at` is the time of the entry. */
 export function proposedOf(outcome: EntryOutcome, at: number): Proposed {
   switch (outcome.type) {
     case 'applied':
@@ -43,7 +43,7 @@ export function answerOf(outcome: EntryOutcome, at: number): ForwardAnswer {
   }
 }
 
-/** The frame for the request with this number of a member's start `life`. */
+/** The frame for a request of a member, by its number and the member's incarnation `life`. */
 export function forwardedFrame(
   life: number,
   sequence: number,

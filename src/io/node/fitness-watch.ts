@@ -1,13 +1,13 @@
 /**
  * Has a leader that cannot work transfer leadership to a member that can.
  *
- * Every few seconds members say how fit they are. A leader with a trouble of its own has the others
+ * Every few seconds members report how fit they are. A leader with a trouble of its own has the others
  * examine themselves at once, and judges by their answers alone: figures that are older than its trouble
  * do not show whether everybody has it.
  *
- * Promise: one transfer a minute at most in the whole cluster, whoever leads, since members say when the
+ * Promise: one transfer a minute at most in the whole cluster, whichever member leads, since members report when the
  * last one was; none while all are alike; a try that moved nothing is not repeated for a quarter of a
- * minute. A member whose build does not know these frames is sent none, and is chosen for nothing.
+ * minute. A member whose build does not read these frames is sent none, and is chosen for nothing.
  */
 
 import type { NodeId, RaftStatus } from '../../raft/types.ts';
@@ -52,13 +52,13 @@ export interface FitnessOptions {
   readonly tickMs: number;
 }
 
-/** How often members say how they are, unasked. */
+/** How often members report their fitness without a request. */
 const REPORT_TICKS = 50;
 /** What is older is not shown: the member is gone, or runs an earlier build by now. */
 const REPORT_AGE_MS_MAX = 20_000;
 /** A median of so many is not moved by one stall. */
 const LAG_SAMPLES = 5;
-/** A voter that was not heard of for so long is not asked: it could not take the leadership. */
+/** A voter without a frame for so long is not asked: it could not take the leadership. */
 const SILENT_TICKS = 10;
 /** A member answers as soon as its connections are made, or have failed. */
 const ROUND_MS_MAX = PROBE_MS_MAX + 500;
@@ -127,7 +127,7 @@ export class FitnessWatch {
     };
   }
 
-  /** What a member said last; null when it has said nothing for a while. */
+  /** What a member reported last; null without a recent report. */
   reportOf(node: NodeId): FitnessReport | null {
     const report = this.#reports.get(node);
     const ageMs = Math.round(this.#nowMs() - (report?.atMs ?? -Infinity));
@@ -162,7 +162,7 @@ export class FitnessWatch {
   }
 
   // -------------------------------------------------------------------------------------------
-  // What members say
+  // Reports of members
 
   #measureLag(): void {
     const nowMs = this.#nowMs();
@@ -213,7 +213,7 @@ export class FitnessWatch {
     if (asked?.number === round && asked.asked.includes(from)) asked.answers.set(from, fitness);
   }
 
-  /** A leader wants to know whether this member would do better. */
+  /** A leader asks whether this member is fitter. */
   async #answerRequest(
     from: NodeId,
     round: number,

@@ -20,7 +20,7 @@ const CLEARLY = 4;
 /** Of the integrations that the leader cannot reach, one in so many at most may fail a successor, too. */
 const CLEARLY_MORE_REACHED = 2;
 
-/** Transfers because of fitness come at most so often, whoever leads. */
+/** Transfers because of fitness come at most so often, whichever member leads. */
 export const TRANSFER_PAUSE_MS = 60_000;
 /** A try that moved nothing is repeated sooner: the leader cannot work, and nobody noticed the try. */
 export const FAILED_TRANSFER_PAUSE_MS = 15_000;
@@ -86,7 +86,7 @@ function isClearlyBetter(reason: TransferReason, fitness: Fitness, own: Fitness)
   switch (reason) {
     case 'receivers':
       return CLEARLY_MORE_REACHED * fitness.unreachable.length <= own.unreachable.length;
-    // What a member does not know of itself does not speak for it.
+    // A figure that a member does not have counts against it.
     case 'descriptors':
       return (fitness.descriptorsFree ?? 0) >= CLEARLY * DESCRIPTORS_MIN;
     case 'disk':

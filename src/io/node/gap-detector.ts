@@ -1,8 +1,8 @@
 /**
- * Whether anybody listened all the time, as far as this node knows: a leader that was stopped or
+ * Whether a leader listened all the time, as far as this node can see: a leader that was stopped or
  * suspended did not, nor did a cluster without a leader.
  *
- * Promise: the first entry after such a time says since when nobody listened, before anything else; so
+ * Promise: the first entry after such a time records since when nobody listened, before anything else; so
  * does the first one after log time was set forward, and by how much.
  */
 
@@ -19,13 +19,13 @@ export interface GapDetectorModules {
 export class GapDetector {
   readonly #name: string;
   readonly #modules: GapDetectorModules;
-  /** Log time when this node last led, or last heard from whoever leads. */
+  /** Log time when this node last led, or last received a frame of the leader. */
   #seenAt: number;
-  /** Set when nobody may have listened for a while, until an entry has said so. */
+  /** Set when nobody may have listened for a while, until an entry has recorded it. */
   #absentSince: number | null = null;
   /** By how much log time was set forward since then. */
   #stepMs = 0;
-  /** Log time when a leader was heard of again after a silence. */
+  /** Log time of the first frame of a leader after a silence. */
   #heardAgainAt = 0;
 
   constructor(name: string, modules: GapDetectorModules, appliedAt: number) {
@@ -50,8 +50,8 @@ export class GapDetector {
   }
 
   /**
-   * Another leads, and has just said something. After a silence it may have stood still itself: then it
-   * gives leadership up within a tick, and whoever leads next must know. If it goes on, only this node
+   * Another member leads, and has just sent a frame. After a silence it may have stood still itself: then it
+   * gives leadership up within a tick, and the next leader must record the gap. If it goes on, only this node
    * was away.
    */
   noteLeader(): void {
@@ -65,12 +65,12 @@ export class GapDetector {
     this.#seenAt = now;
   }
 
-  /** What the next entry of a leader must say first. */
+  /** What the next entry of a leader must record first. */
   pendingGap(): readonly Command[] {
     return this.#absentSince === null ? [] : [this.#lead(this.#absentSince)];
   }
 
-  /** How a leader begins. An entry that was applied was heard of by somebody who led. */
+  /** The first command of a leader. An entry that was applied shows that a leader listened at its time. */
   leaderStart(appliedAt: number): Command {
     const since = Math.max(appliedAt, this.#absentSince ?? this.#seenAt);
     const lead = this.#lead(appliedAt === 0 ? 0 : since);
@@ -79,7 +79,7 @@ export class GapDetector {
     return lead;
   }
 
-  /** An entry has said it. */
+  /** An entry has recorded it. */
   markWritten(): void {
     this.#absentSince = null;
     this.#stepMs = 0;

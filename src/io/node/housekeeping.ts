@@ -302,7 +302,7 @@ export class Housekeeping {
       });
   }
 
-  /** A closed segment that rotted is told and left alone: only a replay would read it again. */
+  /** A closed segment that is damaged is reported and left alone: only a replay would read it again. */
   async #compressClosed(): Promise<void> {
     try {
       await this.#modules.log.compressClosed();

@@ -34,7 +34,7 @@ export interface IncomingFramesModules {
   readonly membership: Membership;
   readonly fitness: FitnessWatch;
   readonly rollbackCheck: RollbackCheck;
-  /** Whether a node belongs to the cluster, or leads it, as far as this node knows. */
+  /** Whether a node belongs to the cluster, or leads it, as this node sees it. */
   readonly isKnown: (node: NodeId) => boolean;
 }
 
@@ -51,7 +51,7 @@ export class IncomingFrames {
     const frame = peers.receive(from, data, incarnation);
     if (!('kind' in frame)) return frame;
     if (frame.kind === 'raft') return this.#onMessages(from, incarnation, frame.messages);
-    // Only the messages of consensus can come from a member that this node does not know yet, and answers
+    // Only the messages of consensus can come from a member that is not yet in the configuration here, and answers
     // to what it asked.
     if (!this.#modules.isKnown(from) && frame.kind !== 'recalled')
       return peers.refuse(`${frame.kind} of ${from}, which is not a member`, false);

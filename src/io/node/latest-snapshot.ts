@@ -2,7 +2,7 @@
  * The snapshots that this node took last, and whether the states of the other members agree with them.
  *
  * Promise: the core may drop what lies before the snapshot before the newest, so that a member that is
- * a little behind is sent entries; every member hears the root of each snapshot, and a node whose state
+ * a little behind is sent entries; every member is sent the root of each snapshot, and a node whose state
  * differs ends.
  */
 

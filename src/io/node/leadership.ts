@@ -23,7 +23,7 @@ import type { Sender } from './sender.ts';
 import type { StateMachine } from './state-machine.ts';
 
 /**
- * How long the word of a quorum lets this node send. A member that gave it votes for nobody else for
+ * How long the confirmation of a quorum lets this node send. A member that gave it votes for nobody else for
  * `ELECTION_TICKS`; half of them are left for a write that is slow.
  */
 const CONFIRMATION_TICKS = ELECTION_TICKS / 2;
@@ -138,7 +138,7 @@ export class Leadership {
     proposer.flushSoon();
   }
 
-  /** A learner that became a voter has another role, and no election said so. */
+  /** A learner that became a voter has another role, and no election has changed it. */
   configChanged(): void {
     const { nodeId, raft } = this.#modules;
     if (this.#role !== 'leader') this.#role = roleIn(raft.status(), nodeId);
@@ -235,7 +235,7 @@ export class Leadership {
     this.#proposeLeaderStart();
   }
 
-  /** Whatever a leader does begins with this entry: it is said again until it is taken. */
+  /** All that a leader does begins with this entry: it is proposed again until it is taken. */
   #proposeLeaderStart(): void {
     const { announcement, logTime, machine, proposer } = this.#modules;
     const term = this.#term;

@@ -1,12 +1,12 @@
 /**
  * The time that entries carry: it goes on by the monotonic clock and follows the wall clock slowly.
  *
- * Promise: it never goes back, and no leap of a wall clock is in it. What the wall clock says is believed
- * once it has held for half a minute. Log time is then set forward, or slowed down; whoever sets it must
- * say so in the log, so that nothing is due earlier for it. A node that follows takes the time of
- * whoever leads, so that the next leader goes on where this one stops.
+ * Promise: it never goes back, and no leap of a wall clock is in it. A change of the wall clock is believed
+ * once it has held for half a minute. Log time is then set forward, or slowed down; the leader that sets it must
+ * record that in the log, so that nothing is due earlier for it. A node that follows takes the time of
+ * its leader, so that the next leader goes on where this one stops.
  *
- * The wall clock is the middle one of all voters that are heard of: one that is wrong decides nothing. Of
+ * The wall clock is the middle one of all voters with a recent frame: one that is wrong decides nothing. Of
  * two middle ones what was believed before holds, as far as it lies between them.
  */
 
@@ -33,7 +33,7 @@ const GENTLY: Manner = { faster: 0.01, slower: 0.01, slewedMsMax: 1_000 };
  */
 const SOON: Manner = { faster: 1, slower: 0.5, slewedMsMax: 600_000 };
 
-/** One clock, or two of which nobody can say which is right. */
+/** One clock, or two of which neither is known to be right. */
 export interface Middle {
   readonly low: number;
   readonly high: number;
@@ -59,7 +59,7 @@ export class LogClock implements Clock {
   /** A difference that has held since then (monotonic milliseconds). */
   #candidate: { readonly difference: number; readonly sinceMs: number } | null = null;
   #leads = false;
-  /** Before a leader was heard of, the wall clock is all there is. */
+  /** Until there is a leader, only the wall clock counts. */
   #isSettled = false;
   #isAccepted = false;
 
@@ -124,7 +124,7 @@ export class LogClock implements Clock {
   /** From now on the wall clock must prove itself: called when a node begins to lead. */
   settle(): void {
     if (this.#isSettled) return;
-    // Whoever has just voted for it has not been heard of before.
+    // The frames of members that have just voted for it may be the first that it has received.
     this.#believed = this.#difference();
     this.now();
     this.#isSettled = true;
@@ -138,8 +138,8 @@ export class LogClock implements Clock {
   }
 
   /**
-   * Whoever leads says what time it is, and how far the clock that it believes is ahead: it hears of all
-   * voters, a node that follows of nobody else. The word has travelled for a while.
+   * A leader sends the time, and how far the clock that it believes is ahead: it has frames of all
+   * voters, a node that follows only of its leader. The frame was under way for a while.
    */
   follow(at: number, offsetMs: number): void {
     const now = this.now();
@@ -149,7 +149,7 @@ export class LogClock implements Clock {
     if (Math.abs(believed - this.#believed) > TOLERANCE_MS) this.#believed = believed;
   }
 
-  /** An operator says that this wall clock is right. Answers how far it is ahead of log time. */
+  /** An operator confirms that this wall clock is right. Answers how far it is ahead of log time. */
   accept(): number {
     const { clock } = this.#modules;
     this.#believed = clock.now() - clock.monotonicMs();

@@ -2,7 +2,7 @@
  * Log time on this node: kept by one that leads, followed by the others, checked against the clocks
  * of the voters.
  *
- * Promise: while this node leads, the others hear every second what time it is, and the log says by
+ * Promise: while this node leads, the others are sent the time every second, and the log records by
  * how much log time was set forward; members whose builds cannot read the time are not sent it.
  */
 
@@ -17,9 +17,9 @@ import { GapDetector } from './gap-detector.ts';
 import { LogClock, middleOf } from './log-clock.ts';
 import type { Peers } from './peers.ts';
 
-/** How often a leader says what time it is. */
+/** How often a leader sends the time. */
 const TIME_TICKS = 10;
-/** A smaller offset is not worth a word: clocks of clients differ by more. */
+/** A smaller offset is not sent: clocks of clients differ by more. */
 const OFFSET_MS_MIN = 250;
 
 export interface LogTimeKeeperModules {
@@ -69,9 +69,9 @@ export class LogTimeKeeper {
     if (isLeading && ticks % TIME_TICKS === 0) this.#broadcast();
   }
 
-  /** Tells the others log time, as far as their builds understand it. */
+  /** Sends the others log time, as far as their builds read it. */
   #broadcast(): void {
-    // Not a time that was set and of which the log says nothing yet.
+    // Not a time that was set and that the log does not record yet.
     if (this.gaps.pendingGap().length > 0) return;
     const { cluster, peers, state } = this.#modules;
     const offsetMs = this.clock.offsetMs();
@@ -98,7 +98,7 @@ export class LogTimeKeeper {
     return this.#modules.state().reducers.version >= 2;
   }
 
-  /** The clocks of the other voters, minus this one's; null for those not heard of lately. */
+  /** The clocks of the other voters, minus this one's; null for those without a recent frame. */
   #clockOffsets(): readonly (number | null)[] {
     const { cluster, peers } = this.#modules;
     return cluster.otherVoters().map((voter) => peers.clockOffsetMs(voter));

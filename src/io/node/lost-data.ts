@@ -34,7 +34,7 @@ export class LostData {
     return role === 'leader' ? { term, index: durableIndex } : null;
   }
 
-  /** Another member knows more of this node's past than its own disk does. */
+  /** Another member has seen this node hold more than its disk has now. */
   onRolledBack(place: HeldPlace, by: NodeId): void {
     const { cluster, log, logger, onFailure, raft } = this.#modules;
     logger.error('data folder is older than what this node has acknowledged', {

@@ -6,7 +6,7 @@ import { isVoter, members } from '../../raft/confchange.ts';
 import type { NodeId, RaftStatus } from '../../raft/types.ts';
 import type { FitnessReport, MemberStatus, Role } from '../ports.ts';
 
-/** What a node knows of itself before the log says it. */
+/** What a node has of itself before the log has it. */
 export interface Self {
   readonly nodeId: NodeId;
   readonly name: string;
@@ -14,7 +14,7 @@ export interface Self {
   readonly peer: string;
   readonly tickMs: number;
   readonly clockOffsetMs: (node: NodeId) => number | null;
-  /** Of this node, and what the others said of theirs. */
+  /** Of this node, and what the others report of theirs. */
   readonly fitness: FitnessReport;
   readonly fitnessOf: (node: NodeId) => FitnessReport | null;
 }
@@ -46,14 +46,14 @@ export function memberStatuses(
   return statuses.toSorted((a, b) => compare(a.name, b.name) || compare(a.nodeId, b.nodeId));
 }
 
-/** A leader that has not heard a word from a member does not know what that one holds. */
+/** A leader without a frame of a member has no figure of what that member holds. */
 function isUnknown({ match, ticksSinceContact }: RaftStatus['peers'][NodeId]): boolean {
   return match === 0 && ticksSinceContact > SILENT_TICKS;
 }
 
 const SILENT_TICKS = 10;
 
-/** A node's part in the cluster, as this core knows it. */
+/** A node's part in the cluster, as this core sees it. */
 export function roleIn({ config, id, leader, role }: RaftStatus, nodeId: NodeId): Role {
   if (nodeId === leader) return 'leader';
   if (!isVoter(config.confState, nodeId)) return 'learner';

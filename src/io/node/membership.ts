@@ -49,7 +49,7 @@ interface PendingRequest {
 
 interface Hint {
   readonly address: string;
-  /** What the log said when the hint came. */
+  /** What the log had when the hint came. */
   readonly instead: string;
 }
 
@@ -59,7 +59,7 @@ const REFS_PER_PROCESS = 2 ** 10;
 const ASK_TICKS = 80;
 /** Addresses of nodes that may not be in the log: more than any cluster has. */
 const HINTS_MAX = 256;
-/** A member that was silent for so long may lose its seat to one of the same name. */
+/** A member that was silent for so long may be replaced by one of the same name. */
 const SILENT_TICKS = 50;
 /** A member that was silent for so long is not counted on when another one is taken out. */
 const MISSED_TICKS = 10;
@@ -74,9 +74,9 @@ export class Membership {
   readonly #build: Build;
   readonly #modules: MembershipModules;
   readonly #asked = new Map<number, PendingRequest>();
-  /** Where nodes said they are. A hint is good until the log says something new about its node. */
+  /** Addresses that nodes announced. A hint holds until the log has a new address of its node. */
   readonly #hints = new Map<NodeId, Hint>();
-  /** Of what is asked; no two lives of this node ask under the same. */
+  /** Of what is asked; no two starts of this node use the same. */
   readonly #firstRef: number;
   #askedCount = 0;
   #tick = 0;
@@ -106,12 +106,12 @@ export class Membership {
     });
   }
 
-  /** A node says where it is; it may have moved since the log heard of it. */
+  /** A node announces its address; it may have moved since the log recorded it. */
   hint(node: NodeId, address: string): void {
     if (node === this.#id) return;
     this.#hints.delete(node);
     this.#hints.set(node, { address, instead: this.#loggedAddress(node) });
-    // Whoever asks to join leaves one, also if it is refused.
+    // Each join request leaves one, also if it is refused.
     const [oldest] = this.#hints.keys();
     if (this.#hints.size > HINTS_MAX && oldest !== undefined) this.#hints.delete(oldest);
     this.refreshPeers();
@@ -129,7 +129,7 @@ export class Membership {
   refreshPeers(): void {
     const { onOthers, setPeers } = this.#modules;
     const others = this.others();
-    // Who was removed may be connected still, and is let go when the transport is told.
+    // Who was removed may be connected still, and is disconnected by the new list of peers.
     const removed = [...entries(this.#modules.state().members)].filter(([, row]) => row.removed);
     const text = JSON.stringify([others, removed.map(([node]) => node)]);
     if (text === this.#peers) return;
@@ -296,7 +296,7 @@ export class Membership {
     return { code: code === 'indeterminate' ? 'unknown' : 'retry', message };
   }
 
-  /** Ticks since a member was heard of; Infinity for one that no longer belongs. */
+  /** Ticks since the last frame of a member; Infinity for one that no longer belongs. */
   #silentTicks(node: NodeId): number {
     const { config, peers } = this.#modules.raft();
     if (node === this.#id) return 0;

@@ -1,5 +1,5 @@
 /**
- * The node: joins consensus, log and projections, and is what the neighbours use.
+ * The node: joins consensus, log and projections, and is what the adapters use.
  *
  * propose → persist and replicate → committed → fold → decide. Promise: a proposal is answered only
  * after its entry is durable on a majority and folded here; nothing is folded that is not committed;
@@ -85,7 +85,7 @@ export class Node implements NodeHandle, PeerReceiver {
   start(): void {
     this.#parts.membership.refreshPeers();
     this.#parts.housekeeping.start();
-    // Until the others have said what they remember of this node, it stands for no election.
+    // Until the others have answered what they remember of this node, it stands for no election.
     if (this.#parts.cluster.isCluster()) this.#parts.raft.step({ type: 'stalled' });
     this.#tick();
   }
@@ -97,7 +97,7 @@ export class Node implements NodeHandle, PeerReceiver {
 
   /**
    * Stops: lets sends finish for a moment, hands leadership over, takes no more input, takes a last
-   * snapshot. The log and the snapshot store stay open for whoever opened them. Safe to call twice.
+   * snapshot. The log and the snapshot store stay open for the caller that opened them. Safe to call twice.
    */
   stop(): Promise<void> {
     return (this.#stopped ??= this.#stop());
@@ -125,7 +125,7 @@ export class Node implements NodeHandle, PeerReceiver {
   }
 
   // -------------------------------------------------------------------------------------------
-  // What neighbours ask
+  // The handle that adapters use
 
   seriesId(name: string): number {
     return this.#parts.machine.seriesId(name);
@@ -219,7 +219,7 @@ export class Node implements NodeHandle, PeerReceiver {
     return this.#parts.membership.ask(request);
   }
 
-  /** Somebody says where a member is now. */
+  /** Notes the address of a member, as a join request or another source gives it. */
   hint(node: NodeId, address: string): void {
     this.#parts.membership.hint(node, address);
   }
@@ -288,7 +288,7 @@ export class Node implements NodeHandle, PeerReceiver {
     this.#tickedAtMs = nowMs;
     this.#ticks++;
     this.#parts.logTime.tick(this.#parts.leadership.isLeading(), this.#ticks);
-    // Another may lead by now, and what this node would say as leader is of the past.
+    // Another member may lead by now, and what this node would send as leader is out of date.
     if (wasAway && this.#parts.leadership.isLeader()) {
       this.#parts.raft.step({ type: 'stalled' });
       this.#parts.raft.step({ type: 'recovered' });

@@ -1,9 +1,9 @@
 /**
  * Opens what a node's disk holds, by the same steps for the daemon and the simulator: snapshot, log,
- * and what both say together.
+ * and what both give together.
  *
  * Promise: existing data never begins a new cluster; what cannot be trusted is refused with a
- * sentence, or, on a member of a cluster that can bring it back, set aside to be healed.
+ * sentence, or, on a member of a cluster that can bring it back, quarantined to be healed.
  */
 
 import type { LogModules } from '../../log/disk.ts';
@@ -95,11 +95,14 @@ async function salvaged(
   const { log } = opened;
   const restored = await restore(loaded, log, options.build);
   if (!restored.ok) return { ok: false, code: 'corrupt', message: restored.message };
-  logger.error('log damaged: set aside; this node will not vote before the leader has healed it', {
-    problem,
-    setAside: log.setAside.map(({ file }) => file),
-    restartAfter: restartAfter.index,
-  });
+  logger.error(
+    'log damaged: quarantined; this node will not vote before the leader has healed it',
+    {
+      problem,
+      setAside: log.setAside.map(({ file }) => file),
+      restartAfter: restartAfter.index,
+    },
+  );
   return { ok: true, data: dataOf(log, restored.start, loaded, false) };
 }
 

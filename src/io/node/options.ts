@@ -1,4 +1,4 @@
-/** What a node is made of: its settings, and the parts of the world that it uses. */
+/** What a node is made of: its settings, and the ports that it uses. */
 
 import type { ApplyConfig } from '../../commands/config.ts';
 import type { Log } from '../../log/log.ts';
@@ -19,7 +19,7 @@ import type { HousekeepingOptions } from './housekeeping.ts';
 
 /** The configuration file of this process. */
 export interface NodeConfiguration {
-  /** Hex hash of what the file says. */
+  /** Hex hash of the contents of the file. */
   readonly hash: () => string;
   /** The command that applies it; null when the state has just this one. */
   readonly commandFor: (state: State) => ApplyConfig | null;
@@ -39,7 +39,7 @@ export interface NodeOptions extends HousekeepingOptions {
   readonly externalUrl: () => string;
   /** Length of one tick of consensus. */
   readonly tickMs: number;
-  /** Holds all flushes after taking the lead, as Alertmanager's `--dispatch.start-delay`. */
+  /** Holds all flushes after this node became leader, as Alertmanager's `--dispatch.start-delay`. */
   readonly startDelayMs: number;
   readonly configuration: NodeConfiguration;
 }

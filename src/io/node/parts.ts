@@ -1,5 +1,5 @@
 /**
- * Makes the parts of a node and connects them. The parts know each other: one that is made later is
+ * Makes the parts of a node and connects them. The parts refer to each other: one that is made later is
  * called through a closure, and nothing is called before all are made.
  */
 

@@ -1,5 +1,5 @@
 /**
- * The other members as this node talks with them: frames out, frames in, and what frames tell of
+ * The other members as this node exchanges frames with them: frames out, frames in, and what frames show of
  * their senders.
  *
  * Promise: a frame of another cluster, for another node, or of another incarnation than that of its
@@ -15,7 +15,7 @@ import { decodeFrame, encodeFrame, type Frame, type Sender } from './wire.ts';
 export interface PeersModules {
   readonly clock: Clock;
   readonly transport: Transport;
-  /** Whether the sender belongs to the cluster as far as this node knows. */
+  /** Whether the sender belongs to the cluster as this node sees it. */
   readonly isKnown: (node: string) => boolean;
 }
 
@@ -96,7 +96,7 @@ export class Peers {
     return { problem, isAbsurd };
   }
 
-  /** How far the clock of a node is ahead of this one; null when it was not heard of lately. */
+  /** How far the clock of a node is ahead of this one; null without a recent frame. */
   clockOffsetMs(node: string): number | null {
     const reading = this.#clocks.get(node);
     if (reading === undefined) return null;

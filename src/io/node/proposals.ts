@@ -3,7 +3,7 @@
  *
  * Promise: bounded by bytes, so a slow disk is answered with `busy` and not with memory; one entry
  * takes as many proposals as fit, so one sync is shared by all that waited for it. What the node
- * itself has to say is never refused and goes first: inputs that crowd the queue must not keep an
+ * itself has to propose is never refused and goes first: inputs that crowd the queue must not keep an
  * outcome from being recorded or a page from being decided.
  */
 
@@ -28,7 +28,7 @@ export interface Offered {
   readonly lost: OnReadingsLost;
 }
 
-/** Tells whoever proposed it what became of it. Offered readings are only told when they are lost. */
+/** Answers the proposer with the outcome. Offered readings are reported only when they are lost. */
 export function settleProposal({ offered, settle }: Proposal, result: Proposed): void {
   settle?.(result);
   if (offered === undefined || result.ok) return;
@@ -68,7 +68,7 @@ export class ProposalQueue {
     return this.#push(offeredProposal(offered, since));
   }
 
-  /** What the node itself has to say, as much as fits in one entry. */
+  /** What the node itself has to propose, as much as fits in one entry. */
   takeOwn(): readonly Proposal[] {
     return this.#own.splice(0, Math.max(1, fitting(this.#own, ENTRY_BYTES)));
   }
@@ -128,7 +128,7 @@ function fitting(proposals: readonly Proposal[], bytesMax: number): number {
   return proposals.length;
 }
 
-/** Leaves room in a batch for what the node itself and other members have to say. */
+/** Leaves room in a batch for what the node itself and other members propose. */
 const COMMANDS_MAX = LIMITS.commandsPerBatch / 4;
 
 function bytesOf(commands: readonly Command[]): number {

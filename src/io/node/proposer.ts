@@ -1,13 +1,13 @@
 /**
- * From what is asked to an entry of the log, and back to whoever asked.
+ * From a proposal to an entry of the log, and back to the proposer.
  *
  * A node that leads makes entries of what waits here and of what other members have handed over; one
  * that follows hands its own requests to the leader.
  *
- * Promise: whoever proposes is answered once; with `ok` only when the entry is folded here. Requests
+ * Promise: each proposal is answered once; with `ok` only when the entry is folded here. Requests
  * of a cluster go into the log under their names, so one that is tried again takes effect once. What
- * cannot be encoded spoils nothing that waits beside it. Knows consensus by the inputs that it gives
- * and the effects that it is told of.
+ * cannot be encoded spoils nothing that waits beside it. Uses consensus by the inputs that it gives
+ * and the effects that it handles.
  */
 
 import type { Command } from '../../commands/command.ts';
@@ -40,7 +40,7 @@ export interface LeadershipView {
   readonly refusal: () => Refusal | null;
   /** Consensus has made it the leader. */
   readonly isLeader: () => boolean;
-  /** It has also said so in the log: only then it proposes what others wait for. */
+  /** Its first entry is also in the log: only then it proposes what others wait for. */
   readonly isLeading: () => boolean;
   readonly leader: () => NodeId | null;
   readonly isCluster: () => boolean;
@@ -63,7 +63,7 @@ export interface ProposerModules {
   readonly send: (to: NodeId, frame: Frame, channel: Channel) => void;
 }
 
-/** This node, in this life. */
+/** This node, since this start. */
 export interface Self {
   readonly nodeId: NodeId;
   readonly incarnation: number;
@@ -71,7 +71,7 @@ export interface Self {
 
 /** Entries of this node that may await their commit: one is written while the next is filled. */
 const ENTRIES_IN_FLIGHT_MAX = 2;
-/** Whoever waits for a proposal is answered within this, whatever the cluster does. */
+/** Each proposal is answered within this, whatever the cluster does. */
 const PATIENCE_MS = 10_000;
 const QUEUE_FULL: Refusal = {
   ok: false,
@@ -126,7 +126,7 @@ export class Proposer {
     });
   }
 
-  /** For what the node itself must say as leader; whoever leads next says it anew. */
+  /** For what the node itself must propose as leader; the next leader proposes it anew. */
   proposeOwn(commands: readonly Command[]): Promise<Proposed> {
     return new Promise((resolve) => {
       const refusal = this.#modules.leadership.refusal();
@@ -189,7 +189,7 @@ export class Proposer {
   /** Follower: what became of a request. */
   onForwarded(frame: ForwardedFrame): void {
     const request = this.#requests.find(frame.sequence);
-    // What an earlier life of this node asked has the same number, and is not the same request.
+    // A request of an earlier start of this node has the same number, and is not the same request.
     if (request === undefined || frame.life !== this.#self.incarnation) return;
     if (frame.result === 'ok') {
       this.#requests.commit(request, frame.index, frame.at);
@@ -204,7 +204,7 @@ export class Proposer {
   }
 
   // -------------------------------------------------------------------------------------------
-  // What consensus and the fold tell
+  // What consensus and the fold report
 
   tick(): void {
     const { leader, tick } = this.#modules.leadership;
@@ -240,7 +240,7 @@ export class Proposer {
     this.#close(pending, { type: 'unknown', message });
   }
 
-  /** Tells whoever had a part in the entry at `index`; another entry there means theirs was lost. */
+  /** Answers all who had a part in the entry at `index`; another entry there means theirs was lost. */
   folded(index: number, term: number): void {
     const pending = this.#byIndex.get(index);
     if (pending === undefined) return;
@@ -354,7 +354,7 @@ export class Proposer {
     this.#modules.step(inputFor(ref));
   }
 
-  /** What the node itself says, then its own request, then those of others under their names. */
+  /** What the node itself proposes, then its own request, then those of others under their names. */
   #commandsOf({ own, request, isNamed, forwarded }: Pending): readonly Command[] {
     const commands = own.flatMap((proposal) => proposal.commands);
     if (request !== null) {
@@ -373,7 +373,7 @@ export class Proposer {
     return commands;
   }
 
-  /** With the relation of its times to log time, which only whoever stamps it knows. */
+  /** With the relation of its times to log time, which only the node that stamps it can give. */
   #accepted(command: Command): Command {
     if (command.kind !== 'alerts' && command.kind !== 'silence') return command;
     const offsetMs = this.#modules.offsetMs();
@@ -432,7 +432,7 @@ export class Proposer {
   // -------------------------------------------------------------------------------------------
   // Answers
 
-  /** The leader found it malformed, which this node had not: what is bad in it cannot be told. */
+  /** The leader found it malformed, which this node had not: which part of it is bad is not visible here. */
   #onRefused(request: Request, message: string): void {
     if (request.proposals.length > 1) this.#requests.replace(request, request.proposals);
     else this.#requests.settle(request, { ok: false, code: 'malformed', message });
@@ -459,7 +459,7 @@ export class Proposer {
     this.#modules.send(to, frame, 'control');
   }
 
-  /** Tells everyone who had a part in an entry what became of it. */
+  /** Answers all who had a part in an entry with its outcome. */
   #close({ own, request, isNamed, forwarded, at }: Pending, outcome: EntryOutcome): void {
     const result = proposedOf(outcome, at);
     const answer = answerOf(outcome, at);

@@ -4,7 +4,7 @@
  * Promise: the core is stepped from one queue of inputs, never from within itself, so effects are
  * handled in the order in which the core gave them; writes reach the log in that order, and the core
  * learns that one is durable only after its sync. A fault in the core or in the handling of an effect
- * ends the node. Boundary: it knows the core and the log; all other effects go to `handle`.
+ * ends the node. Boundary: it uses the core and the log; all other effects go to `handle`.
  */
 
 import { ENTRY_BYTES_MAX, type HardState, type LogPoint } from '../../log/entry.ts';
@@ -24,7 +24,7 @@ import type { Clock, NodeObserver, Random } from '../ports.ts';
 import { fromLogEntry, toLogEntry } from './entries.ts';
 
 export const ELECTION_TICKS = 10;
-/** A leader that is not heard of for this long has missed one sign of life of five. */
+/** A leader without a message for this long has missed one heartbeat of five. */
 const HEARTBEAT_TICKS = 2;
 
 type Persist = Extract<Effect, { type: 'persist' }>;
@@ -133,7 +133,7 @@ export class RaftDriver {
     }
   }
 
-  /** One group commit; the core is told when it is durable, in the order of the ids. */
+  /** One group commit; the core is notified when it is durable, in the order of the ids. */
   #persist(effect: Persist): void {
     const { log, clock, observer } = this.#modules;
     if (effect.hardState !== undefined) this.#hardState = effect.hardState;

@@ -3,9 +3,9 @@
  *
  * A request is some proposals under one number. It goes into the log here when this node leads, or
  * to the leader when another does, and again to the next one when its fate is unknown: the fold
- * knows the number and takes it once (DESIGN section 9, sessions).
+ * remembers the number and takes it once (DESIGN section 9, sessions).
  *
- * Promise: requests are sent in the order of their numbers; whoever waits is answered once, in
+ * Promise: requests are sent in the order of their numbers; each waiting proposer is answered once, in
  * bounded time; readings that nobody waits for are kept until they are in the log.
  */
 
@@ -81,12 +81,12 @@ export class Requests {
     return this.#open.get(sequence);
   }
 
-  /** It was not taken, or nobody knows: it waits to be sent again. */
+  /** It was not taken, or its outcome is unknown: it waits to be sent again. */
   retry(request: Request): void {
     request.sent = null;
   }
 
-  /** The leader would not take it just now, or could not say what became of it. */
+  /** The leader would not take it just now, or could not report the outcome. */
   retryNextTick(request: Request, tick: number): void {
     if (request.sent === null || request.committed !== null) return;
     request.sent = { ...request.sent, tick: tick + 1 - ANSWER_TICKS };
@@ -101,7 +101,7 @@ export class Requests {
     }
   }
 
-  /** It is in the log at `index`; whoever waits is told once that is applied here. */
+  /** It is in the log at `index`; its proposers are answered once that is applied here. */
   commit(request: Request, index: number, at: number): void {
     request.committed = { index, at };
   }
@@ -147,8 +147,8 @@ export class Requests {
   }
 
   /**
-   * Answers whoever has waited since before `since`. What was never sent is given up; what was, is
-   * sent on until it has its place in the log, since nobody knows whether it has one.
+   * Answers proposers that have waited since before `since`. What was never sent is given up; what was, is
+   * sent on until it has its place in the log, since it may have one already.
    */
   expire(since: number): void {
     const message = 'no leader took it in time: try again';

@@ -22,7 +22,7 @@ export interface StartPoint {
   /** Index and time up to which the projection is folded already. */
   readonly appliedIndex: number;
   readonly appliedAt: number;
-  /** Where members said they are, in entries that may not be committed: good enough to find them. */
+  /** Addresses that members announced, in entries that may not be committed: good enough to find them. */
   readonly hints: readonly PeerAddress[];
 }
 

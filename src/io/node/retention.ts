@@ -24,7 +24,7 @@ export interface RetentionModules {
   readonly logger: Logger;
   readonly log: Log;
   readonly snapshots: SnapshotStore;
-  /** Index of the newest snapshot that consensus knows of. */
+  /** Index of the newest snapshot that consensus was notified of. */
   readonly newest: () => number;
   /** Takes a snapshot now. False when there would be nothing new in it. */
   readonly takeSnapshot: () => Promise<boolean>;

@@ -19,14 +19,14 @@ import {
 } from './held-places.ts';
 import type { Frame } from './wire.ts';
 
-/** The level of frames from which a build knows those of this check. */
+/** The level of frames from which a build reads those of this check. */
 const LEVEL = 2;
 
 /** As long as an election timeout: this node stands for no election sooner anyway. */
 const WAIT_TICKS = 10;
 /** How often a member that has not answered is asked again. */
 const ASK_EVERY_TICKS = 5;
-/** How often this node says what it holds, if that has changed. */
+/** How often this node reports what it holds, if that has changed. */
 const SAY_EVERY_TICKS = 10;
 /** More than the members of any cluster. */
 const ASKED_MAX = 128;
@@ -48,7 +48,7 @@ export interface RollbackCheckModules {
   /** What the disk holds of the log of this term, if this node leads in it; otherwise null. */
   readonly heldAsLeader: () => HeldPlace | null;
   readonly send: (to: string, frame: Frame) => void;
-  /** `by` knows that this node has held `place`, which is not on its disk. Called once. */
+  /** `by` has seen that this node held `place`, which is not on its disk. Called once. */
   readonly onRolledBack: (place: HeldPlace, by: string) => void;
   /** From here on this node may stand for election. Called once. */
   readonly onOver: () => void;
@@ -128,7 +128,7 @@ export class RollbackCheck {
   }
 
   #onRecalled(from: string, { life, term, index }: Extract<Frame, { kind: 'recalled' }>): void {
-    // Only what was asked is answered; the answer to an earlier start says nothing of this one.
+    // Only what was asked is answered; the answer to an earlier start shows nothing of this one.
     if (life !== this.#options.incarnation || !this.#askedAt.delete(from)) return;
     this.#noteAnswer(from);
     const place = { term, index };
@@ -173,7 +173,7 @@ export class RollbackCheck {
   }
 
   /**
-   * A leader acknowledges nothing to anybody, and a follower only to its leader: only their own word tells
+   * A leader acknowledges nothing to anybody, and a follower only to its leader: only their own report shows
    * the others what they hold.
    */
   #say(): void {

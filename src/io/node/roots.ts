@@ -1,8 +1,8 @@
 /**
  * Compares the states of the members: the same index must give the same root on all of them.
  *
- * Promise: a node that differs from most of those who have told theirs, or from the leader when it
- * is one word against another, is found out. It takes part in nothing from then on.
+ * Promise: a node that differs from most of the members that have sent theirs, or from the leader when it
+ * is one root against another, is found out. It takes part in nothing from then on.
  */
 
 /** This node's state is not that of the others: it must not go on, and never lead. */
@@ -20,7 +20,7 @@ const INDEXES_MAX = 16;
 
 export class RootComparison {
   readonly #byIndex = new Map<number, Roots>();
-  /** What others said of indexes that this node has not reached. */
+  /** Roots that others sent for indexes that this node has not reached. */
   readonly #early = new Map<number, Map<string, string>>();
 
   /** This node's own root; answers what is wrong with it, if anything is. */

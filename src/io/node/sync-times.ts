@@ -8,7 +8,7 @@
 import type { Disk, DiskFile } from '../../log/disk.ts';
 import type { Clock } from '../ports.ts';
 
-/** What is older says nothing of the disk as it is. */
+/** What is older shows nothing of the present state of the disk. */
 const RECENT_MS = 30_000;
 /** A median of so many is not moved by one that had to wait. */
 const SAMPLES = 3;

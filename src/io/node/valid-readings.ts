@@ -8,7 +8,7 @@ import { LIMITS } from '../../commands/limits.ts';
 import type { Observe } from '../../commands/observe.ts';
 
 export interface SeparatedReadings {
-  /** What is left, in commands that the log takes as far as can be told before they are encoded. */
+  /** What is left, in commands that the log takes as far as is visible before they are encoded. */
   readonly sound: readonly Observe[];
   readonly badCount: number;
   /** One of the bad readings, as people may see it. */

@@ -1,9 +1,9 @@
 /**
  * The frames that members of a cluster exchange, as bytes.
  *
- * Promise: every frame says of which cluster it is, who sent it in which of its lives, and for whom;
+ * Promise: every frame names its cluster, its sender and the sender's incarnation, and its receiver;
  * whatever does not fit is refused as a whole, with the place and the reason. Each kind has a number
- * that never changes. Knows no socket: a transport moves the bytes.
+ * that never changes. Uses no socket: a transport moves the bytes.
  */
 
 import { actorField } from '../../commands/actor.ts';
@@ -152,7 +152,7 @@ function messageSchema({ from, to }: Passage): Schema<Message> {
 }
 
 /**
- * A record whose last field came later than the others: one that says nothing is left out, so that the
+ * A record whose last field came later than the others: one without a value is left out, so that the
  * build before reads it.
  */
 function withLaterField<T>(fieldCount: number, all: Schema<T>): Schema<T> {
@@ -224,7 +224,7 @@ const FRAMES = {
   forwarded: [
     3,
     record({
-      /** The life of the one that asked: each of them counts its requests from one. */
+      /** The incarnation of the member that asked: each start counts its requests from one. */
       life: incarnation,
       sequence: number,
       result: oneOf(['ok', 'not-leader', 'busy', 'malformed', 'indeterminate']),
@@ -287,14 +287,14 @@ const kindByNumber = new Map<unknown, FrameKind>(
   (Object.keys(FRAMES) as FrameKind[]).map((kind) => [FRAMES[kind][0], kind]),
 );
 
-/** Who speaks: of which cluster, and in which of its lives. */
+/** The sender: its cluster, its id and its incarnation. */
 export interface Sender {
   readonly clusterId: string;
   readonly nodeId: string;
   readonly incarnation: number;
 }
 
-/** A frame with what every frame says of itself. */
+/** A frame with the fields that every frame has. */
 export interface Received {
   readonly sender: Sender;
   /** The sender's wall clock when it sent. */
