@@ -3,12 +3,16 @@
 import { once } from 'node:events';
 import { connect as connectHttp2, type ClientHttp2Session } from 'node:http2';
 import { mkdtemp, rm } from 'node:fs/promises';
+import { Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { setImmediate } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { TrustedProxies } from '../../src/io/http/client-address.ts';
+import { Connections } from '../../src/io/http/connections.ts';
 import { HTTP_LIMITS } from '../../src/io/http/limits.ts';
 import type { HttpOptions } from '../../src/io/http/modules.ts';
 import { OPEN, type WebSettings } from '../../src/io/http/web-settings.ts';
+import { HandClock } from '../support/hand-clock.ts';
 import { destroyClients, RawClient, type RawFrom } from '../support/raw-http.ts';
 import { hasOpenssl, webCertificate, type WebCertificate } from '../support/web-certificates.ts';
 import { openDesk, type Desk } from './harness.ts';
@@ -138,6 +142,41 @@ describe('room for connections', () => {
       false,
     ]);
     expect(other.isClosed).toBe(false);
+  });
+
+  it('a trusted proxy takes no connection away from the others in its IPv6 network', () => {
+    const proxy = '2001:db8::1';
+    const clock = new HandClock(0);
+    const connections = new Connections(
+      { ...HTTP_LIMITS, connectionsPerAddress: 3 },
+      {
+        clock,
+        counters: {
+          connectionClosed: () => undefined,
+          connectionRefused: () => undefined,
+          connectionsOpen: () => undefined,
+        },
+        trusted: new TrustedProxies([{ address: proxy, prefix: 128 }]),
+        warn: () => undefined,
+      },
+    );
+    let port = 1;
+    const admit = (remoteAddress: string) => {
+      const ends = { remoteAddress, remotePort: port++, localAddress: '2001:db8::9', localPort: 9093 };
+      const socket = Object.defineProperties(
+        new Socket(),
+        Object.fromEntries(Object.entries(ends).map(([name, value]) => [name, { value }])),
+      );
+      expect(connections.admit(socket, false)).toBe(true);
+      return { socket, isReserved: connections.of(socket)?.isReserved };
+    };
+    const ofProxy = Array.from({ length: 5 }, () => admit(proxy));
+    clock.advance(HTTP_LIMITS.freshMs);
+    const ofOthers = Array.from({ length: 4 }, (_, i) => admit(`2001:db8::${i + 2}`));
+
+    expect(ofProxy.map(({ socket }) => socket.destroyed)).toEqual(ofProxy.map(() => false));
+    // The fourth is over the limit that the network has without its proxy, and all are still fresh.
+    expect(ofOthers.map(({ isReserved }) => isReserved)).toEqual([false, false, false, true]);
   });
 
   it('a trusted proxy may have as many connections as there are', async () => {

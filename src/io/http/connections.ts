@@ -43,6 +43,7 @@ export class Connections {
   readonly #reserved = new Set<Connection>();
   /** Those without a request under way; the one that has waited longest comes first. */
   readonly #waiting = new Set<Connection>();
+  /** Connections that count for the limit of one client: no reserved ones, and none of trusted proxies. */
   readonly #byNetwork = new Map<string, number>();
   readonly #byEnds = new Map<string, Connection>();
   readonly #byUpper = new WeakMap<object, Connection>();
@@ -80,7 +81,7 @@ export class Connections {
     this.#byEnds.set(ends, connection);
     this.#byUpper.set(raw, connection);
     if (isReserved) this.#reserved.add(connection);
-    else this.#byNetwork.set(network, (this.#byNetwork.get(network) ?? 0) + 1);
+    else if (!isTrusted) this.#byNetwork.set(network, (this.#byNetwork.get(network) ?? 0) + 1);
     counters.connectionsOpen(this.#open.size);
     raw.once('close', () => {
       this.#forget(connection);
@@ -155,7 +156,10 @@ export class Connections {
     const { connections, connectionsPerAddress } = this.#limits;
     const isOverOwn =
       network !== null && (this.#byNetwork.get(network) ?? 0) >= connectionsPerAddress;
-    if (isOverOwn) return this.#closeLongestWaiting((each) => each.network === network);
+    if (isOverOwn) {
+      // A proxy may stand in the IPv6 network of its neighbours, and is not one client with them.
+      return this.#closeLongestWaiting((each) => !each.isTrusted && each.network === network);
+    }
     const isOverSum = this.#open.size - this.#reserved.size >= connections;
     return !isOverSum || this.#closeLongestWaiting(() => true);
   }
@@ -189,7 +193,7 @@ export class Connections {
   #forget(connection: Connection): void {
     if (!this.#open.delete(connection)) return;
     this.#waiting.delete(connection);
-    if (!this.#reserved.delete(connection)) {
+    if (!this.#reserved.delete(connection) && !connection.isTrusted) {
       const left = (this.#byNetwork.get(connection.network) ?? 1) - 1;
       if (left === 0) this.#byNetwork.delete(connection.network);
       else this.#byNetwork.set(connection.network, left);
