@@ -96,6 +96,14 @@ describe('who did it', () => {
     });
   });
 
+  it('is the client that a trusted proxy names, and nobody whom the client names itself', async () => {
+    const trustedProxies = [{ address: '127.0.0.1', prefix: 32 }];
+    const desk = await openDesk({ trustedProxies }, {}, 3);
+    await silence(desk, { 'x-forwarded-for': '6.6.6.6, 198.51.100.7' });
+    const [event] = (await audit(desk)).events;
+    expect(event).toMatchObject({ actor: { kind: 'address', name: '198.51.100.7' } });
+  });
+
   it('goes with a reload, a removal and a transfer', async () => {
     const desk = await open(WEB);
     const headers = { authorization: ANN };
@@ -124,6 +132,24 @@ describe('who did it', () => {
       actor: { kind: 'token', name: 'admin-bot' },
       createdBy: null,
     });
+  });
+
+  it('is nobody when a foreign web page has a browser fetch a backup: the browser would send the password', async () => {
+    const desk = await open(WEB);
+    const before = (await audit(desk)).events.length;
+    for (const page of [
+      // `fetch` of a page, and an image in it, which sends no `Origin`.
+      { origin: 'http://evil.example', 'sec-fetch-site': 'cross-site' },
+      { origin: 'http://evil.example' },
+      { 'sec-fetch-site': 'cross-site' },
+      { 'sec-fetch-site': 'same-site' },
+    ]) {
+      const headers = { authorization: ANN, ...page };
+      expect(await desk.request('/tocsin/v1/backup', { headers })).toMatchObject({ status: 403 });
+    }
+    expect((await audit(desk)).events).toHaveLength(before);
+    const headers = { authorization: ANN, 'sec-fetch-site': 'none' };
+    expect(await desk.request('/tocsin/v1/backup', { headers })).toMatchObject({ status: 200 });
   });
 
   it('is no secret: neither a password nor a token is in what is kept', async () => {

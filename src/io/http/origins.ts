@@ -67,6 +67,13 @@ export const sameSiteChanges: MiddlewareHandler<HttpEnv> = async (c, next) => {
   return mayPass ? next() : problem(c, 403, REFUSAL);
 };
 
+/**
+ * For a route that changes something although it is read, such as one that is recorded: an image in a
+ * page is enough to have a browser ask for it, with the password that the browser keeps.
+ */
+export const ownPages: MiddlewareHandler<HttpEnv> = async (c, next) =>
+  c.get('mayChange') ? next() : problem(c, 403, REFUSAL);
+
 const READS = new Set(['GET', 'HEAD', 'OPTIONS']);
 const REFUSAL =
   'a web page of another origin may not change anything here: --cors-origin ORIGIN allows one';

@@ -18,7 +18,7 @@ import {
   type HttpOptions,
 } from '../modules.ts';
 import { matchersOf } from '../alertmanager/query.ts';
-import { sameSiteChanges } from '../origins.ts';
+import { ownPages, sameSiteChanges } from '../origins.ts';
 import { proposeInTurn } from '../proposals.ts';
 import type { ReadLimit } from '../read-limit.ts';
 import { readingsBody, refusedBody } from '../request-body.ts';
@@ -48,7 +48,7 @@ export function tocsinRoutes(
   // What says who leads does not wait for reads that may be long.
   for (const path of ['/notifications', '/explain', '/config', '/audit'])
     app.use(path, reads.limit);
-  app.use('/backup', patient);
+  app.use('/backup', ownPages, patient);
   for (const path of ['/notifications', '/explain', '/config', '/backup', '/audit'])
     app.use(path, requireReady(modules));
   app.post('/observations', (c) => postObservations(c, modules));
