@@ -114,6 +114,9 @@ export class WebAccess {
   #weakness(next: WebSettings): string | null {
     const lost = [
       ...(this.#settings.tls !== null && next.tls === null ? ['TLS'] : []),
+      ...(asksCertificate(this.#settings) && !asksCertificate(next)
+        ? ['the certificates of clients']
+        : []),
       ...(asksWho(this.#settings) && !asksWho(next) ? ['all users and tokens'] : []),
     ];
     if (lost.length === 0) return null;
@@ -249,6 +252,11 @@ async function digestOf(source: WebSource, files: SourceFiles): Promise<string |
   return createHash('sha256').update(token).digest('hex');
 }
 
+/** Whether nobody is served without a certificate of the client CA. */
+function asksCertificate({ tls }: WebSettings): boolean {
+  return tls?.clientAuth === 'RequireAndVerifyClientCert';
+}
+
 /** What an operator of a port that others reach should know; empty when all is well. */
 export function exposure(host: string, settings: WebSettings | null): string[] {
   if (/^(?:127\.|::1$|\[::1\]$|::ffff:127\.|localhost$)/.test(host)) return [];
@@ -258,9 +266,8 @@ export function exposure(host: string, settings: WebSettings | null): string[] {
     ];
   }
   const { tls } = settings;
-  const asksCertificate = tls?.clientAuth === 'RequireAndVerifyClientCert';
   return [
-    ...(!asksWho(settings) && !asksCertificate
+    ...(!asksWho(settings) && !asksCertificate(settings)
       ? [
           'the file of --web-config names no users, tokens or client CA: everybody may do everything',
         ]
