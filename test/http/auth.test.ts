@@ -216,6 +216,48 @@ describe('changes while it runs', () => {
     const next = basic('ann', 'bob-pass');
     expect(await ask(desk, 'GET /metrics', next)).toMatchObject({ status: 200 });
   });
+
+  it('a stream of events ends when its token is taken away, and goes on when another one is', async () => {
+    const desk = await openDesk({ web: WEB });
+    const token = `Bearer ${tokenOf('read')}`;
+    const open = () =>
+      fetch(`${desk.url}/tocsin/v1/events`, { headers: { authorization: token } });
+    const follow = async (response: Response) => {
+      const reader = response.body?.getReader();
+      if (reader === undefined) throw new Error('the stream has no body');
+      await reader.read();
+      return reader;
+    };
+    const stolen = await follow(await open());
+    const others = new Map([...WEB.tokens].filter(([, { name }]) => name !== 'push'));
+
+    desk.use({ ...WEB, tokens: others });
+    desk.clock.advance(HTTP_LIMITS.heartbeatMs);
+    const { value } = await stolen.read();
+    expect(Buffer.from(value ?? []).toString()).toBe(': still here\n\n');
+
+    desk.use({ ...WEB, tokens: new Map() });
+    expect((await stolen.read()).done).toBe(true);
+    expect((await open()).status).toBe(401);
+  });
+
+  it('a stream of events ends when its user may read no more, or has another password', async () => {
+    const desk = await openDesk({ web: WEB });
+    const ann = WEB.users.get('ann');
+    if (ann === undefined) throw new Error('no ann');
+    for (const next of [
+      { ...ann, hash: BOB },
+      { ...ann, scopes: ['push'] as const },
+    ]) {
+      desk.use(WEB);
+      const headers = { authorization: basic('ann', 'ann-pass') };
+      const response = await fetch(`${desk.url}/tocsin/v1/events`, { headers });
+      const reader = response.body?.getReader();
+      expect((await reader?.read())?.done).toBe(false);
+      desk.use({ ...WEB, users: new Map([['ann', next]]) });
+      expect((await reader?.read())?.done).toBe(true);
+    }
+  });
 });
 
 describe('headers and rate', () => {

@@ -24,7 +24,8 @@ const WARN_EVERY_MS = 10_000;
 
 interface Caller {
   readonly actor: Actor;
-  readonly scopes: readonly Scope[];
+  /** By the settings of the moment; null once they do not know it. */
+  readonly scopes: () => readonly Scope[] | null;
 }
 
 type Identified =
@@ -89,6 +90,7 @@ export class Access {
       const address = this.#proxies.clientOf(c.env.incoming);
       c.set('clientAddress', address);
       c.set('actor', actorOf('address', address));
+      c.set('mayStay', () => !asksWho(this.#settings));
       if (!asksWho(this.#settings) || isPreflight(c)) return next();
       const route = matchedRoutes(c).find(({ method }) => method !== 'ALL');
       // Without a route there is nothing to protect, but who asks may be told only as somebody.
@@ -100,8 +102,12 @@ export class Access {
       const identified = await this.#identify(c);
       if (!identified.ok) return this.#refuse(c, identified.why);
       const { actor, scopes } = identified.caller;
+      const known = scopes();
+      // The settings have changed while the password was compared.
+      if (known === null) return this.#refuse(c, 'wrong');
       c.set('actor', actor);
-      if (needed === 'any' || scopes.includes(needed) || scopes.includes('admin')) return next();
+      c.set('mayStay', () => grants(scopes() ?? [], needed));
+      if (grants(known, needed)) return next();
       return problem(c, 403, `${actorText(actor)} may not do this: it needs the scope ${needed}`);
     };
   }
@@ -121,7 +127,8 @@ export class Access {
     const digest = createHash('sha256').update(token).digest('hex');
     const known = this.#settings.tokens.get(digest);
     if (known !== undefined) {
-      return { ok: true, caller: { actor: actorOf('token', known.name), scopes: known.scopes } };
+      const scopes = () => this.#settings.tokens.get(digest)?.scopes ?? null;
+      return { ok: true, caller: { actor: actorOf('token', known.name), scopes } };
     }
     // As with passwords: an old token that is shown again and again is no further guess.
     if (this.#wrongTokens.has(digest)) return { ok: false, why: 'wrong' };
@@ -149,7 +156,11 @@ export class Access {
       if (result !== 'right') return { ok: false, why: result };
     }
     if (user === undefined) return { ok: false, why: 'wrong' };
-    return { ok: true, caller: { actor: actorOf('user', name), scopes: user.scopes } };
+    const scopes = (): readonly Scope[] | null => {
+      const current = this.#settings.users.get(name);
+      return current?.hash === user.hash ? current.scopes : null;
+    };
+    return { ok: true, caller: { actor: actorOf('user', name), scopes } };
   }
 
   #refuse(c: Context<HttpEnv>, why: Extract<Identified, { readonly ok: false }>['why']): Response {
@@ -179,6 +190,10 @@ export class Access {
       why === 'wrong' ? 'wrong credentials' : 'wrong credentials: the address has to wait';
     logger.warn(message, { address });
   }
+}
+
+function grants(scopes: readonly Scope[], needed: Scope | 'any'): boolean {
+  return needed === 'any' || scopes.includes(needed) || scopes.includes('admin');
 }
 
 /** A browser asks beforehand without credentials, and the answer says nothing of what is here. */

@@ -134,6 +134,8 @@ export interface HttpEnv {
     readonly exchange: Exchange;
     /** The address that sent the request, as far as proxies are trusted. */
     readonly clientAddress: string;
+    /** Whether the client may still do what it asked for, for an answer that outlasts changes of the settings. */
+    readonly mayStay: () => boolean;
     /** Who asks, as far as it is proven. */
     actor: Actor;
     /** Whether the page that asks, if it is one, may change anything. */

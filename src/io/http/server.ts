@@ -65,6 +65,7 @@ export async function createHttpServer(
     address,
     use: (next) => {
       access.use(next);
+      events.closeRevoked();
       listener.use(next);
     },
     close: async () => {

@@ -2,7 +2,8 @@
  * `GET events`: server-sent events, one for each applied log entry with its index as `id:`.
  *
  * Promise: a slow client costs a bounded queue and is then sent away; a quiet stream shows a
- * heartbeat; all streams end when the server closes. An event says *that* something was applied;
+ * heartbeat; all streams end when the server closes, and that of a client whose credentials are taken away
+ * with them. An event says *that* something was applied;
  * what, is read from the other routes.
  */
 
@@ -15,7 +16,8 @@ import type { HttpEnv, HttpModules } from '../modules.ts';
 
 export class EventStreams {
   readonly #modules: Pick<HttpModules, 'node' | 'clock'>;
-  readonly #closers = new Set<() => void>();
+  /** What ends each stream, and whether its client may still follow. */
+  readonly #closers = new Map<() => void, () => boolean>();
 
   constructor(modules: Pick<HttpModules, 'node' | 'clock'>) {
     this.#modules = modules;
@@ -29,20 +31,25 @@ export class EventStreams {
     c.header('Cache-Control', 'no-store');
     c.header('X-Accel-Buffering', 'no');
     if (c.req.method === 'HEAD') return c.body(null, 200);
-    return c.body(this.#stream() as globalThis.ReadableStream);
+    return c.body(this.#stream(c.get('mayStay')) as globalThis.ReadableStream);
   }
 
   /** Ends all streams. */
   close(): void {
-    for (const close of this.#closers) close();
+    for (const close of this.#closers.keys()) close();
   }
 
-  #stream(): ReadableStream<Uint8Array> {
+  /** Ends the streams of those who may follow no longer: a stream outlasts its request. */
+  closeRevoked(): void {
+    for (const [close, mayStay] of this.#closers) if (!mayStay()) close();
+  }
+
+  #stream(mayStay: () => boolean): ReadableStream<Uint8Array> {
     let close: () => void = () => {};
     return new ReadableStream<Uint8Array>(
       {
         start: (controller) => {
-          close = this.#attach(controller);
+          close = this.#attach(controller, mayStay);
         },
         cancel: () => close(),
       },
@@ -51,7 +58,10 @@ export class EventStreams {
   }
 
   /** Feeds one client until it, or we, have had enough. */
-  #attach(controller: ReadableStreamDefaultController<Uint8Array>): () => void {
+  #attach(
+    controller: ReadableStreamDefaultController<Uint8Array>,
+    mayStay: () => boolean,
+  ): () => void {
     const { node, clock } = this.#modules;
     let cancelHeartbeat: () => void = () => {};
     const close = (): void => {
@@ -75,7 +85,7 @@ export class EventStreams {
       });
     };
     const stopListening = node.onApplied((view) => send(eventText(view)));
-    this.#closers.add(close);
+    this.#closers.set(close, mayStay);
     send(`retry: 2000\n${eventText(node.view())}`);
     beat();
     return close;
