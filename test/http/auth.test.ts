@@ -220,8 +220,7 @@ describe('changes while it runs', () => {
   it('a stream of events ends when its token is taken away, and goes on when another one is', async () => {
     const desk = await openDesk({ web: WEB });
     const token = `Bearer ${tokenOf('read')}`;
-    const open = () =>
-      fetch(`${desk.url}/tocsin/v1/events`, { headers: { authorization: token } });
+    const open = () => fetch(`${desk.url}/tocsin/v1/events`, { headers: { authorization: token } });
     const follow = async (response: Response) => {
       const reader = response.body?.getReader();
       if (reader === undefined) throw new Error('the stream has no body');

@@ -162,7 +162,12 @@ describe('room for connections', () => {
     );
     let port = 1;
     const admit = (remoteAddress: string) => {
-      const ends = { remoteAddress, remotePort: port++, localAddress: '2001:db8::9', localPort: 9093 };
+      const ends = {
+        remoteAddress,
+        remotePort: port++,
+        localAddress: '2001:db8::9',
+        localPort: 9093,
+      };
       const socket = Object.defineProperties(
         new Socket(),
         Object.fromEntries(Object.entries(ends).map(([name, value]) => [name, { value }])),
