@@ -1,11 +1,11 @@
 /**
- * How many seconds a simulated node, or a cluster, lives in one real second: the production node on
+ * How many seconds a simulated node, or a cluster, runs in one real second: the production node on
  * virtual time, over a simulated disk, with a receiver that answers. Prints a table and one JSON line
  * a case.
  *
  * The cases of one node differ in what is asked of it in each simulated second. Ticks are those of
  * the daemon, ten a second, so a node with nothing to do shows what the driver itself costs. The
- * cases of a cluster are lives of the simulator with all its checkers, without faults and with them.
+ * cases of a cluster are runs of the simulator with all its checkers, without faults and with them.
  */
 
 import type { ApplyConfig } from '../src/commands/config.ts';
@@ -21,7 +21,7 @@ import { SeededRandom } from '../src/io/sim/seeded-random.ts';
 import { VirtualClock } from '../src/io/sim/virtual-clock.ts';
 import { VirtualTime } from '../src/io/sim/virtual-time.ts';
 import { freezeStates } from '../src/projections/transaction.ts';
-import { live, type LifeOptions } from '../test/sim/lives.ts';
+import { runCluster, type RunOptions } from '../test/sim/runs.ts';
 
 const EPOCH_MS = Date.parse('2026-01-05T00:00:00Z');
 /** A case runs at least so long, and is measured after as long a warm-up. */
@@ -108,16 +108,16 @@ const UNMOVED: NodeObserver = {
 
 interface ClusterCase {
   readonly name: string;
-  readonly life: Omit<LifeOptions, 'seed'>;
+  readonly options: Omit<RunOptions, 'seed'>;
 }
 
 const CLUSTER_CASES: readonly ClusterCase[] = [
-  { name: 'nobody there', life: { actionsPerTenSeconds: 0, clientPauseMsMax: Infinity } },
+  { name: 'nobody there', options: { actionsPerTenSeconds: 0, clientPauseMsMax: Infinity } },
   {
     name: 'a command every two seconds, a fault every ten',
-    life: { actionsPerTenSeconds: 1, kinds: FIRST_ACTIONS, clientPauseMsMax: 10_000 },
+    options: { actionsPerTenSeconds: 1, kinds: FIRST_ACTIONS, clientPauseMsMax: 10_000 },
   },
-  { name: 'as in the campaign', life: { actionsPerTenSeconds: 4 } },
+  { name: 'as in the campaign', options: { actionsPerTenSeconds: 4 } },
 ];
 
 interface Speed {
@@ -139,15 +139,15 @@ function print(name: string, { ratio, tasksPerSecond }: Speed): void {
   console.log(JSON.stringify({ bench: 'sim', case: name, ratio, tasksPerSecond }));
 }
 
-/** Whole lives, one after the other, for as long as a case is measured. */
-async function measureCluster({ name, life }: ClusterCase): Promise<Speed> {
+/** Whole runs, one after the other, for as long as a case is measured. */
+async function measureCluster({ name, options }: ClusterCase): Promise<Speed> {
   let seed = 1;
-  const leadLives = async (): Promise<Speed> => {
+  const runClusters = async (): Promise<Speed> => {
     const startMs = performance.now();
     let simulatedMs = 0;
     let tasks = 0;
     while (performance.now() - startMs < MEASURE_MS) {
-      const result = await live({ ...life, seed: seed++, members: 5 });
+      const result = await runCluster({ ...options, seed: seed++, members: 5 });
       if (result.problem !== null) throw new Error(`${name}, seed ${seed - 1}: ${result.problem}`);
       simulatedMs += result.simulatedMs;
       tasks += result.tasks;
@@ -155,16 +155,16 @@ async function measureCluster({ name, life }: ClusterCase): Promise<Speed> {
     const realMs = performance.now() - startMs;
     return { ratio: simulatedMs / realMs, tasksPerSecond: (tasks / realMs) * 1_000 };
   };
-  await leadLives();
-  return leadLives();
+  await runClusters();
+  return runClusters();
 }
 
 async function measure(each: Case): Promise<Speed> {
   const time = new VirtualTime();
   const process = await begin(time);
-  await liveFor(MEASURE_MS, each, time, process);
+  await runFor(MEASURE_MS, each, time, process);
   const [simulatedMs, tasks] = [time.nowMs, time.tasksRun];
-  const realMs = await liveFor(MEASURE_MS, each, time, process);
+  const realMs = await runFor(MEASURE_MS, each, time, process);
   if (process.failures.length > 0) throw new Error('the node gave up', { cause: process.failures });
   return {
     ratio: (time.nowMs - simulatedMs) / realMs,
@@ -172,8 +172,8 @@ async function measure(each: Case): Promise<Speed> {
   };
 }
 
-/** Lives for at least so many real milliseconds, and says how many they were. */
-async function liveFor(
+/** Runs for at least so many real milliseconds, and returns how many they were. */
+async function runFor(
   ms: number,
   each: Case,
   time: VirtualTime,
@@ -181,12 +181,12 @@ async function liveFor(
 ): Promise<number> {
   const startMs = performance.now();
   while (performance.now() - startMs < ms) {
-    for (let second = 0; second < STRIDE_S; second++) await liveASecond(each, time, process);
+    for (let second = 0; second < STRIDE_S; second++) await runOneSecond(each, time, process);
   }
   return performance.now() - startMs;
 }
 
-async function liveASecond(each: Case, time: VirtualTime, { node }: Process): Promise<void> {
+async function runOneSecond(each: Case, time: VirtualTime, { node }: Process): Promise<void> {
   const endMs = time.nowMs + 1_000;
   for (let batch = 0; batch < each.batchesPerSecond; batch++) {
     node.offer(readings(each.series, time.nowMs, node), () => undefined);

@@ -1,8 +1,8 @@
 /**
- * `npm run sim -- [--seeds N] [--seed S] [--length SECONDS] [--jobs J]`: leads N lives of a simulated
- * cluster, from seed S on, each with so many simulated seconds of faults, on J cores (all of them when
- * left out). Prints what went wrong with its seed and its trace, and what was reached; exits 1 when
- * anything went wrong.
+ * `npm run sim -- [--seeds N] [--seed S] [--length SECONDS] [--jobs J]`: runs N simulated clusters,
+ * from seed S on, each with so many simulated seconds of faults, on J cores (all of them when left
+ * out). Prints every failed run with its seed and its trace, and the coverage; exits 1 when a run
+ * failed.
  */
 
 import { availableParallelism } from 'node:os';
@@ -10,58 +10,58 @@ import { parseArgs } from 'node:util';
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
 import { withProgram } from './compile.mjs';
 
-/** Lives that are led at one go, one of them twice: few enough that all cores end together. */
+/** Runs that a core takes at once, one of them twice: few enough that all cores end together. */
 const STRETCH = 10;
-/** A world is many small things that live for a moment: with this room a tenth of the time is saved. */
+/** A run makes many short-lived objects: a young generation of this size saves a tenth of the time. */
 const YOUNG_MIB = 96;
 
-if (isMainThread) await leadAll();
+if (isMainThread) await runAll();
 else await serve();
 
-async function leadAll() {
+async function runAll() {
   const { seed, seeds, length, jobs } = options();
   const stretches = [];
-  for (let led = 0; led < seeds; led += STRETCH) {
-    stretches.push({ firstSeed: seed + led, seeds: Math.min(STRETCH, seeds - led) });
+  for (let first = 0; first < seeds; first += STRETCH) {
+    stretches.push({ firstSeed: seed + first, seeds: Math.min(STRETCH, seeds - first) });
   }
   const cores = Math.min(jobs, stretches.length);
-  let [broken, done, simulatedMs, startedAt] = [0, 0, 0, 0];
-  let reached;
+  let [failed, done, simulatedMs, startedAt] = [0, 0, 0, 0];
+  let coverage;
 
   const take = (stretch, result) => {
     for (const line of result.lines) console.log(line);
-    for (const [name, count] of result.situations) reached.count(name, count);
+    for (const [name, count] of result.coverage) coverage.count(name, count);
     simulatedMs += result.simulatedMs;
-    broken += result.broken.length;
+    failed += result.broken.length;
     done += stretch.seeds;
-    if (process.stderr.isTTY) process.stderr.write(`\r${done} lives, ${broken} broken `);
-    else if (done % 100 === 0) process.stderr.write(`${done} lives, ${broken} broken\n`);
+    if (process.stderr.isTTY) process.stderr.write(`\r${done} runs, ${failed} failed `);
+    else if (done % 100 === 0) process.stderr.write(`${done} runs, ${failed} failed\n`);
   };
 
-  await withProgram('test/sim/main.ts', async ({ Situations }, program) => {
-    reached = new Situations();
+  await withProgram('test/sim/main.ts', async ({ Coverage }, program) => {
+    coverage = new Coverage();
     startedAt = Date.now();
     const work = Array.from({ length: cores }, () => {
-      return leadSome({ program, faultyMs: length * 1_000 }, stretches, take);
+      return runSome({ program, faultyMs: length * 1_000 }, stretches, take);
     });
     await Promise.all(work);
   });
 
   const seconds = (Date.now() - startedAt) / 1_000;
-  console.log('\nreached');
-  for (const [name, count] of reached.entries()) {
+  console.log('\ncoverage');
+  for (const [name, count] of coverage.entries()) {
     console.log(`${String(count).padStart(10)}  ${name}`);
   }
   console.log(
-    `\n${seeds} lives from seed ${seed}, ${broken} broken; ` +
+    `\n${seeds} runs from seed ${seed}, ${failed} failed; ` +
       `${Math.round(simulatedMs / 1_000)} simulated seconds in ${Math.round(seconds)} s ` +
       `(${Math.round(simulatedMs / 1_000 / seconds)} × on ${cores} ${cores === 1 ? 'core' : 'cores'})`,
   );
-  if (broken > 0) process.exitCode = 1;
+  if (failed > 0) process.exitCode = 1;
 }
 
-/** Takes stretches from the list until none is left, and leads them on a core of its own. */
-async function leadSome(data, stretches, take) {
+/** Takes stretches from the list until none is left, and runs them on a core of its own. */
+async function runSome(data, stretches, take) {
   const worker = new Worker(new URL(import.meta.url), {
     workerData: data,
     resourceLimits: { maxYoungGenerationSizeMb: YOUNG_MIB },
@@ -86,15 +86,15 @@ function answerOf(worker, stretch) {
   });
 }
 
-/** The other thread: one stretch after the other, as they are asked for. */
+/** The other thread: runs one stretch after the other, as the main thread requests them. */
 async function serve() {
   const { program, faultyMs } = workerData;
   const { campaign } = await import(program);
   parentPort.on('message', async (stretch) => {
     const lines = [];
     const print = (line) => lines.push(line);
-    const { situations, ...result } = await campaign({ ...stretch, faultyMs, print });
-    parentPort.postMessage({ ...result, lines, situations: situations.entries() });
+    const { coverage, ...result } = await campaign({ ...stretch, faultyMs, print });
+    parentPort.postMessage({ ...result, lines, coverage: coverage.entries() });
   });
 }
 

@@ -42,7 +42,7 @@ it('a cluster is upgraded and down-graded one member at a time, and changes its 
   expect(await alertsAfterPush(daemons, 'MixedDown')).toBe(200);
   await roll(1, next);
   for (const i of [0, 1, 2]) await roll(i, afterNext);
-  await until(() => daemons.some(({ log }) => log.join('').includes('fold switched')));
+  await until(() => daemons.some(({ log }) => log.join('').includes('reducers switched')));
   // Down by one, after the switch: the build before knows the new rules.
   await roll(2, next);
   expect(await alertsAfterPush(daemons, 'NewRules')).toBe(200);

@@ -9,7 +9,7 @@ import { nodeDigest } from '../../src/io/disk/digest.ts';
 import type { LostReadings } from '../../src/io/ports.ts';
 import { SimulatedCluster, type Host } from '../../src/io/sim/cluster.ts';
 import { witness } from '../sim/cluster-by-hand.ts';
-import { CONFIG } from '../sim/lives.ts';
+import { CONFIG } from '../sim/runs.ts';
 import { pushed, World } from './world.ts';
 
 /** Readings by name; a name that is given as a number is an id. */

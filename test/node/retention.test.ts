@@ -15,7 +15,7 @@ import { INITIAL_STATE } from '../../src/projections/initial.ts';
 import { EMPTY_CONFIG } from '../../src/raft/confchange.ts';
 import { entries, open } from '../log/world.ts';
 import { alert, witness } from '../sim/cluster-by-hand.ts';
-import { CONFIG } from '../sim/lives.ts';
+import { CONFIG } from '../sim/runs.ts';
 import { transfer } from '../snapshots/machines.ts';
 import { busyDesk, metaOf } from '../snapshots/store.ts';
 

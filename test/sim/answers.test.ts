@@ -6,7 +6,7 @@ import { localTimeIn } from '../../src/io/daemon/local-time.ts';
 import { nodeDigest } from '../../src/io/disk/digest.ts';
 import { SimulatedCluster, type Host, type Witness } from '../../src/io/sim/cluster.ts';
 import { alert, witness } from './cluster-by-hand.ts';
-import { CONFIG } from './lives.ts';
+import { CONFIG } from './runs.ts';
 
 /** Of one frame: long enough for a process to die and start while one is under way. */
 const TRAVEL_MS = 200;

@@ -8,7 +8,7 @@ import { canRead } from '../../src/io/sim/builds.ts';
 import { SimulatedCluster, type Host, type Witness } from '../../src/io/sim/cluster.ts';
 import { auditEvents } from '../../src/projections/audit.ts';
 import { witness } from './cluster-by-hand.ts';
-import { CONFIG } from './lives.ts';
+import { CONFIG } from './runs.ts';
 
 const ANN = { kind: 'user', name: 'ann' } as const;
 const BOT = { kind: 'token', name: 'bot' } as const;

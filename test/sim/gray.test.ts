@@ -11,7 +11,7 @@ import { Coverage } from '../../src/io/sim/coverage.ts';
 import { freezeStates } from '../../src/projections/transaction.ts';
 import { config, receiver, route } from '../support/scenario-config.ts';
 import { alert, threeMembers } from './cluster-by-hand.ts';
-import { live } from './lives.ts';
+import { runCluster } from './runs.ts';
 
 const ROUTE = route({ by: ['alertname'], wait: '0s', interval: '5s', repeat: '1h' });
 /** Both are notified of everything, one of them a little later, so that tries come in any order. */
@@ -339,27 +339,27 @@ test('members show the fitness of all, and no more of one that has gone', async 
   expect(shown().filter(([, isShown]) => !isShown)).toEqual([[others[1].name, false]]);
 });
 
-describe('lives in which members are unfit again and again, and nothing else is wrong', () => {
+describe('runs in which members are unfit again and again, and nothing else is wrong', () => {
   beforeAll(() => freezeStates(false));
   afterAll(() => freezeStates(true));
 
-  const situations = new Coverage();
+  const coverage = new Coverage();
 
   test.for([10, 16, 25, 34])('keep the law: seed %i', { timeout: 120_000 }, async (seed) => {
-    const life = await live({
+    const run = await runCluster({
       seed,
       faultyMs: 240_000,
       kinds: GRAY_ACTIONS,
       clientPauseMsMax: 1_500,
     });
-    situations.add(life.situations);
-    if (life.problem !== null) {
-      expect.fail(`${life.problem}\n${life.trace.slice(-60).join('\n')}`);
+    coverage.add(run.coverage);
+    if (run.problem !== null) {
+      expect.fail(`${run.problem}\n${run.trace.slice(-60).join('\n')}`);
     }
   });
 
   test('and find leaders unfit for each of the reasons', () => {
-    const found = situations
+    const found = coverage
       .entries()
       .filter(([name, count]) => name.startsWith('leader found unfit') && count > 0);
     expect(found.map(([name]) => name)).toEqual([

@@ -21,7 +21,7 @@ import {
   type CapturedFrame,
   type Mutation,
 } from './hostile-frames.ts';
-import { CONFIG } from './lives.ts';
+import { CONFIG } from './runs.ts';
 
 /** By the number of their kind: all that there are. */
 const KINDS = [1, 2, 3, 4, 5, 6, 7, 8, 9, 11, 12, 13, 14, 15, 16, 17];

@@ -13,7 +13,7 @@ import type {
 } from '../../src/io/sim/cluster.ts';
 import { CommittedConflict } from '../../src/raft/follower.ts';
 import { alert, threeMembers } from './cluster-by-hand.ts';
-import { CONFIG } from './lives.ts';
+import { CONFIG } from './runs.ts';
 
 const ALERTS = 30;
 

@@ -1,33 +1,33 @@
-/** What there is to say about a life that went wrong, with as few of its faults as will do. */
+/** The report on a run that failed, with as few of its faults as still make it fail. */
 
 import type { SimulationResult } from '../../src/io/sim/simulation.ts';
-import { live } from './lives.ts';
+import { runCluster } from './runs.ts';
 
 const LINES = 60;
 
-/** The lines of a report: what went wrong, the end of the shortest trace found, and how to see it. */
+/** The lines of a report: what failed, the end of the shortest trace found, and how to see it. */
 export async function reportOn(
-  life: SimulationResult,
+  result: SimulationResult,
   problem: string,
   faultyMs: number,
 ): Promise<readonly string[]> {
-  const { only, shortest } = await shrunk(life, faultyMs);
+  const { only, shortest } = await shrunk(result, faultyMs);
   return [
-    `seed ${life.seed}: ${problem}`,
+    `seed ${result.seed}: ${problem}`,
     ...shortest.trace.slice(-LINES),
-    `seed ${life.seed}: ${shortest.problem ?? problem}`,
-    `again: npm run sim -- --seed ${life.seed} --seeds 1 --length ${faultyMs / 1_000}`,
-    `with the faults ${[...only].join(',')} of ${life.actions.length} it goes wrong, too`,
+    `seed ${result.seed}: ${shortest.problem ?? problem}`,
+    `again: npm run sim -- --seed ${result.seed} --seeds 1 --length ${faultyMs / 1_000}`,
+    `with the faults ${[...only].join(',')} of ${result.actions.length} it fails, too`,
   ];
 }
 
-/** Leaves out faults, half of them at first, as long as the life still goes wrong. */
+/** Leaves out faults, half of them at first, as long as the run still fails. */
 async function shrunk(
-  life: SimulationResult,
+  result: SimulationResult,
   faultyMs: number,
 ): Promise<{ readonly only: ReadonlySet<number>; readonly shortest: SimulationResult }> {
-  let only: ReadonlySet<number> = new Set(life.actions.keys());
-  let shortest = life;
+  let only: ReadonlySet<number> = new Set(result.actions.keys());
+  let shortest = result;
   for (
     let size = Math.ceil(only.size / 2);
     size >= 1;
@@ -38,7 +38,7 @@ async function shrunk(
       const fewer = new Set(only);
       for (const place of places.slice(from, from + size)) fewer.delete(place);
       if (fewer.size === only.size) continue;
-      const again = await live({ seed: life.seed, faultyMs, only: fewer });
+      const again = await runCluster({ seed: result.seed, faultyMs, only: fewer });
       if (again.problem === null) continue;
       only = fewer;
       shortest = again;

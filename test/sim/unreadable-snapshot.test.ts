@@ -5,7 +5,7 @@ import { localTimeIn } from '../../src/io/daemon/local-time.ts';
 import { nodeDigest } from '../../src/io/disk/digest.ts';
 import { SimulatedCluster, type Witness } from '../../src/io/sim/cluster.ts';
 import { alert, witness } from './cluster-by-hand.ts';
-import { CONFIG } from './lives.ts';
+import { CONFIG } from './runs.ts';
 
 const SNAPSHOT_ENTRIES = 60;
 

@@ -1,8 +1,8 @@
-/** Puts known bugs into copies of sources: what the tests that test the tests are made of. */
+/** Injects mutants (known bugs) into copies of sources. */
 
 import ts from 'typescript';
 
-/** One change of a text. `was` must be there exactly once, so that a bug cannot quietly stop being one. */
+/** One change of a text. `was` must be there exactly once, so that no mutant becomes a no-op. */
 export interface Edit {
   readonly was: string;
   readonly becomes: string;
@@ -12,12 +12,14 @@ export interface Edit {
 export function broken(text: string, name: string, { was, becomes }: Edit): string {
   const [before, after, more] = text.split(was);
   if (before === undefined || after === undefined || more !== undefined) {
-    throw new Error(`bug "${name}": its text is not there exactly once; write the bug anew`);
+    throw new Error(
+      `mutant "${name}": its text does not occur exactly once; adapt its "was" in mutants.ts`,
+    );
   }
   return `${before}${becomes}${after}`;
 }
 
-/** What Node runs of a TypeScript source; types are nobody's business here. */
+/** The JavaScript of a TypeScript source, without a check of types. */
 export function compiled(text: string): string {
   const { outputText } = ts.transpileModule(text, {
     compilerOptions: {

@@ -1,49 +1,49 @@
-/** How often a simulated cluster came into each situation: a run that tested nothing is seen. */
+/** Counts how often simulated clusters reached each condition, so that runs that test nothing show. */
 
 import { ACTIONS } from './schedule.ts';
 
-/** What enough lives must come into, each of them: rows that are shown also while they are zero. */
+/** What enough runs must reach together. These rows are shown also while they are zero. */
 const EXPECTED = [
   ...ACTIONS.map((kind) => `fault: ${kind}`),
   'answered indeterminate',
   'answered not-leader',
-  'candidate stood',
-  'clock too far off to lead',
-  'clock wrong for a moment',
-  'clock wrong for long',
+  'candidate campaigned',
+  'clock too wrong to be leader',
+  'clock wrong for a short time',
+  'clock wrong for a long time',
   'command acknowledged',
   'configuration changed',
   'dead member replaced',
   'entries truncated',
-  'fold switched',
+  'reducers switched',
   'frame cut off',
   'frame doubled',
   'frame lost',
-  'hand-over given up',
+  'transfer given up',
   'healed',
   'history dropped',
   'history dropped that a member lacks',
   'indeterminate',
   'joint configuration',
   'leader elected',
-  'leadership handed over',
+  'leadership transferred',
   'leader found unfit: descriptors',
   'leader found unfit: disk',
   'leader found unfit: receivers',
-  'learner taken in',
-  'log begun anew after a snapshot',
-  'log damaged and set aside',
-  'log given up for want of its snapshot',
+  'learner added',
+  'log started after a snapshot',
+  'log damaged and quarantined',
+  'log given up without its snapshot',
   'members of two builds',
   'node stopped by its disk',
   'old entries read from disk',
-  'older folder found out',
-  'page marked as a possible duplicate',
-  'page sent',
-  'put back: a part of a folder',
-  'put back: the whole folder',
+  'older data directory detected',
+  'notification marked as a possible duplicate',
+  'notification sent',
+  'put back: a part of a directory',
+  'put back: the whole directory',
   'readReady',
-  'rotten snapshot set aside',
+  'damaged snapshot quarantined',
   'sendSnapshot',
   'snapshot installed',
   'torn tail cut',
@@ -52,7 +52,7 @@ const EXPECTED = [
 export class Coverage {
   readonly #counts = new Map<string, number>(EXPECTED.map((name) => [name, 0]));
 
-  /** Bound, so that it can be handed around. */
+  /** Bound, so that callers can pass it on as a function. */
   readonly count = (name: string, times = 1): void => {
     this.#counts.set(name, (this.#counts.get(name) ?? 0) + times);
   };
@@ -62,7 +62,7 @@ export class Coverage {
     return [...this.#counts].toSorted(([a], [b]) => (a < b ? -1 : 1));
   }
 
-  /** What was not reached, and should have been if there were enough lives. */
+  /** Rows that are still zero. Enough runs leave none. */
   missing(): readonly string[] {
     return this.entries().flatMap(([name, count]) => (count === 0 ? [name] : []));
   }

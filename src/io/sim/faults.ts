@@ -18,7 +18,7 @@ import type { Coverage } from './coverage.ts';
 export interface FaultsModules {
   readonly cluster: SimulatedCluster;
   readonly note: (line: string) => void;
-  readonly situations: Coverage;
+  readonly coverage: Coverage;
 }
 
 /** Who asks for what people ask for. */
@@ -61,7 +61,7 @@ export class Faults {
     if (host === undefined) return;
     const done = this.#carryOut(action, host);
     if (!done) return;
-    this.#modules.situations.count(`fault: ${action.kind}`);
+    this.#modules.coverage.count(`fault: ${action.kind}`);
     this.#modules.note(`fault: ${action.kind} ${host.name} for ${action.lastsMs} ms`);
   }
 
@@ -284,7 +284,9 @@ export class Faults {
     const size = 100 * 10 ** (Math.abs(how - 0.5) * 17);
     const ms = Math.round(how < 0.5 ? -size : size);
     const isLasting = lastsMs > LASTING_MS;
-    this.#modules.situations.count(isLasting ? 'clock wrong for long' : 'clock wrong for a moment');
+    this.#modules.coverage.count(
+      isLasting ? 'clock wrong for a long time' : 'clock wrong for a short time',
+    );
     const rightAtMs = time.nowMs + (isLasting ? 10 * lastsMs : lastsMs);
     this.#clocksRightAtMs = rightAtMs;
     host.clock.stepWall(ms);

@@ -17,7 +17,7 @@ import type { Coverage } from './coverage.ts';
 export interface PutBackModules {
   readonly cluster: SimulatedCluster;
   readonly note: (line: string) => void;
-  readonly situations: Coverage;
+  readonly coverage: Coverage;
   /** The process of a host is started again after so long. */
   readonly stayDown: (host: Host, ms: number) => void;
 }
@@ -78,7 +78,7 @@ export class PutBack {
     copy: FolderCopy,
     { cutOff, how }: { readonly cutOff: readonly Host[]; readonly how: number },
   ): void {
-    const { cluster, note, situations } = this.#modules;
+    const { cluster, note, coverage } = this.#modules;
     this.#makeFair();
     if (!this.#mayReturn(host, copy)) {
       note(`nothing is put back on ${host.name}`);
@@ -86,8 +86,8 @@ export class PutBack {
       return;
     }
     const parts = this.#partsOf(how);
-    situations.count(
-      parts === FOLDER_PARTS ? 'put back: the whole folder' : 'put back: a part of a folder',
+    coverage.count(
+      parts === FOLDER_PARTS ? 'put back: the whole directory' : 'put back: a part of a directory',
     );
     note(`put back on ${host.name}: ${parts.join(' ')}`);
     cluster.putBack(host, copy, parts);

@@ -65,7 +65,7 @@ export interface SimulationResult {
   /** The last things that happened, one line each. */
   readonly trace: readonly string[];
   readonly actions: readonly Action[];
-  readonly situations: Coverage;
+  readonly coverage: Coverage;
   readonly acknowledged: number;
   readonly pages: number;
 }
@@ -80,14 +80,14 @@ const LOG_TIME_MS_MAX = 2_000;
 /** How often it is asked whether the cluster is whole: no law, so there is no hurry. */
 const LOOK_EVERY_MS = 50;
 
-/** Situations that only the node's own words tell. */
-const TOLD = [
-  [/^clock differs/, 'clock too far off to lead'],
+/** Conditions that only a log message of the node shows. */
+const LOGGED = [
+  [/^clock differs/, 'clock too wrong to be leader'],
   [/^dead member/, 'dead member replaced'],
-  [/^log damaged/, 'log damaged and set aside'],
-  [/^log damaged.*no snapshot that reaches/, 'log given up for want of its snapshot'],
-  [/^data folder is older than/, 'older folder found out'],
-  [/^snapshot damaged/, 'rotten snapshot set aside'],
+  [/^log damaged/, 'log damaged and quarantined'],
+  [/^log damaged.*no snapshot that reaches/, 'log given up without its snapshot'],
+  [/^data folder is older than/, 'older data directory detected'],
+  [/^snapshot damaged/, 'damaged snapshot quarantined'],
   [/^history dropped/, 'history dropped'],
   [/^torn tail/, 'torn tail cut'],
 ] as const;
@@ -108,7 +108,7 @@ class Simulation implements Witness {
   readonly #modules: SimulationModules;
   readonly #cluster: SimulatedCluster;
   readonly #checker: Checker;
-  readonly #situations = new Coverage();
+  readonly #coverage = new Coverage();
   readonly #faults: Faults;
   readonly #listening: Listening;
   readonly #gray: Gray;
@@ -153,7 +153,7 @@ class Simulation implements Witness {
     this.#faults = new Faults({
       cluster: this.#cluster,
       note: (line) => this.#note(line),
-      situations: this.#situations,
+      coverage: this.#coverage,
     });
   }
 
@@ -172,7 +172,7 @@ class Simulation implements Witness {
       traceHash: (this.#hash >>> 0).toString(16).padStart(8, '0'),
       trace: this.#trace,
       actions: this.#actions,
-      situations: this.#situations,
+      coverage: this.#coverage,
       acknowledged: this.#checker.acknowledged.length,
       pages: this.#cluster.receivers.notifications.length,
     };
@@ -181,13 +181,13 @@ class Simulation implements Witness {
   /** What the network and the receivers have seen. */
   #countWorld(): void {
     const { network, receivers } = this.#cluster;
-    const { count } = this.#situations;
+    const { count } = this.#coverage;
     count('frame cut off', network.counts.cut);
     count('frame doubled', network.counts.doubled);
     count('frame lost', network.counts.dropped);
-    count('page sent', receivers.notifications.length);
+    count('notification sent', receivers.notifications.length);
     const uncertain = receivers.notifications.filter((page) => page.uncertain).length;
-    count('page marked as a possible duplicate', uncertain);
+    count('notification marked as a possible duplicate', uncertain);
   }
 
   async #live(): Promise<void> {
@@ -264,13 +264,13 @@ class Simulation implements Witness {
         ids: Int32Array.of(id < 0 ? -1 : id),
         values: Float64Array.of(value),
       },
-      ({ code }) => this.#situations.count(`reading lost: ${code}`),
+      ({ code }) => this.#coverage.count(`reading lost: ${code}`),
     );
   }
 
   #onAnswer(name: string, result: Proposed): void {
     if (result.ok) this.#answeredAtMs.set(name, this.#cluster.time.nowMs);
-    this.#situations.count(result.ok ? 'command acknowledged' : `answered ${result.code}`);
+    this.#coverage.count(result.ok ? 'command acknowledged' : `answered ${result.code}`);
     this.#guard(() => this.#checker.answered(name, result));
   }
 
@@ -403,7 +403,7 @@ class Simulation implements Witness {
   started(host: Host): void {
     this.#note(`${host.name} started (${host.nodeId}, start ${host.starts})`);
     if (new Set(this.#cluster.living().map(({ build }) => build)).size > 1) {
-      this.#situations.count('members of two builds');
+      this.#coverage.count('members of two builds');
     }
   }
 
@@ -423,25 +423,25 @@ class Simulation implements Witness {
   }
 
   #countEffect(effect: Effect): void {
-    const { count } = this.#situations;
+    const { count } = this.#coverage;
     switch (effect.type) {
       case 'roleChanged':
         if (effect.role === 'leader') count('leader elected');
-        if (effect.role === 'candidate') count('candidate stood');
+        if (effect.role === 'candidate') count('candidate campaigned');
         return;
       case 'persist':
         if (effect.truncateFrom !== undefined) count('entries truncated');
-        if (effect.snapshot !== undefined) count('log begun anew after a snapshot');
+        if (effect.snapshot !== undefined) count('log started after a snapshot');
         return;
       case 'installSnapshot':
         count('snapshot installed');
         return;
       case 'configChanged':
         count(isJoint(effect.confState) ? 'joint configuration' : 'configuration changed');
-        if (effect.confState.learners.length > 0) count('learner taken in');
+        if (effect.confState.learners.length > 0) count('learner added');
         return;
       case 'transferEnded':
-        count(effect.moved ? 'leadership handed over' : 'hand-over given up');
+        count(effect.moved ? 'leadership transferred' : 'transfer given up');
         return;
       case 'readEntries':
         count('old entries read from disk');
@@ -472,7 +472,7 @@ class Simulation implements Witness {
   }
 
   transferring(host: Host, reason: TransferReason): void {
-    this.#situations.count(`leader found unfit: ${reason}`);
+    this.#coverage.count(`leader found unfit: ${reason}`);
     this.#note(`${host.name} transfers leadership: ${reason}`);
     this.#guard(() => this.#gray.transferring(host));
   }
@@ -487,14 +487,14 @@ class Simulation implements Witness {
     }
     if (version <= this.#foldVersion) return;
     this.#foldVersion = version;
-    this.#situations.count('fold switched');
+    this.#coverage.count('reducers switched');
     this.#note(`${host.name} folds by version ${version}`);
   }
 
   logged(host: Host, level: 'info' | 'warn' | 'error', message: string): void {
     if (level !== 'info') this.#note(`${host.name} ${level}: ${message}`);
-    for (const [words, situation] of TOLD) {
-      if (words.test(message)) this.#situations.count(situation);
+    for (const [pattern, condition] of LOGGED) {
+      if (pattern.test(message)) this.#coverage.count(condition);
     }
     if (message === 'history dropped') this.#countLacking(host);
     if (message.includes(TOO_NEW)) this.#tooOld(host, message);
@@ -507,14 +507,14 @@ class Simulation implements Witness {
     const lacking = this.#cluster.living().filter(({ process }) => {
       return process !== null && process.log.lastIndex + 1 < firstIndex;
     });
-    this.#situations.count('history dropped that a member lacks', lacking.length);
+    this.#coverage.count('history dropped that a member lacks', lacking.length);
   }
 
   failed(host: Host, error: Error): void {
     this.#note(`${host.name} gave up: ${error.message}`);
     if (error instanceof UnsupportedReducerVersion) this.#tooOld(host, error.message);
     if (error instanceof LogFailed || error.message.startsWith('snapshot ')) {
-      this.#situations.count('node stopped by its disk');
+      this.#coverage.count('node stopped by its disk');
     } else {
       this.#break(error);
     }

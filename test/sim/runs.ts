@@ -1,4 +1,4 @@
-/** The cluster whose lives are simulated: what it is told to watch, and how its lives are led. */
+/** The simulated cluster of these tests: its configuration, and the usual options of a run. */
 
 import { nodeDigest } from '../../src/io/disk/digest.ts';
 import { localTimeIn } from '../../src/io/daemon/local-time.ts';
@@ -15,12 +15,12 @@ export const CONFIG = config({
   resolveTimeoutMs: span('20s'),
 });
 
-export interface LifeOptions extends Partial<Omit<SimulationOptions, 'config'>> {
+export interface RunOptions extends Partial<Omit<SimulationOptions, 'config'>> {
   readonly seed: number;
 }
 
-/** Leads one life: the number of faults in it depends on the seed, too. */
-export function live(options: LifeOptions): Promise<SimulationResult> {
+/** Runs one simulated cluster. The number of faults depends on the seed, too. */
+export function runCluster(options: RunOptions): Promise<SimulationResult> {
   const usual = {
     config: CONFIG,
     members: 3,

@@ -1,8 +1,8 @@
 /**
- * Breaks a copy of the core and sees which test notices.
+ * Applies a mutant to a copy of the core and finds the tests that catch it.
  *
- * Promise: src/ is only read. Whatever a broken core does, it does in a process of its own with a
- * time limit; not coming to an end counts as noticed, too, because a test would.
+ * Promise: src/ is only read. A mutant runs in a process of its own with a time limit. A mutant that
+ * does not end counts as caught, because a test would fail, too.
  */
 
 import { spawnSync } from 'node:child_process';
@@ -20,42 +20,51 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { broken, compiled } from '../../support/broken-copy.ts';
-import type { Bug } from './bugs.ts';
-import type { Catch } from './trial.ts';
+import type { Mutant } from './mutants.ts';
+import type { Detection } from './trial.ts';
 
-const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
-const CHAOS_FILES = ['chaos.ts', 'checker.ts', 'cluster.ts', 'scenario.ts', 'bites/trial.ts'];
+const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
+const CHAOS_FILES = ['chaos.ts', 'checker.ts', 'cluster.ts', 'scenario.ts', 'mutants/trial.ts'];
 const TEST_FILES = ['paper.test.ts', 'laws.test.ts', 'cluster.ts'];
-/** Ten times what the whole trial of a sound core takes. */
+/** Ten times what the whole trial of the unchanged core takes. */
 const TRIAL_MS_MAX = 120_000;
 
-export interface Verdict {
+export interface MutantResult {
   readonly caught: boolean;
-  /** Null if no seed of the chaos test noticed. */
-  readonly chaos: Catch | null;
+  /** Null if no seed of the chaos test caught the mutant. */
+  readonly chaos: Detection | null;
   readonly scenarios: readonly string[];
-  /** Titles of paper tests and laws that fail; asked only when nothing else noticed. */
+  /** Titles of paper tests and laws that fail; they run only when nothing else caught the mutant. */
   readonly tests: readonly string[];
 }
 
-/** Tries the core with this bug, or as it is. */
-export function tryBug(bug: Bug | null, seeds: number): Verdict {
-  const folder = mkdtempSync(path.join(tmpdir(), 'tocsin-bite-'));
+/** Tests the core with this mutant, or unchanged when it is null. */
+export function tryMutant(mutant: Mutant | null, seeds: number): MutantResult {
+  const folder = mkdtempSync(path.join(tmpdir(), 'tocsin-mutant-'));
   try {
-    copySources(folder, bug);
+    copySources(folder, mutant);
     const { chaos, scenarios } = runTrial(folder, seeds);
-    const noticed = chaos !== null || scenarios.length > 0;
-    const tests = noticed || bug === null ? [] : runTests(folder);
-    return { caught: noticed || tests.length > 0, chaos, scenarios, tests };
+    const caught = chaos !== null || scenarios.length > 0;
+    const tests = caught || mutant === null ? [] : runTests(folder);
+    return { caught: caught || tests.length > 0, chaos, scenarios, tests };
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
 }
 
-function copySources(folder: string, bug: Bug | null): void {
+/** The source of src/raft that the mutant changes, changed. Throws unless its text occurs once. */
+export function mutated(mutant: Mutant): string {
+  return broken(
+    readFileSync(path.join(ROOT, 'src/raft', mutant.file), 'utf8'),
+    mutant.name,
+    mutant,
+  );
+}
+
+function copySources(folder: string, mutant: Mutant | null): void {
   for (const file of readdirSync(path.join(ROOT, 'src/raft'))) {
     const text = readFileSync(path.join(ROOT, 'src/raft', file), 'utf8');
-    put(folder, `src/raft/${file}`, bug?.file === file ? broken(text, bug.name, bug) : text);
+    put(folder, `src/raft/${file}`, mutant?.file === file ? mutated(mutant) : text);
   }
   for (const file of new Set([...CHAOS_FILES, ...TEST_FILES])) {
     put(folder, `test/raft/${file}`, readFileSync(path.join(ROOT, 'test/raft', file), 'utf8'));
@@ -67,7 +76,7 @@ function copySources(folder: string, bug: Bug | null): void {
   symlinkSync(path.join(ROOT, 'node_modules'), path.join(folder, 'node_modules'));
 }
 
-/** The source as it is for the tests, and beside it what Node runs. */
+/** The source for the tests, and beside it what Node runs. */
 function put(folder: string, file: string, text: string): void {
   const target = path.join(folder, file);
   mkdirSync(path.dirname(target), { recursive: true });
@@ -75,8 +84,8 @@ function put(folder: string, file: string, text: string): void {
   writeFileSync(target.replace(/\.ts$/, '.js'), compiled(text));
 }
 
-function runTrial(folder: string, seeds: number): Pick<Verdict, 'chaos' | 'scenarios'> {
-  const program = path.join(folder, 'test/raft/bites/trial.js');
+function runTrial(folder: string, seeds: number): Pick<MutantResult, 'chaos' | 'scenarios'> {
+  const program = path.join(folder, 'test/raft/mutants/trial.js');
   const scenarios = path.join(folder, 'scenarios');
   const { stdout, status, signal, stderr } = spawnSync(
     process.execPath,
@@ -88,7 +97,7 @@ function runTrial(folder: string, seeds: number): Pick<Verdict, 'chaos' | 'scena
     return { chaos: { seed: 0, reason: 'does not come to an end' }, scenarios: [] };
   if (status !== 0) throw new Error(stderr);
   return {
-    chaos: JSON.parse(first ?? 'null') as Verdict['chaos'],
+    chaos: JSON.parse(first ?? 'null') as MutantResult['chaos'],
     scenarios: JSON.parse(second ?? '[]') as string[],
   };
 }

@@ -1,6 +1,6 @@
 /**
- * Runs inside a copy of the core, broken or not: `trial.js SEEDS` prints, as JSON, which seed of the
- * chaos test and which scenarios noticed. A program of its own, because a broken core may hang.
+ * Runs inside a copy of the core, with or without a mutant: `trial.js SEEDS` prints as JSON which seed
+ * of the chaos test and which scenarios caught it. A program of its own, because a mutant may hang.
  */
 
 import { readdirSync, readFileSync } from 'node:fs';
@@ -8,8 +8,8 @@ import path from 'node:path';
 import { runChaos } from '../chaos.ts';
 import { parseScenario, playScenario } from '../scenario.ts';
 
-/** The seed that noticed, and what it said. */
-export interface Catch {
+/** The seed that caught the mutant, and the first line of its problem. */
+export interface Detection {
   readonly seed: number;
   readonly reason: string;
 }
@@ -19,7 +19,7 @@ const [, , seeds = '200', folder = '.'] = process.argv;
 process.stdout.write(`${JSON.stringify(chaos(Number(seeds)))}\n`);
 process.stdout.write(`${JSON.stringify(scenarios())}\n`);
 
-function chaos(seedMax: number): Catch | null {
+function chaos(seedMax: number): Detection | null {
   for (let seed = 1; seed <= seedMax; seed++) {
     try {
       runChaos({ seed, steps: 4000 });

@@ -5,7 +5,7 @@
 
 import type { Edit } from '../../support/broken-copy.ts';
 
-export interface Bug {
+export interface Mutant {
   readonly name: string;
   readonly edits: readonly (Edit & { readonly file: string })[];
 }
@@ -17,7 +17,7 @@ const MACHINE = 'src/io/node/state-machine.ts';
 const PROPOSER = 'src/io/node/proposer.ts';
 const SENDER = 'src/io/node/sender.ts';
 
-export const BUGS: readonly Bug[] = [
+export const MUTANTS: readonly Mutant[] = [
   {
     name: 'leadership is confirmed before the connection is made',
     edits: [
@@ -76,7 +76,7 @@ export const BUGS: readonly Bug[] = [
     ],
   },
   {
-    name: 'a client is told that it worked when leadership was lost',
+    name: 'a client gets a success when leadership was lost',
     edits: [
       {
         file: PROPOSER,
@@ -106,7 +106,7 @@ export const BUGS: readonly Bug[] = [
     ],
   },
   {
-    name: 'a page is sent when its attempt is decided, before it is committed',
+    name: 'a notification is sent when its attempt is decided, before it is committed',
     edits: [
       {
         file: 'src/io/node/decider.ts',
@@ -132,7 +132,7 @@ export const BUGS: readonly Bug[] = [
     ],
   },
   {
-    name: 'every try of a page has a key of its own',
+    name: 'every attempt of a notification has a key of its own',
     edits: [
       {
         file: SENDER,
@@ -142,7 +142,7 @@ export const BUGS: readonly Bug[] = [
     ],
   },
   {
-    name: 'a page that may be a duplicate does not say so',
+    name: 'a possible duplicate is not marked as one',
     edits: [
       {
         file: 'src/projections/notifications.ts',
@@ -152,8 +152,13 @@ export const BUGS: readonly Bug[] = [
     ],
   },
   {
+<<<<<<< HEAD:test/sim/bites/bugs.ts
     name: 'a new leader says nothing of the tries of a dead one',
     edits: [{ file: LEADERSHIP, was: '      ...this.#modules.sender.orphans(),\n', becomes: '' }],
+=======
+    name: 'a new leader does not end the attempts of its predecessor',
+    edits: [{ file: NODE, was: '      ...this.#sender.orphans(),\n', becomes: '' }],
+>>>>>>> 4748ec6 (sim: call runs, mutants and coverage by their names):test/sim/mutants/mutants.ts
   },
   {
     name: 'the state of a snapshot that arrived is not taken over',
@@ -166,7 +171,7 @@ export const BUGS: readonly Bug[] = [
     ],
   },
   {
-    name: 'the fold asks the clock of its own machine',
+    name: 'the fold reads the clock of its own machine',
     edits: [
       {
         file: MACHINE,
@@ -197,7 +202,7 @@ export const BUGS: readonly Bug[] = [
     ],
   },
   {
-    name: 'a leader believes its own clock whatever those of the others say',
+    name: 'a leader follows its own clock whatever the clocks of the others show',
     edits: [
       {
         file: 'src/io/node/log-clock.ts',
@@ -218,7 +223,7 @@ export const BUGS: readonly Bug[] = [
     ],
   },
   {
-    name: 'a node that has led once does not take the lead a second time',
+    name: 'a node that was leader once does not start serving a second time',
     edits: [
       {
         file: LEADERSHIP,
@@ -228,7 +233,7 @@ export const BUGS: readonly Bug[] = [
     ],
   },
   {
-    name: 'a member does not believe what others remember of it',
+    name: 'a member ignores what others remember of it',
     edits: [
       {
         file: 'src/io/node/rollback-check.ts',
@@ -238,7 +243,7 @@ export const BUGS: readonly Bug[] = [
     ],
   },
   {
-    name: 'a member votes before others have said what they remember of it',
+    name: 'a member votes before others have reported what they remember of it',
     edits: [
       {
         file: 'src/io/node/rollback-check.ts',
@@ -273,7 +278,7 @@ export const BUGS: readonly Bug[] = [
     ],
   },
   {
-    name: 'a log is not compared with the mark that lies beside it',
+    name: 'a log is not compared with the durable mark beside it',
     edits: [
       {
         file: 'src/log/recovery.ts',
@@ -283,7 +288,7 @@ export const BUGS: readonly Bug[] = [
     ],
   },
   {
-    name: 'a second vote is not written beside the log',
+    name: 'the vote record is not written',
     edits: [
       {
         file: 'src/log/segmented-log.ts',
@@ -303,7 +308,7 @@ export const BUGS: readonly Bug[] = [
     ],
   },
   {
-    name: 'a new member never says who and where it is',
+    name: 'a new member never announces itself',
     edits: [
       {
         file: ANNOUNCEMENT,
@@ -313,7 +318,7 @@ export const BUGS: readonly Bug[] = [
     ],
   },
   {
-    name: 'a build wants the new rules of the fold as soon as it has them',
+    name: 'a build proposes the new rules of the fold as soon as it has them',
     edits: [
       {
         file: 'src/io/node/membership.ts',
@@ -323,7 +328,7 @@ export const BUGS: readonly Bug[] = [
     ],
   },
   {
-    name: 'a member that was upgraded does not say what it can fold now',
+    name: 'a member that was upgraded does not announce what it can fold now',
     edits: [
       {
         file: ANNOUNCEMENT,
@@ -333,7 +338,7 @@ export const BUGS: readonly Bug[] = [
     ],
   },
   {
-    name: 'who did it is written before every member can read it',
+    name: 'the actor is written before every member can read it',
     edits: [
       {
         file: 'src/io/node/admin-records.ts',

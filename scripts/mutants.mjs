@@ -1,6 +1,6 @@
 /**
- * `node scripts/bites.mjs`: puts every known bug into a copy of the core, or of the node around it, one
- * at a time, and prints which test noticed. Fails if a bug went unnoticed.
+ * `node scripts/mutants.mjs`: injects every known bug into a copy of the core, or of the node around
+ * it, one at a time, and prints which test caught it. Fails if a mutant was not caught.
  */
 
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -9,15 +9,15 @@ import path from 'node:path';
 import { ensureInstalled, root, run } from './prepare.mjs';
 
 await ensureInstalled();
-const folder = mkdtempSync(path.join(tmpdir(), 'tocsin-bites-'));
+const folder = mkdtempSync(path.join(tmpdir(), 'tocsin-mutants-'));
 const table = path.join(folder, 'table.tsv');
 try {
-  writeFileSync(table, 'bug\tchaos or simulator, within 200 seeds\tscenarios\tother tests\n');
-  const tests = ['test/raft/bites', 'test/sim/bites'];
+  writeFileSync(table, 'mutant\tchaos or simulator, within 200 seeds\tscenarios\tother tests\n');
+  const tests = ['test/raft/mutants', 'test/sim/mutants'];
   const vitest = path.join(root, 'node_modules/vitest/vitest.mjs');
   const { code, output } = await run(
     [process.execPath, vitest, 'run', '--no-file-parallelism', ...tests, ...process.argv.slice(2)],
-    { env: { ...process.env, BITES_TABLE: table } },
+    { env: { ...process.env, MUTANTS_TABLE: table } },
   );
   print(readFileSync(table, 'utf8').trimEnd().split('\n'));
   if (code !== 0) process.stdout.write(output);

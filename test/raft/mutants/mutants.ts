@@ -1,11 +1,11 @@
 /**
  * Bugs that Raft implementations had, or could have had, each as a change of one line of the core.
  *
- * They show that the tests bite: who can put one of these in without being told has no tests. Every
- * `was` must be found exactly once, so that a bug cannot quietly stop being one.
+ * They show that the tests catch bugs: each of these mutants must make a test fail. Every `was` must
+ * occur exactly once in its file, so that no mutant becomes a no-op without notice.
  */
 
-export interface Bug {
+export interface Mutant {
   readonly name: string;
   /** File of src/raft. */
   readonly file: string;
@@ -13,7 +13,7 @@ export interface Bug {
   readonly becomes: string;
 }
 
-export const BUGS: readonly Bug[] = [
+export const MUTANTS: readonly Mutant[] = [
   {
     name: 'the vote is not written',
     file: 'writes.ts',
@@ -27,13 +27,13 @@ export const BUGS: readonly Bug[] = [
     becomes: '...(moved ? { hardState: { ...hard, term: lastIndex === 0 ? 0 : 1 } } : {}),',
   },
   {
-    name: 'a vote is told before it is durable',
+    name: 'a vote is sent before it is durable',
     file: 'election.ts',
     was: `sendWhenDurable(state, { type: 'voteReply'`,
     becomes: `send(state, { type: 'voteReply'`,
   },
   {
-    name: 'a term is told before it is durable',
+    name: 'a term is sent before it is durable',
     file: 'emit.ts',
     was: '(speaksForTerm ? state.withheld : state.outbox).push(message);',
     becomes: '(speaksForTerm && false ? state.withheld : state.outbox).push(message);',
@@ -231,7 +231,7 @@ export const BUGS: readonly Bug[] = [
     becomes: '',
   },
   {
-    name: 'a read is answered without asking anybody',
+    name: 'a read is answered without a confirmation',
     file: 'reads.ts',
     was: 'return voter === state.id ? state.round : (state.peers.get(voter)?.ackedRound ?? 0);',
     becomes: 'return voter === "" ? 0 : state.round;',
@@ -333,13 +333,13 @@ export const BUGS: readonly Bug[] = [
     becomes: '',
   },
   {
-    name: 'who asked is not told that leadership was lost',
+    name: 'the proposer is not notified that leadership was lost',
     file: 'roles.ts',
     was: `if (ref !== null) emit(state, { type: 'indeterminate', ref, term, index });`,
     becomes: `if (ref === -1) emit(state, { type: 'indeterminate', ref, term, index });`,
   },
   {
-    name: 'what the disk gave is sent on unchecked',
+    name: 'what was read from the disk is sent unchecked',
     file: 'replication.ts',
     was: 'if (entries.length === 0 || !state.log.agreesWith(peer.next, entries)) return;',
     becomes: 'if (entries.length === 0) return;',
