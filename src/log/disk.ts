@@ -70,7 +70,7 @@ export interface ReadModules {
    * Lets other work of the process run. Checking a segment asks for it every few milliseconds; a
    * tool that has nothing else to do leaves it out.
    */
-  readonly breathe?: () => Promise<void>;
+  readonly yieldToEventLoop?: () => Promise<void>;
 }
 
 /** What keeping a log takes. */

@@ -70,7 +70,7 @@ export interface Log {
    */
   readonly isHealing: boolean;
   /** Files of damaged logs that a salvage kept for people to look at, as of the opening. */
-  readonly setAside: readonly QuarantinedFile[];
+  readonly quarantined: readonly QuarantinedFile[];
 
   /**
    * Resolves when all of it is durable. `data` must not change before that. Rejects with
@@ -122,7 +122,7 @@ export type OpenLogResult =
        * A sentence for people when the second copy of the vote was not as it should be; it was written
        * anew from the log.
        */
-      readonly mended: string | undefined;
+      readonly repaired: string | undefined;
     }
   | { readonly ok: false; readonly refusal: LogRefusal };
 
@@ -149,16 +149,18 @@ export async function openLog(options: LogOptions, modules: LogModules): Promise
     result = await recover(recovery, modules);
   }
   if (!result.ok) return result;
-  const setAside = await listQuarantined(modules.disk);
-  const log = new SegmentedLog(result, { ...identity, segmentBytesMax, setAside }, modules);
+  const quarantined = await listQuarantined(modules.disk);
+  const log = new SegmentedLog(result, { ...identity, segmentBytesMax, quarantined }, modules);
   if (!isSameVote(result.vote, log.hardState)) {
     // The crash came between the ballot and the append, which nobody was told of.
     await log.append({ hardState: { ...log.hardState, ...result.vote }, entries: [] });
   }
-  const { cut, ballotProblem } = result;
-  const isMended = ballotProblem !== undefined && !isNew;
-  const mended = isMended ? repairedMessage(ballotProblem, modules.disk.directory) : undefined;
-  return { ok: true, log, cut, mended };
+  const { cut, voteRecordProblem } = result;
+  const isRepaired = voteRecordProblem !== undefined && !isNew;
+  const repaired = isRepaired
+    ? repairedMessage(voteRecordProblem, modules.disk.directory)
+    : undefined;
+  return { ok: true, log, cut, repaired };
 }
 
 function repairedMessage(problem: string, directory: string): string {

@@ -79,7 +79,7 @@ export interface OpenedLog {
   /** What the ballot says; the log is to be told when it says something else. */
   readonly vote: Vote;
   /** What was wrong with the ballot beside the segments, which was written anew. */
-  readonly ballotProblem: string | undefined;
+  readonly voteRecordProblem: string | undefined;
   readonly cut: CutTail | undefined;
 }
 
@@ -92,9 +92,9 @@ export async function recover(
   options: RecoveryOptions,
   modules: LogModules,
 ): Promise<OpenedLog | { readonly ok: false; readonly refusal: LogRefusal }> {
-  const stock = await inspect(options, modules);
-  if ('code' in stock) return { ok: false, refusal: stock };
-  return repair(stock, modules);
+  const inspection = await inspect(options, modules);
+  if ('code' in inspection) return { ok: false, refusal: inspection };
+  return repair(inspection, modules);
 }
 
 /**
@@ -113,9 +113,9 @@ export async function readLogIdentity(
     }
   }
   const found = await readVoteRecord(modules);
-  const ballot = found?.ballot ?? (await readWitness(modules)).ballot?.ballot;
-  if (ballot === undefined) return undefined;
-  const { clusterId, nodeId } = ballot;
+  const voteRecord = found?.voteRecord ?? (await readWitness(modules)).voteRecord?.voteRecord;
+  if (voteRecord === undefined) return undefined;
+  const { clusterId, nodeId } = voteRecord;
   return { clusterId, nodeId };
 }
 
@@ -126,9 +126,9 @@ interface Inspection {
   readonly hasMark: boolean;
   /** The later one of the two marks. */
   readonly mark: DurablePlace | undefined;
-  readonly verdict: VoteRecordCheck;
+  readonly ownVote: VoteRecordCheck;
   /** What the ballot of the witness comes to. */
-  readonly witnessed: VoteRecordCheck;
+  readonly witnessVote: VoteRecordCheck;
   readonly active: Active;
   readonly runs: TermRun[];
   readonly base: LogPoint;
@@ -151,10 +151,11 @@ async function inspect(
   const { names, leftovers } = sortSegments(listed);
   const witness = await readWitness(modules);
   const mark = laterPlace(await readMark(modules), witness.mark);
-  const ballot = await readVoteRecord(modules);
+  const voteRecord = await readVoteRecord(modules);
   const newest = names.at(-1);
   if (newest === undefined) {
-    const isBlank = ballot === undefined && witness.ballot === undefined && mark === undefined;
+    const isBlank =
+      voteRecord === undefined && witness.voteRecord === undefined && mark === undefined;
     if (isBlank) return emptyRefusal(directory);
     if (listed.length === 0) return goneRefusal(directory);
     if (mark !== undefined) return corrupt(missing(mark), directory);
@@ -186,14 +187,14 @@ async function inspect(
     vote: tail.hardState,
     end: { sequence: newest.sequence, offset: active.scan.end },
   };
-  const verdict = checkVoteRecord(ballot, log);
-  if (typeof verdict === 'string') return corrupt(contradiction(verdict, active), directory);
-  const witnessed = checkVoteRecord(witness.ballot, log);
-  if (typeof witnessed === 'string') {
-    return corrupt(contradiction(witnessed, active), modules.witness?.directory ?? directory);
+  const ownVote = checkVoteRecord(voteRecord, log);
+  if (typeof ownVote === 'string') return corrupt(contradiction(ownVote, active), directory);
+  const witnessVote = checkVoteRecord(witness.voteRecord, log);
+  if (typeof witnessVote === 'string') {
+    return corrupt(contradiction(witnessVote, active), modules.witness?.directory ?? directory);
   }
-  if (isLaterVote(witnessed.vote, verdict.vote) && isLaterVote(verdict.vote, witnessed.vote)) {
-    const what = `it says ${describeVote(verdict.vote)}, and its copy says ${describeVote(witnessed.vote)}`;
+  if (isLaterVote(witnessVote.vote, ownVote.vote) && isLaterVote(ownVote.vote, witnessVote.vote)) {
+    const what = `it says ${describeVote(ownVote.vote)}, and its copy says ${describeVote(witnessVote.vote)}`;
     return corrupt(contradiction(what, active), directory);
   }
   return {
@@ -201,8 +202,8 @@ async function inspect(
     leftovers: [...leftovers, ...dropped.map(segmentFileName)],
     hasMark: listed.includes(MARK_FILE),
     mark,
-    verdict,
-    witnessed,
+    ownVote,
+    witnessVote,
     active,
     ...verified,
   };
@@ -214,11 +215,11 @@ export async function readWitness({
   witness,
 }: Pick<LogModules, 'digest' | 'witness'>): Promise<{
   readonly mark: DurablePlace | undefined;
-  readonly ballot: FoundVoteRecord | undefined;
+  readonly voteRecord: FoundVoteRecord | undefined;
 }> {
-  if (witness === undefined) return { mark: undefined, ballot: undefined };
+  if (witness === undefined) return { mark: undefined, voteRecord: undefined };
   const modules = { disk: witness, digest };
-  return { mark: await readMark(modules), ballot: await readVoteRecord(modules) };
+  return { mark: await readMark(modules), voteRecord: await readVoteRecord(modules) };
 }
 
 async function readSegmentRef(
@@ -367,41 +368,41 @@ async function verify(
 }
 
 /** Carries out what was decided. From here on the directory changes. */
-async function repair(stock: Inspection, modules: LogModules): Promise<OpenedLog> {
+async function repair(inspection: Inspection, modules: LogModules): Promise<OpenedLog> {
   const { disk } = modules;
-  const { segment, file: name, image, scan } = stock.active;
-  await removeLeftovers(stock, modules);
+  const { segment, file: name, image, scan } = inspection.active;
+  await removeLeftovers(inspection, modules);
   const file = await disk.open(name);
   const bytes = image.length - scan.end;
   if (bytes > 0) await file.truncate(scan.end);
-  await rewriteLastGroup(file, stock);
+  await rewriteLastGroup(file, inspection);
   await file.sync();
-  const own = await openMark(stock.hasMark, modules);
+  const own = await openMark(inspection.hasMark, modules);
   await disk.syncDirectory();
   const { clusterId, nodeId, sequence } = segment.header;
   const place = { sequence, offset: scan.end };
   await own.write({ ...place, index: scan.tail.index });
   // Neither of the two may be forgotten, whichever directory was put back from a copy.
-  const isNews = isLaterVote(stock.witnessed.vote, stock.verdict.vote);
-  const { term, vote } = isNews ? stock.witnessed.vote : stock.verdict.vote;
-  const ballot = { clusterId, nodeId, term, vote, place };
-  const { problem } = stock.verdict;
-  if (problem !== undefined || isNews) await writeVoteRecord(ballot, modules);
+  const isNews = isLaterVote(inspection.witnessVote.vote, inspection.ownVote.vote);
+  const { term, vote } = isNews ? inspection.witnessVote.vote : inspection.ownVote.vote;
+  const voteRecord = { clusterId, nodeId, term, vote, place };
+  const { problem } = inspection.ownVote;
+  if (problem !== undefined || isNews) await writeVoteRecord(voteRecord, modules);
   const { witness, digest } = modules;
   const mark =
     witness === undefined
       ? own
-      : pairOf(own, await openWitness(witness, { digest, index: scan.tail.index, ballot }));
+      : pairOf(own, await openWitness(witness, { digest, index: scan.tail.index, voteRecord }));
   return {
     ok: true,
-    segments: stock.segments,
+    segments: inspection.segments,
     active: { header: segment.header, file, frames: scan.frames, end: scan.end },
     tail: { ...scan.tail, chain: scan.tail.chain.slice() },
-    base: stock.base,
-    runs: stock.runs,
+    base: inspection.base,
+    runs: inspection.runs,
     mark,
     vote: { term, vote },
-    ballotProblem: problem,
+    voteRecordProblem: problem,
     cut: bytes > 0 ? { file: name, offset: scan.end, bytes } : undefined,
   };
 }
@@ -409,23 +410,27 @@ async function repair(stock: Inspection, modules: LogModules): Promise<OpenedLog
 /** Has the witness say, durably, what the log says now. */
 async function openWitness(
   disk: Disk,
-  { digest, index, ballot }: Pick<LogModules, 'digest'> & { index: number; ballot: VoteRecord },
+  {
+    digest,
+    index,
+    voteRecord,
+  }: Pick<LogModules, 'digest'> & { index: number; voteRecord: VoteRecord },
 ): Promise<DurableMark> {
   const files = await disk.list();
   for (const file of files) if (file.endsWith(UNFINISHED)) await disk.remove(file);
-  const { ballot: known, problem } = (await readVoteRecord({ disk, digest })) ?? NO_VOTE_RECORD;
-  const isOther = known?.clusterId !== ballot.clusterId || known.nodeId !== ballot.nodeId;
-  if (problem !== undefined || isOther || !isSameVote(known, ballot)) {
-    await writeVoteRecord(ballot, { disk, digest });
+  const { voteRecord: known, problem } = (await readVoteRecord({ disk, digest })) ?? NO_VOTE_RECORD;
+  const isOther = known?.clusterId !== voteRecord.clusterId || known.nodeId !== voteRecord.nodeId;
+  if (problem !== undefined || isOther || !isSameVote(known, voteRecord)) {
+    await writeVoteRecord(voteRecord, { disk, digest });
   }
   const mark = await openMark(files.includes(MARK_FILE), { disk, digest });
   await disk.syncDirectory();
-  await mark.write({ ...ballot.place, index });
+  await mark.write({ ...voteRecord.place, index });
   await mark.sync();
   return mark;
 }
 
-const NO_VOTE_RECORD: FoundVoteRecord = { ballot: undefined, problem: 'it is missing' };
+const NO_VOTE_RECORD: FoundVoteRecord = { voteRecord: undefined, problem: 'it is missing' };
 
 /** Files that a crash left behind go; those of a log that was salvaged are kept under other names. */
 async function removeLeftovers(

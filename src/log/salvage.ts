@@ -55,8 +55,9 @@ export async function salvage(
   const { disk } = modules;
   const files = await disk.list();
   const { names } = sortSegments(files);
-  const ballot = await knownVote(options, names, restartAfter, modules);
-  if (typeof ballot === 'string') return { ok: false, refusal: refusalOf(ballot, disk.directory) };
+  const voteRecord = await knownVote(options, names, restartAfter, modules);
+  if (typeof voteRecord === 'string')
+    return { ok: false, refusal: refusalOf(voteRecord, disk.directory) };
   for (const file of files) if (file.endsWith(UNFINISHED)) await disk.remove(file);
   const { index } = restartAfter;
   const file = await createSegment(
@@ -64,10 +65,10 @@ export async function salvage(
       clusterId: options.clusterId,
       nodeId: options.nodeId,
       begunBy: 'salvage',
-      sequence: await nextSequence(names, ballot, modules),
+      sequence: await nextSequence(names, voteRecord, modules),
       previous: restartAfter,
       keptFrom: index + 1,
-      hardState: { term: ballot.term, vote: ballot.vote, commit: index },
+      hardState: { term: voteRecord.term, vote: voteRecord.vote, commit: index },
       isHealing: true,
     },
     modules,
@@ -83,8 +84,8 @@ async function nextSequence(
   modules: LogModules,
 ): Promise<number> {
   const own = await readMark(modules);
-  const { mark, ballot } = await readWitness(modules);
-  const witnessed = [mark?.sequence ?? 0, ballot?.ballot?.place.sequence ?? 0];
+  const { mark, voteRecord } = await readWitness(modules);
+  const witnessed = [mark?.sequence ?? 0, voteRecord?.voteRecord?.place.sequence ?? 0];
   const known = [place.sequence, own?.sequence ?? 0, ...names.map(({ sequence }) => sequence)];
   return Math.max(...known, ...witnessed) + 1;
 }
@@ -97,16 +98,16 @@ async function knownVote(
   modules: LogModules,
 ): Promise<VoteRecord | string> {
   const own = voteRecordOf(owner, await readVoteRecord(modules));
-  const witnessed = voteRecordOf(owner, (await readWitness(modules)).ballot);
-  const ballot = laterVoteRecord(own, witnessed);
-  if (typeof ballot === 'string') return ballot;
-  const old = `${VOTE_RECORD_FILE}, the second copy of them, is out of date: ${describeVote(ballot)}`;
-  if (ballot.term < term) return `${old}, and the snapshot at ${index} is of term ${term}`;
+  const witnessed = voteRecordOf(owner, (await readWitness(modules)).voteRecord);
+  const voteRecord = laterVoteRecord(own, witnessed);
+  if (typeof voteRecord === 'string') return voteRecord;
+  const old = `${VOTE_RECORD_FILE}, the second copy of them, is out of date: ${describeVote(voteRecord)}`;
+  if (voteRecord.term < term) return `${old}, and the snapshot at ${index} is of term ${term}`;
   // The log may have no more to say, but what it does say must not be news to the ballot.
   for await (const { file, vote } of votesIn(names, modules)) {
-    if (isLaterVote(vote, ballot)) return `${old}, and ${file} holds ${describeVote(vote)}`;
+    if (isLaterVote(vote, voteRecord)) return `${old}, and ${file} holds ${describeVote(vote)}`;
   }
-  return ballot;
+  return voteRecord;
 }
 
 function voteRecordOf(
@@ -114,11 +115,11 @@ function voteRecordOf(
   found: FoundVoteRecord | undefined,
 ): VoteRecord | string {
   if (found === undefined) return `${VOTE_RECORD_FILE}, the second copy of them, is missing`;
-  const { ballot } = found;
-  if (ballot === undefined)
+  const { voteRecord } = found;
+  if (voteRecord === undefined)
     return `in ${VOTE_RECORD_FILE}, the second copy of them, ${found.problem}`;
-  if (ballot.clusterId === clusterId && ballot.nodeId === nodeId) return ballot;
-  return `${VOTE_RECORD_FILE}, the second copy of them, belongs to ${ownerOf(ballot)}`;
+  if (voteRecord.clusterId === clusterId && voteRecord.nodeId === nodeId) return voteRecord;
+  return `${VOTE_RECORD_FILE}, the second copy of them, belongs to ${ownerOf(voteRecord)}`;
 }
 
 /** A ballot that cannot be used says nothing against the other one. */

@@ -21,7 +21,7 @@ import { isUnwritten, SECTOR_BYTES } from './mask.ts';
 import { HEADER_BYTES, type SegmentHeader } from './segment-header.ts';
 
 /** What checking takes; see {@link ReadModules.breathe}. */
-export type Scanning = Pick<ReadModules, 'digest' | 'breathe'>;
+export type Scanning = Pick<ReadModules, 'digest' | 'yieldToEventLoop'>;
 
 /** Small entries take some five milliseconds for so many bytes, large ones far less. */
 const YIELD_BYTES = 256 * 1024;
@@ -65,7 +65,7 @@ export function tailBefore(header: SegmentHeader): Tail {
 export async function scanSegment(
   image: Uint8Array,
   header: SegmentHeader,
-  { digest, breathe }: Scanning,
+  { digest, yieldToEventLoop }: Scanning,
 ): Promise<SegmentScan> {
   const view = viewOf(image);
   const frames: number[] = [];
@@ -91,7 +91,7 @@ export async function scanSegment(
     ({ tail, end } = group);
     chain = tail.chain ?? chain;
     if (end - breathedAt >= YIELD_BYTES) {
-      await breathe?.();
+      await yieldToEventLoop?.();
       breathedAt = end;
     }
   }

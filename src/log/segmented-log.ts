@@ -52,7 +52,7 @@ interface RenewedAs {
 
 export class SegmentedLog implements Log {
   #identity: LogIdentity;
-  readonly setAside: readonly QuarantinedFile[];
+  readonly quarantined: readonly QuarantinedFile[];
   readonly #segmentBytesMax: number;
   readonly #modules: LogModules;
   readonly #mark: DurableMark;
@@ -82,13 +82,13 @@ export class SegmentedLog implements Log {
     recovered: OpenedLog,
     options: LogIdentity & {
       readonly segmentBytesMax: number;
-      readonly setAside: readonly QuarantinedFile[];
+      readonly quarantined: readonly QuarantinedFile[];
     },
     modules: LogModules,
   ) {
     const { segments, active, tail, base, runs, mark, vote } = recovered;
     this.#identity = { clusterId: options.clusterId, nodeId: options.nodeId };
-    this.setAside = options.setAside;
+    this.quarantined = options.quarantined;
     this.#segmentBytesMax = options.segmentBytesMax;
     this.#modules = modules;
     this.#segments = [...segments];
@@ -353,10 +353,10 @@ export class SegmentedLog implements Log {
   async #writeVoteRecord({ term, vote }: Vote): Promise<void> {
     const { header, end: offset } = this.#active;
     const place = { sequence: header.sequence, offset };
-    const ballot = { ...this.#identity, term, vote, place };
+    const voteRecord = { ...this.#identity, term, vote, place };
     const { digest, disk, witness } = this.#modules;
     const disks = witness === undefined ? [disk] : [disk, witness];
-    await Promise.all(disks.map((each) => writeVoteRecord(ballot, { disk: each, digest })));
+    await Promise.all(disks.map((each) => writeVoteRecord(voteRecord, { disk: each, digest })));
   }
 
   /** A conflict or a snapshot: a new segment begins elsewhere than where the log ends. */

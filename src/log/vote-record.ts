@@ -35,7 +35,7 @@ export interface VoteRecord extends LogIdentity, Vote {
 /** What the file holds. */
 export interface FoundVoteRecord {
   /** Undefined when it cannot be known: no record is readable, or two of them disagree. */
-  readonly ballot: VoteRecord | undefined;
+  readonly voteRecord: VoteRecord | undefined;
   /** What is wrong with it; with one good record left the ballot is known none the less. */
   readonly problem: string | undefined;
 }
@@ -85,21 +85,22 @@ export async function readVoteRecord({
   ]);
   if (records === undefined) return undefined;
   const [first, second] = records.map((record) => decodeRecord(record, digest));
-  const ballot = first ?? second;
-  if (ballot === undefined) return { ballot, problem: 'neither of its records is readable' };
+  const voteRecord = first ?? second;
+  if (voteRecord === undefined)
+    return { voteRecord, problem: 'neither of its records is readable' };
   if (first === undefined || second === undefined) {
-    return { ballot, problem: 'one of its two records is not readable' };
+    return { voteRecord, problem: 'one of its two records is not readable' };
   }
-  if (isSameRecord(records)) return { ballot, problem: undefined };
-  return { ballot: undefined, problem: 'its two records disagree' };
+  if (isSameRecord(records)) return { voteRecord, problem: undefined };
+  return { voteRecord: undefined, problem: 'its two records disagree' };
 }
 
 /** Replaces the ballot. It is durable when this resolves. */
 export async function writeVoteRecord(
-  ballot: VoteRecord,
+  voteRecord: VoteRecord,
   { disk, digest }: Modules & { readonly disk: Disk },
 ): Promise<void> {
-  const record = encodeRecord(ballot, digest);
+  const record = encodeRecord(voteRecord, digest);
   const file = await disk.create(VOTE_RECORD_FILE + UNFINISHED);
   try {
     for (const offset of RECORDS_AT) await file.write(offset, record);
@@ -120,25 +121,25 @@ export function checkVoteRecord(
   log: LogIdentity & { readonly vote: Vote; readonly end: LogPlace },
 ): VoteRecordCheck | string {
   if (found === undefined) return { vote: log.vote, problem: 'it is missing' };
-  const { ballot, problem } = found;
-  if (ballot === undefined) return { vote: log.vote, problem };
-  if (ballot.clusterId !== log.clusterId || ballot.nodeId !== log.nodeId) {
-    return { vote: log.vote, problem: `it belongs to ${ownerOf(ballot)}` };
+  const { voteRecord, problem } = found;
+  if (voteRecord === undefined) return { vote: log.vote, problem };
+  if (voteRecord.clusterId !== log.clusterId || voteRecord.nodeId !== log.nodeId) {
+    return { vote: log.vote, problem: `it belongs to ${ownerOf(voteRecord)}` };
   }
-  const ahead = comparePlaces(ballot.place, log.end);
+  const ahead = comparePlaces(voteRecord.place, log.end);
   if (ahead > 0) {
-    const { sequence, offset } = ballot.place;
+    const { sequence, offset } = voteRecord.place;
     return `the log was synced up to byte ${offset} of segment ${sequence} and is shorter now`;
   }
-  if (isSameVote(ballot, log.vote)) return { vote: log.vote, problem };
-  if (!isLaterVote(ballot, log.vote)) {
-    return { vote: log.vote, problem: `it is older than the log: ${describeVote(ballot)}` };
+  if (isSameVote(voteRecord, log.vote)) return { vote: log.vote, problem };
+  if (!isLaterVote(voteRecord, log.vote)) {
+    return { vote: log.vote, problem: `it is older than the log: ${describeVote(voteRecord)}` };
   }
   // A crash between the two writes. The append was to begin where the log ends, and is not there.
-  if (ahead === 0 && !isLaterVote(log.vote, ballot)) {
-    return { vote: { term: ballot.term, vote: ballot.vote }, problem };
+  if (ahead === 0 && !isLaterVote(log.vote, voteRecord)) {
+    return { vote: { term: voteRecord.term, vote: voteRecord.vote }, problem };
   }
-  return `it says ${describeVote(ballot)}, and the log goes on and says ${describeVote(log.vote)}`;
+  return `it says ${describeVote(voteRecord)}, and the log goes on and says ${describeVote(log.vote)}`;
 }
 
 /** True when somebody who knows only `known` could break a promise that `vote` made. */
@@ -167,17 +168,17 @@ function isSameRecord([a, b]: readonly Uint8Array[]): boolean {
   return a !== undefined && b !== undefined && a.every((byte, i) => byte === b[i]);
 }
 
-function encodeRecord(ballot: VoteRecord, digest: Digest): Uint8Array {
+function encodeRecord(voteRecord: VoteRecord, digest: Digest): Uint8Array {
   const bytes = new Uint8Array(RECORD_BYTES);
   const view = viewOf(bytes);
   bytes.set(MAGIC);
   view.setUint16(AT.version, VERSION, true);
-  putUint64(view, AT.term, ballot.term);
-  putUint64(view, AT.sequence, ballot.place.sequence);
-  putUint64(view, AT.offset, ballot.place.offset);
-  putId(bytes, AT.vote, ballot.vote ?? '');
-  putId(bytes, AT.clusterId, ballot.clusterId);
-  putId(bytes, AT.nodeId, ballot.nodeId);
+  putUint64(view, AT.term, voteRecord.term);
+  putUint64(view, AT.sequence, voteRecord.place.sequence);
+  putUint64(view, AT.offset, voteRecord.place.offset);
+  putId(bytes, AT.vote, voteRecord.vote ?? '');
+  putId(bytes, AT.clusterId, voteRecord.clusterId);
+  putId(bytes, AT.nodeId, voteRecord.nodeId);
   view.setUint32(AT.crc, digest.crc32(bytes.subarray(0, AT.crc)), true);
   return bytes;
 }

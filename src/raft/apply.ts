@@ -17,8 +17,8 @@ export function emitCommitted(state: RaftState): void {
   emitSnapshot(state);
   if (state.install !== null) return;
   const upTo = Math.min(state.commit, state.log.durableIndex);
-  while (state.handedOut < upTo && state.fetchId === null && hasRoom(state)) {
-    const from = state.handedOut + 1;
+  while (state.applying < upTo && state.fetchId === null && hasRoom(state)) {
+    const from = state.applying + 1;
     const entries = state.log.slice(from, upTo, state.limits.applyBytesMax);
     if (entries === undefined) return fetch(state, from, upTo);
     page(state, entries);
@@ -29,7 +29,7 @@ export function emitCommitted(state: RaftState): void {
 export function emitFetched(state: RaftState, entries: readonly Entry[]): void {
   const last = entries.at(-1);
   const usable = last !== undefined && last.index <= state.commit;
-  if (usable && state.log.agreesWith(state.handedOut + 1, entries)) {
+  if (usable && state.log.agreesWith(state.applying + 1, entries)) {
     state.fetchId = null;
     page(state, entries);
   } else {
@@ -43,8 +43,8 @@ export function retryFetch(state: RaftState): void {
 }
 
 export function onApplied(state: RaftState, index: number): void {
-  if (index > state.handedOut) {
-    throw new Error(`raft: ${index} was applied, but only ${state.handedOut} was handed out`);
+  if (index > state.applying) {
+    throw new Error(`raft: ${index} was applied, but only ${state.applying} was handed out`);
   }
   state.applied = Math.max(state.applied, index);
   state.applyInflight = state.applyInflight.filter((handed) => handed.last > index);
@@ -54,14 +54,14 @@ function emitSnapshot(state: RaftState): void {
   const { install } = state;
   if (install === null || state.log.durableIndex < install.index) return;
   state.install = null;
-  state.handedOut = install.index;
+  state.applying = install.index;
   emit(state, { type: 'installSnapshot', snapshot: install });
 }
 
 function page(state: RaftState, entries: readonly Entry[]): void {
-  const last = entries.at(-1)?.index ?? state.handedOut;
+  const last = entries.at(-1)?.index ?? state.applying;
   const bytes = entries.reduce((sum, entry) => sum + entryBytes(entry), 0);
-  state.handedOut = last;
+  state.applying = last;
   state.applyInflight.push({ last, bytes });
   emit(state, { type: 'apply', entries });
 }

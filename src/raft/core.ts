@@ -33,7 +33,7 @@ import {
 } from './leader.ts';
 import { ENTRY_OVERHEAD_BYTES } from './limits.ts';
 import { commitReached, proposeChange } from './membership.ts';
-import { addRead, askForHealGoal, askLeader, expireAsked, onReadIndexReply } from './reads.ts';
+import { addRead, askForHealGoal, askLeader, expireReadIndex, onReadIndexReply } from './reads.ts';
 import { appendOwn, broadcastAppend, sendFetched } from './replication.ts';
 import { becomeFollower, isSoleVoter, mayCampaign } from './roles.ts';
 import { restore } from './state.ts';
@@ -61,26 +61,26 @@ export function createRaft(options: RaftOptions, restored: Restored): Raft {
 
 /** The core on a state that its maker keeps in sight, as a search through all states must. */
 export function raftOn(state: RaftState): Raft {
-  const told: LastAnnounced = {
+  const last: LastAnnounced = {
     role: state.role,
     term: state.term,
     leader: state.leader,
     config: state.configs.current.confState,
   };
   return {
-    step: (input) => step(state, told, input),
+    step: (input) => step(state, last, input),
     status: () => statusOf(state),
     configAt: (index) => state.configs.at(index),
   };
 }
 
-function step(state: RaftState, told: LastAnnounced, input: Input): readonly Effect[] {
+function step(state: RaftState, last: LastAnnounced, input: Input): readonly Effect[] {
   state.effects = [];
   receive(state, input);
   flush(state, input.type === 'tick');
   emitCommitted(state);
   checkHealed(state);
-  return announce(state, told);
+  return announce(state, last);
 }
 
 function receive(state: RaftState, input: Input): void {
@@ -134,7 +134,7 @@ function onTick(state: RaftState): void {
   retryFetch(state);
   if (state.role === 'leader') return tickLeader(state);
   state.electionElapsed++;
-  expireAsked(state);
+  expireReadIndex(state);
   checkTransfer(state);
   askForHealGoal(state);
   // With nobody else to wait for, an election takes no longer than the disk.

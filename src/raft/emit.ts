@@ -53,17 +53,17 @@ export function flush(state: RaftState, commitToo: boolean): void {
 }
 
 /** All effects of the step; a new role, term, leader or configuration is told first. */
-export function announce(state: RaftState, told: LastAnnounced): readonly Effect[] {
+export function announce(state: RaftState, last: LastAnnounced): readonly Effect[] {
   const news: Effect[] = [];
   const { role, term, leader } = state;
-  if (role !== told.role || term !== told.term || leader !== told.leader) {
+  if (role !== last.role || term !== last.term || leader !== last.leader) {
     news.push({ type: 'roleChanged', role, term, leader });
-    Object.assign(told, { role, term, leader });
+    Object.assign(last, { role, term, leader });
   }
   const { index, confState } = state.configs.current;
-  if (confState !== told.config) {
+  if (confState !== last.config) {
     news.push({ type: 'configChanged', index, confState });
-    told.config = confState;
+    last.config = confState;
   }
   return news.length === 0 ? state.effects : [...news, ...state.effects];
 }

@@ -25,7 +25,7 @@ const TERMS_PAST_LIMIT = 0x10_0000;
 
 /** `stranger`: the sender does not belong here. `absurd`: no correct member sends this. */
 export interface Fault {
-  readonly kind: 'stranger' | 'absurd';
+  readonly kind: 'non-member' | 'absurd';
   readonly problem: string;
 }
 
@@ -33,7 +33,7 @@ export interface Fault {
 export function faultOf(state: RaftState, message: Message): Fault | null {
   if (isStranger(state, message.from)) {
     const problem = problemOfStranger(state, message);
-    if (problem !== null) return { kind: 'stranger', problem };
+    if (problem !== null) return { kind: 'non-member', problem };
   }
   const problem = problemOfTerm(state, message.term) ?? problemOf(state, message);
   return problem === null ? null : { kind: 'absurd', problem: `${message.type} ${problem}` };

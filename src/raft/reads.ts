@@ -16,7 +16,7 @@ import type { ReadIndexReply, Ref } from './types.ts';
 
 export function pendingReads(state: RaftState): number {
   const inRounds = state.rounds.reduce((sum, round) => sum + round.reads.length, 0);
-  return inRounds + state.waitingReads.length + state.asked.size;
+  return inRounds + state.waitingReads.length + state.pendingReadIndex.size;
 }
 
 /** Leader: one round is under way at a time, so a burst of reads costs two rounds, not one each. */
@@ -56,7 +56,7 @@ export function confirmReads(state: RaftState): void {
 /** Damaged follower: asks each new leader once how far it must come to be whole again. */
 export function askForHealGoal(state: RaftState): void {
   if (!state.damaged || state.healGoal?.term === state.term) return;
-  const underWay = [...state.asked.values()].some(({ ref }) => ref === null);
+  const underWay = [...state.pendingReadIndex.values()].some(({ ref }) => ref === null);
   if (!underWay) askLeader(state, null);
 }
 
@@ -71,28 +71,28 @@ export function askLeader(state: RaftState, ref: Ref | null): void {
     return;
   }
   const readId = state.nextReadId++;
-  state.asked.set(readId, { ref, tick: state.tick });
+  state.pendingReadIndex.set(readId, { ref, tick: state.tick });
   const { id, leader, term } = state;
   send(state, { type: 'readIndex', from: id, to: leader, term, readId });
 }
 
 /** Follower: the leader's answer. */
 export function onReadIndexReply(state: RaftState, reply: ReadIndexReply): void {
-  const asked = state.asked.get(reply.readId);
-  if (asked === undefined) return;
-  state.asked.delete(reply.readId);
-  if (asked.ref !== null) {
-    emit(state, { type: 'readReady', ref: asked.ref, index: reply.index });
+  const pending = state.pendingReadIndex.get(reply.readId);
+  if (pending === undefined) return;
+  state.pendingReadIndex.delete(reply.readId);
+  if (pending.ref !== null) {
+    emit(state, { type: 'readReady', ref: pending.ref, index: reply.index });
   } else if (state.damaged) {
     state.healGoal = { term: reply.term, index: reply.lastIndex };
   }
 }
 
 /** Follower: gives up on questions older than an election timeout. */
-export function expireAsked(state: RaftState): void {
-  for (const [readId, { ref, tick }] of state.asked) {
+export function expireReadIndex(state: RaftState): void {
+  for (const [readId, { ref, tick }] of state.pendingReadIndex) {
     if (state.tick - tick < state.electionTicks) continue;
-    state.asked.delete(readId);
+    state.pendingReadIndex.delete(readId);
     if (ref !== null) reject(state, ref, 'no-answer');
   }
 }

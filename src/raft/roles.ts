@@ -86,9 +86,9 @@ export function settleTransfer(state: RaftState, leader: NodeId | null): void {
 }
 
 export function dropAskedReads(state: RaftState): void {
-  const asked = [...state.asked.values()];
-  state.asked.clear();
-  for (const { ref } of asked) if (ref !== null) reject(state, ref, 'no-answer');
+  const pending = [...state.pendingReadIndex.values()];
+  state.pendingReadIndex.clear();
+  for (const { ref } of pending) if (ref !== null) reject(state, ref, 'no-answer');
 }
 
 function clearLeaderState(state: RaftState): void {

@@ -49,7 +49,7 @@ export interface Transfer {
   readonly to: NodeId;
   readonly startTick: number;
   /** The target was told to campaign. */
-  told: boolean;
+  timeoutNowSent: boolean;
 }
 
 export interface RaftState {
@@ -89,12 +89,12 @@ export interface RaftState {
   waitingReads: Read[];
 
   /** Follower only: reads asked of the leader. */
-  asked: Map<number, { readonly ref: Ref | null; readonly tick: number }>;
+  pendingReadIndex: Map<number, { readonly ref: Ref | null; readonly tick: number }>;
   nextReadId: number;
 
   applied: number;
   /** Everything up to here was handed to the host to apply. */
-  handedOut: number;
+  applying: number;
   applyInflight: { readonly last: number; readonly bytes: number }[];
   /** A snapshot that the log restarts from, until it is durable and handed to the host. */
   install: SnapshotPosition | null;
@@ -146,11 +146,11 @@ export function restore(options: RaftOptions, restored: Restored): RaftState {
     round: 0,
     rounds: [],
     waitingReads: [],
-    asked: new Map(),
+    pendingReadIndex: new Map(),
     // A reply to a question from before the last start must not answer a new one.
     nextReadId: random.below(0x8000_0000) * 0x10_0000,
     applied: restored.appliedIndex,
-    handedOut: restored.appliedIndex,
+    applying: restored.appliedIndex,
     applyInflight: [],
     install: null,
     fetchId: null,

@@ -19,7 +19,7 @@ export function startTransfer(state: RaftState, ref: Ref, to: NodeId | undefined
   const wanted = candidates(state).filter((peer) => to === undefined || peer.id === to);
   const target = furthest(wanted);
   if (target === undefined) return reject(state, ref, 'no-target');
-  state.transfer = { ref, to: target.id, startTick: state.tick, told: false };
+  state.transfer = { ref, to: target.id, startTick: state.tick, timeoutNowSent: false };
   sendAppend(state, target, true);
   continueTransfer(state, target);
 }
@@ -27,9 +27,9 @@ export function startTransfer(state: RaftState, ref: Ref, to: NodeId | undefined
 /** Tells the target to campaign as soon as it holds everything. */
 export function continueTransfer(state: RaftState, peer: Progress): void {
   const { transfer } = state;
-  if (transfer === null || transfer.to !== peer.id || transfer.told) return;
+  if (transfer === null || transfer.to !== peer.id || transfer.timeoutNowSent) return;
   if (peer.match < state.log.lastIndex) return;
-  transfer.told = true;
+  transfer.timeoutNowSent = true;
   sendTimeoutNow(state, peer);
 }
 

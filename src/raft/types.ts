@@ -337,7 +337,7 @@ export type Effect =
   | {
       readonly type: 'refused';
       readonly message: Message;
-      readonly kind: 'stranger' | 'absurd';
+      readonly kind: 'non-member' | 'absurd';
       readonly problem: string;
     }
   /** Was accepted, but leadership was lost before it was known to be committed: it may be either. */

@@ -152,7 +152,7 @@ describe('a file', () => {
     }
   });
 
-  test('is all that is left: the mark or the ballot alone tells that a log was here', async () => {
+  test('is all that is left: the mark or the voteRecord alone tells that a log was here', async () => {
     for (const left of BESIDE_SEGMENTS) {
       const files = new Map([...store].filter(([name]) => name === left));
       expect([left, await outcomeOf(files)]).toEqual([left, 'refused']);

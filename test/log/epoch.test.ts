@@ -22,7 +22,7 @@ test('the log of a new epoch keeps its history, and is refused to the cluster of
   expect(old).toMatchObject({ ok: false, refusal: { code: 'other-cluster' } });
   const again = await openLog({ ...RECOVERED, create: false }, on(disk));
   if (!again.ok) throw new Error(again.refusal.message);
-  expect(again.mended).toBeUndefined();
+  expect(again.repaired).toBeUndefined();
   expect(again.log.firstIndex).toBe(1);
   expect(again.log.lastIndex).toBe(5);
   expect(await again.log.chainAt(4)).toEqual(chain);

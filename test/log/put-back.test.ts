@@ -102,7 +102,7 @@ describe('what lies beside the log', () => {
       const result = await openLog(options, modules);
       if (!result.ok)
         throw new Error(`${older?.what} for ${newer.what}: ${result.refusal.message}`);
-      expect(result.mended).toBeUndefined();
+      expect(result.repaired).toBeUndefined();
       expect(result.log.hardState).toMatchObject(newer.vote);
       // From here on an older log is missed again.
       await result.log.close();

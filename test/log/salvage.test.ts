@@ -42,7 +42,7 @@ let damaged: Files;
 let snapshot: LogPoint;
 let whole: readonly string[];
 
-const BALLOT = 'ballot.copy';
+const VOTE_RECORD = 'ballot.copy';
 const LAST_VOTE = { term: 4, vote: 'node-3' };
 const VOTED = hardState(4, 5, 'node-3');
 
@@ -69,7 +69,7 @@ describe('a new vote', () => {
     const log = await open(disk);
     await log.append({ hardState: hardState(7, 0, 'node-2'), entries: [] });
     const after = disk.afterPowerCut({ kind: 'everything' });
-    const lost = new Map([...after.files()].filter(([name]) => name === BALLOT));
+    const lost = new Map([...after.files()].filter(([name]) => name === VOTE_RECORD));
     const salvaged = await expectSalvaged(salvageOn(diskOf(lost), GENESIS));
     expect(salvaged.hardState).toEqual(hardState(7, 0, 'node-2'));
   });
@@ -84,7 +84,7 @@ describe('a new vote', () => {
     });
     const log = await open(disk, { segmentBytesMax: 100_000 });
     await log.append({ hardState: hardState(1), entries: [entry(1)] });
-    expect(operations.join()).toContain(BALLOT);
+    expect(operations.join()).toContain(VOTE_RECORD);
     await nextTurns();
     operations.length = 0;
     await log.append({ entries: [entry(2)] });
@@ -140,45 +140,48 @@ describe('a new vote', () => {
   });
 });
 
-describe('the ballot beside a log that is whole', () => {
+describe('the voteRecord beside a log that is whole', () => {
   test('is written anew, with a sentence, when it is missing, rotten, old or foreign', async () => {
     const early = new Map(store);
     const disk = createSimulatedDisk();
     await (await open(disk)).append({ hardState: hardState(1), entries: [] });
-    early.set(BALLOT, fileOf(disk.files(), BALLOT));
+    early.set(VOTE_RECORD, fileOf(disk.files(), VOTE_RECORD));
     const foreign = createSimulatedDisk();
     const theirs = await open(foreign, { nodeId: 'node-9' });
     await theirs.append({ hardState: hardState(9), entries: [] });
     const cases: readonly (readonly [Files, RegExp])[] = [
-      [without(store, BALLOT), /ballot\.copy.*it is missing.*written anew/],
-      [flipped(store, BALLOT, 20, 0), /one of its two records is not readable/],
-      [flipped(flipped(store, BALLOT, 20, 0), BALLOT, 4_200, 0), /neither of its records/],
-      [new Map(store).set(BALLOT, new Uint8Array(0)), /neither of its records/],
+      [without(store, VOTE_RECORD), /voteRecord\.copy.*it is missing.*written anew/],
+      [flipped(store, VOTE_RECORD, 20, 0), /one of its two records is not readable/],
+      [
+        flipped(flipped(store, VOTE_RECORD, 20, 0), VOTE_RECORD, 4_200, 0),
+        /neither of its records/,
+      ],
+      [new Map(store).set(VOTE_RECORD, new Uint8Array(0)), /neither of its records/],
       [early, /older than the log: term 1 with a vote for node-1/],
       [
-        new Map(store).set(BALLOT, fileOf(foreign.files(), BALLOT)),
+        new Map(store).set(VOTE_RECORD, fileOf(foreign.files(), VOTE_RECORD)),
         /belongs to node node-9 of cluster cluster-1/,
       ],
-      [new Map(store).set(BALLOT, mixed(store, early)), /its two records disagree/],
+      [new Map(store).set(VOTE_RECORD, mixed(store, early)), /its two records disagree/],
     ];
     for (const [files, sentence] of cases) {
       const mending = diskOf(files);
       const result = await openLog({ ...SMALL, create: false }, on(mending));
-      expect(result).toMatchObject({ ok: true, mended: expect.stringMatching(sentence) });
+      expect(result).toMatchObject({ ok: true, repaired: expect.stringMatching(sentence) });
       if (!result.ok) continue;
       expect([result.log.hardState, await linesOf(result.log)]).toEqual([VOTED, whole]);
       await result.log.close();
       // From now on it can be relied upon again.
       const again = await openLog({ ...SMALL, create: false }, on(mending));
-      expect(again).toMatchObject({ ok: true, mended: undefined });
+      expect(again).toMatchObject({ ok: true, repaired: undefined });
       const lost = diskOf(flipped(mending.files(), newestOf(store), 300, 3));
       expect((await expectSalvaged(salvageOn(lost))).hardState).toMatchObject(LAST_VOTE);
     }
   });
 
   test('is not taken for an empty directory when it is all that is left, readable or not', async () => {
-    const left = new Map([...store].filter(([name]) => name === BALLOT));
-    for (const files of [left, new Map(left).set(BALLOT, new Uint8Array(0))]) {
+    const left = new Map([...store].filter(([name]) => name === VOTE_RECORD));
+    for (const files of [left, new Map(left).set(VOTE_RECORD, new Uint8Array(0))]) {
       const disk = diskOf(files);
       const result = await openLog({ ...SMALL, create: true }, on(disk));
       expect(!result.ok && result.refusal.message).toMatch(/beside a log, and no segment is there/);
@@ -188,8 +191,8 @@ describe('the ballot beside a log that is whole', () => {
 
   test('is nothing to speak of in a new log', async () => {
     const disk = createSimulatedDisk();
-    expect(await openLog(SMALL, on(disk))).toMatchObject({ ok: true, mended: undefined });
-    expect(disk.files().has(BALLOT)).toBe(true);
+    expect(await openLog(SMALL, on(disk))).toMatchObject({ ok: true, repaired: undefined });
+    expect(disk.files().has(VOTE_RECORD)).toBe(true);
   });
 
   test('tells that segments were put back from an old copy, which has forgotten a vote', async () => {
@@ -197,13 +200,13 @@ describe('the ballot beside a log that is whole', () => {
     const log = await open(disk);
     await log.append({ hardState: hardState(5, 5, 'node-2'), entries: [entry(11, 5)] });
     await log.close();
-    const ballot = fileOf(disk.files(), BALLOT);
+    const voteRecord = fileOf(disk.files(), VOTE_RECORD);
     // The newest segment as it was one vote ago: shorter than the ballot knows it to have been.
-    const shorter = new Map(without(store, 'durable.mark')).set(BALLOT, ballot);
+    const shorter = new Map(without(store, 'durable.mark')).set(VOTE_RECORD, voteRecord);
     const bytes = fileOf(store, newestOf(store));
     shorter.set(newestOf(store), bytes.slice(0, 256));
     const result = await openLog(SMALL, on(diskOf(shorter)));
-    expect(result).toMatchObject({ ok: false, refusal: { code: 'corrupt', file: BALLOT } });
+    expect(result).toMatchObject({ ok: false, refusal: { code: 'corrupt', file: VOTE_RECORD } });
     expect(!result.ok && result.refusal.message).toMatch(/was synced up to byte \d+ of segment 4/);
     const salvaged = await expectSalvaged(salvageOn(diskOf(shorter)));
     expect(salvaged.hardState).toEqual(hardState(5, 5, 'node-2'));
@@ -215,7 +218,7 @@ describe('the ballot beside a log that is whole', () => {
     const log = await open(disk);
     await log.append({ entries: [entry(11, 4)] });
     await log.close();
-    const files = new Map(disk.files()).set(BALLOT, fileOf(ahead, BALLOT));
+    const files = new Map(disk.files()).set(VOTE_RECORD, fileOf(ahead, VOTE_RECORD));
     const result = await openLog(SMALL, on(diskOf(files)));
     expect(!result.ok && result.refusal.message).toMatch(
       /it says term 5 with a vote for node-2, and the log goes on and says term 4 with a vote/,
@@ -232,7 +235,7 @@ describe('a damaged log', () => {
     expect(log.hardState).toEqual({ ...LAST_VOTE, commit: 5 });
     expect([log.firstIndex, log.lastIndex, log.lastTerm]).toEqual([6, 5, 1]);
     expect([await log.chainAt(5), log.termAt(5)]).toEqual([snapshot.chain, 1]);
-    expect(log.setAside).toEqual(
+    expect(log.quarantined).toEqual(
       segmentsOf(damaged).map(([name, bytes]) => ({
         file: `damaged-5-${name}`,
         bytes: bytes.length,
@@ -280,7 +283,7 @@ describe('a damaged log', () => {
     expect([log.isHealing, log.hardState.term]).toEqual([false, 6]);
     expect(await linesOf(log)).toEqual(entries(101, 105, 6).map(show));
     // What was set aside is still there, for whoever wants to know.
-    expect(log.setAside.length).toBe(segmentsOf(damaged).length);
+    expect(log.quarantined.length).toBe(segmentsOf(damaged).length);
   });
 
   test('that is damaged again while it heals is set aside again, and still heals', async () => {
@@ -291,7 +294,7 @@ describe('a damaged log', () => {
     disk.flipBit('0000000005-0000000000000006.log', 300, 0);
     const second = await expectSalvaged(salvageOn(disk));
     expect(second.hardState).toEqual(hardState(8, 5, 'node-1'));
-    const [, ...kept] = second.setAside.map(({ file }) => file);
+    const [, ...kept] = second.quarantined.map(({ file }) => file);
     expect(kept.at(-1)).toBe('damaged-6-0000000005-0000000000000006.log');
   });
 
@@ -299,7 +302,7 @@ describe('a damaged log', () => {
     const disk = diskOf(new Map([...store].filter(([name]) => BESIDE_SEGMENTS.includes(name))));
     expect(await readLogIdentity(reading(disk))).toEqual(OWNER);
     const log = await expectSalvaged(salvageOn(disk, GENESIS));
-    expect([log.firstIndex, log.lastIndex, log.setAside]).toEqual([1, 0, []]);
+    expect([log.firstIndex, log.lastIndex, log.quarantined]).toEqual([1, 0, []]);
     expect(log.hardState).toEqual({ ...LAST_VOTE, commit: 0 });
     await log.append({ entries: entries(1, 3, 4) });
     await log.close();
@@ -344,15 +347,23 @@ describe('a vote that cannot be known', () => {
     const foreign = createSimulatedDisk();
     await open(foreign, { clusterId: 'cluster-9' });
     const later = { ...snapshot, term: 6 };
-    const withBallotOf = (disk: SimulatedDisk): Files =>
-      new Map(damaged).set(BALLOT, fileOf(disk.files(), BALLOT));
-    const spoiled = flipped(flipped(damaged, BALLOT, 20, 0), BALLOT, 4_200, 0);
+    const withVoteRecordOf = (disk: SimulatedDisk): Files =>
+      new Map(damaged).set(VOTE_RECORD, fileOf(disk.files(), VOTE_RECORD));
+    const spoiled = flipped(flipped(damaged, VOTE_RECORD, 20, 0), VOTE_RECORD, 4_200, 0);
     const cases: readonly (readonly [Files, LogPoint, RegExp])[] = [
-      [without(damaged, BALLOT), snapshot, /is missing/],
+      [without(damaged, VOTE_RECORD), snapshot, /is missing/],
       [spoiled, snapshot, /neither of its records is readable/],
-      [new Map(damaged).set(BALLOT, mixed(store, early.files())), snapshot, /records disagree/],
-      [withBallotOf(foreign), snapshot, /belongs to node node-1 of cluster cluster-9/],
-      [withBallotOf(early), snapshot, /term 3 with a vote for node-1, and \S+\.log holds term 4/],
+      [
+        new Map(damaged).set(VOTE_RECORD, mixed(store, early.files())),
+        snapshot,
+        /records disagree/,
+      ],
+      [withVoteRecordOf(foreign), snapshot, /belongs to node node-1 of cluster cluster-9/],
+      [
+        withVoteRecordOf(early),
+        snapshot,
+        /term 3 with a vote for node-1, and \S+\.log holds term 4/,
+      ],
       [damaged, later, /term 4 with a vote for node-3, and the snapshot at 5 is of term 6/],
     ];
     for (const [files, restartAfter, why] of cases) {
@@ -366,16 +377,16 @@ describe('a vote that cannot be known', () => {
     }
   });
 
-  test('is noticed by a vote in the same term, too, which an old ballot does not know', async () => {
+  test('is noticed by a vote in the same term, too, which an old voteRecord does not know', async () => {
     const disk = createSimulatedDisk();
     const log = await open(disk);
     await log.append({ hardState: hardState(4, 0, null), entries: [] });
-    const old = fileOf(disk.files(), BALLOT);
+    const old = fileOf(disk.files(), VOTE_RECORD);
     await log.append({ hardState: hardState(4, 0, 'node-2'), entries: [] });
     await log.append({ entries: entries(1, 2, 4) });
     const name = newestOf(disk.files());
     const files = flipped(disk.files(), name, fileOf(disk.files(), name).length - 10, 0);
-    const result = await salvageOn(diskOf(new Map(files).set(BALLOT, old)), GENESIS);
+    const result = await salvageOn(diskOf(new Map(files).set(VOTE_RECORD, old)), GENESIS);
     expect(result).toMatchObject({ ok: false, refusal: { code: 'vote-unknown' } });
   });
 });
@@ -454,14 +465,14 @@ describe('the power fails', () => {
       for (const loss of losses(at)) {
         const files = disk.afterPowerCut(loss).files();
         // Before the first start was complete there was nothing to forget.
-        if (!files.has(BALLOT)) {
+        if (!files.has(VOTE_RECORD)) {
           expect(acknowledged).toHaveLength(1);
           continue;
         }
         // Beside a log that is whole it is never found to be behind.
         const started = await openLog({ ...SMALL, create: false }, on(diskOf(files)));
-        expect(started).toMatchObject({ ok: true, mended: undefined });
-        const broken = new Map([...files].filter(([name]) => name === BALLOT));
+        expect(started).toMatchObject({ ok: true, repaired: undefined });
+        const broken = new Map([...files].filter(([name]) => name === VOTE_RECORD));
         const log = await expectSalvaged(salvageOn(diskOf(broken), GENESIS));
         const last = acknowledged.at(-1);
         const { term, vote } = log.hardState;
@@ -498,9 +509,9 @@ describe('one bit changes', () => {
     expect(counts.whole).toBeGreaterThan(1_000);
   }, 120_000);
 
-  test('in the ballot of a log that is damaged already: the other record tells', async () => {
+  test('in the voteRecord of a log that is damaged already: the other record tells', async () => {
     for (const [name, offset] of everyByte(damaged)) {
-      if (name !== BALLOT) continue;
+      if (name !== VOTE_RECORD) continue;
       for (let bit = 0; bit < 8; bit++) {
         const log = await expectSalvaged(salvageOn(diskOf(flipped(damaged, name, offset, bit))));
         expect([offset, log.hardState]).toEqual([offset, VOTED]);
@@ -570,7 +581,7 @@ async function expectFinished(result: OpenLogResult, disk: SimulatedDisk): Promi
   const aside = [...disk.files()].filter(([name]) => name.startsWith('damaged-'));
   const bytes = segmentsOf(damaged).map(([, each]) => each);
   expect(byName(aside).map(([, each]) => each)).toEqual(bytes);
-  expect(log.setAside.length).toBe(bytes.length);
+  expect(log.quarantined.length).toBe(bytes.length);
   await log.append({ hardState: hardState(5, 6), entries: [entry(6, 5)] });
   const later = await open(disk.afterPowerCut({ kind: 'everything' }), { create: false });
   expect([later.isHealing, later.lastIndex, later.hardState]).toEqual([true, 6, hardState(5, 6)]);
@@ -587,11 +598,11 @@ async function healingStore(): Promise<Files> {
 
 /** The store after a power cut that took the group of a vote for node-2 in term 5, not its ballot. */
 async function cutBetweenTheWrites(): Promise<{ readonly ahead: Files }> {
-  let isBallotThere = false;
+  let isVoteRecordThere = false;
   const disk = diskOf(store, {
     fault: ({ kind, name }) => {
-      if (kind === 'rename' && name.startsWith(BALLOT)) isBallotThere = true;
-      return kind === 'write' && isBallotThere ? { kind: 'power-off' } : undefined;
+      if (kind === 'rename' && name.startsWith(VOTE_RECORD)) isVoteRecordThere = true;
+      return kind === 'write' && isVoteRecordThere ? { kind: 'power-off' } : undefined;
     },
   });
   const log = await open(disk);
@@ -681,8 +692,8 @@ function without(files: Files, name: string): Files {
 
 /** The first record of one ballot, and the second of another. */
 function mixed(first: Files, second: Files): Uint8Array {
-  const bytes = Uint8Array.from(fileOf(first, BALLOT));
-  bytes.set(fileOf(second, BALLOT).subarray(4096), 4096);
+  const bytes = Uint8Array.from(fileOf(first, VOTE_RECORD));
+  bytes.set(fileOf(second, VOTE_RECORD).subarray(4096), 4096);
   return bytes;
 }
 

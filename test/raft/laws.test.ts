@@ -59,9 +59,9 @@ describe('quorums', () => {
   });
 
   test('votes are won when every way to go on wins, and lost when none does', () => {
-    const ballots = fc.array(fc.constantFrom(true, false, null), { minLength: 6, maxLength: 6 });
+    const grants = fc.array(fc.constantFrom(true, false, null), { minLength: 6, maxLength: 6 });
     fc.assert(
-      fc.property(sides, ballots, (parts, given) => {
+      fc.property(sides, grants, (parts, given) => {
         const config = configOf(parts);
         const votes = new Map<NodeId, boolean>();
         NAMES.forEach((node, at) => {

@@ -74,7 +74,7 @@ async function openParts(
     digest: nodeDigest,
     compressor: brotliCompressor,
     // Checking a long log must not hold up whatever else the process does.
-    breathe: () => new Promise((resolve) => setImmediate(resolve)),
+    yieldToEventLoop: () => new Promise((resolve) => setImmediate(resolve)),
   };
   const opened = await openSnapshots(path.join(directory, 'snapshots'), logger);
   if (!opened.ok) return corrupt(opened.message);

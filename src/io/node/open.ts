@@ -99,7 +99,7 @@ async function salvaged(
     'log damaged: quarantined; this node will not vote before the leader has healed it',
     {
       problem,
-      setAside: log.setAside.map(({ file }) => file),
+      setAside: log.quarantined.map(({ file }) => file),
       restartAfter: restartAfter.index,
     },
   );

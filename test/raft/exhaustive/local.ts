@@ -165,7 +165,7 @@ class Live {
    */
   print(): unknown {
     const { role, term, vote, commit, leader, tick, electionElapsed, log } = this.#state;
-    const { applied, handedOut, fetchId, proposals, transfer, votes } = this.#state;
+    const { applied, applying, fetchId, proposals, transfer, votes } = this.#state;
     const { durableTerm, durableVote } = this.#state.writes;
     const peers = sortedPeers(this.#state).map((peer) => [
       peer.id,
@@ -179,7 +179,7 @@ class Live {
     ]);
     return [
       [this.#node, role, term, vote, commit, leader, electionElapsed, log.durableIndex],
-      [applied, handedOut, fetchId !== null, proposals.length, transfer, log.windowFirst],
+      [applied, applying, fetchId !== null, proposals.length, transfer, log.windowFirst],
       [durableTerm, durableVote, NODES.map((node) => votes.get(node)), peers],
       [this.#disk.hardState, this.#disk.entries.map(nameOf)],
       this.writes.map(({ hardState, truncateFrom, entries }) => {

@@ -152,13 +152,8 @@ export const MUTANTS: readonly Mutant[] = [
     ],
   },
   {
-<<<<<<< HEAD:test/sim/bites/bugs.ts
-    name: 'a new leader says nothing of the tries of a dead one',
-    edits: [{ file: LEADERSHIP, was: '      ...this.#modules.sender.orphans(),\n', becomes: '' }],
-=======
     name: 'a new leader does not end the attempts of its predecessor',
-    edits: [{ file: NODE, was: '      ...this.#sender.orphans(),\n', becomes: '' }],
->>>>>>> 4748ec6 (sim: call runs, mutants and coverage by their names):test/sim/mutants/mutants.ts
+    edits: [{ file: LEADERSHIP, was: '      ...this.#modules.sender.orphans(),\n', becomes: '' }],
   },
   {
     name: 'the state of a snapshot that arrived is not taken over',
