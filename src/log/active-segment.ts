@@ -2,7 +2,7 @@
  * The segment that grows: its file, where each of its entries begins, and one group at a time.
  *
  * Promise: what it counts as its own is on disk; readers never see bytes whose sync is still to
- * come. It does not know when it is full, or what comes after it.
+ * come. Its caller decides when it is full, and what comes after it.
  */
 
 import type { Digest, DiskFile } from './disk.ts';

@@ -17,7 +17,7 @@ import { encodeId } from './segment-header.ts';
 
 /** What is to be made durable in one atomic step, in this order. */
 export interface Append {
-  /** A snapshot replaces the log: it begins anew after this point. */
+  /** A snapshot replaces the log: it restarts after this point. */
   readonly restartAfter?: LogPoint;
   /** A conflict: every entry from this index on is dropped. */
   readonly truncateFrom?: number;
@@ -103,7 +103,7 @@ function checkHardState(next: HardState, before: HardState, lastIndex: number): 
   }
   if (next.term === before.term && before.vote !== null && next.vote !== before.vote) {
     throw new RangeError(
-      `the vote of term ${next.term} went to ${before.vote} and cannot go to ${next.vote ?? 'nobody'}`,
+      `the vote of term ${next.term} went to ${before.vote} and cannot go to ${next.vote ?? 'no candidate'}`,
     );
   }
   if (!Number.isSafeInteger(next.commit) || next.commit < before.commit) {

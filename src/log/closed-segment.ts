@@ -1,8 +1,8 @@
 /**
- * Which entries each segment answers for, and reading a closed one with nothing taken on trust.
+ * Which entries each segment answers for, and reading a closed one with every check.
  *
  * A conflict begins a new segment below the end of the log, so an older segment may hold entries
- * that no longer count. The list of segments alone says where each one's word ends.
+ * that no longer count. Only the list of segments shows up to which entry each one counts.
  *
  * Promise: a loaded segment holds every entry it answers for, and joins its successor hash by hash.
  */

@@ -54,7 +54,7 @@ export function decodeCanonical(bytes: Uint8Array): unknown {
   return unpack(bytes);
 }
 
-/** Copies the result out of msgpackr's buffer, which begins anew with every call. */
+/** Copies the result out of msgpackr's buffer, which every call reuses. */
 function pack(value: unknown): Uint8Array {
   return new Uint8Array(packr.pack(value, RESET_BUFFER_MODE));
 }

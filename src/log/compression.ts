@@ -2,7 +2,7 @@
  * Replaces the plain file of a closed segment by its compressed form.
  *
  * Promise: at every moment one of the two is whole and durable. The packed file is read back and
- * compared before the plain one goes, so neither the compressor nor the disk is taken on trust.
+ * compared before the plain one goes, so an error of the compressor or the disk is detected.
  */
 
 import type { SegmentRef } from './closed-segment.ts';

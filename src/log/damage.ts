@@ -1,5 +1,5 @@
 /**
- * How the log says that something is wrong: a place, what is wrong there, and how to go on.
+ * How the log reports damage: a place, what is wrong there, and how to continue.
  *
  * Promise: every message names the file, the byte and the entry, and ends with what to do.
  */
@@ -9,7 +9,7 @@ export interface LogDamage {
   readonly file: string;
   /** Byte in the file; in a compressed segment, in what it unpacks to. */
   readonly offset: number;
-  /** The first entry that can no longer be vouched for. */
+  /** The first entry that may be damaged. */
   readonly index: number;
   /** Every entry up to here, as far as it was looked at, is intact. */
   readonly intactUpTo: number;
@@ -29,7 +29,7 @@ export interface LogRefusal extends Omit<LogDamage, 'what'> {
   readonly message: string;
 }
 
-/** Thrown by reads that meet a closed segment which rotted since it was written. */
+/** Thrown by reads that meet a closed segment that was damaged since it was written. */
 export class LogDamaged extends Error {
   readonly code = 'log-damaged';
   readonly damage: LogDamage;
@@ -53,7 +53,7 @@ export class LogFailed extends Error {
     super(
       `the log in ${directory} could not be written: ${reason}. ` +
         `Entries up to ${lastIndex} are safe; nothing after them was acknowledged. ` +
-        'Mend the disk (is it full?) and start again: recovery needs no help.',
+        'Fix the disk (is it full?) and start again: recovery needs no help.',
       { cause },
     );
     this.name = 'LogFailed';

@@ -2,7 +2,7 @@
  * What the log needs of the world: a directory of files, two checksums and a compressor.
  *
  * Promise: small enough that a model of a failing disk implements all of it. Every call either does
- * the whole of what it says or rejects; what a crash may take back is said at `sync` and
+ * all that its name promises or rejects; what a crash may take back is documented at `sync` and
  * `syncDirectory`, and nowhere else is anything durable. Knows no path, no Node type, no record.
  */
 
@@ -57,7 +57,7 @@ export interface Digest {
 /** A lossless compressor. The bytes it writes name no version: one format, for good. */
 export interface Compressor {
   compress(bytes: Uint8Array): Promise<Uint8Array>;
-  /** Rejects when the result would be larger than `sizeMax`. Only asked for bytes it wrote. */
+  /** Rejects when the result would be larger than `sizeMax`. It is called only with bytes that it wrote. */
   decompress(bytes: Uint8Array, sizeMax: number): Promise<Uint8Array>;
 }
 
@@ -67,7 +67,7 @@ export interface ReadModules {
   readonly digest: Digest;
   readonly compressor: Compressor;
   /**
-   * Lets other work of the process run. Checking a segment asks for it every few milliseconds; a
+   * Lets other work of the process run. Checking a segment calls it every few milliseconds; a
    * tool that has nothing else to do leaves it out.
    */
   readonly yieldToEventLoop?: () => Promise<void>;
@@ -77,7 +77,7 @@ export interface ReadModules {
 export interface LogModules extends ReadModules {
   readonly disk: Disk;
   /**
-   * Another directory, where copies of the durable mark and of the ballot are kept: they show when the
+   * Another directory, where copies of the durable mark and of the vote record are kept: they show when the
    * log was put back from an older copy. A daemon always has one; without it nothing shows that.
    */
   readonly witness?: Disk;

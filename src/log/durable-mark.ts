@@ -1,5 +1,5 @@
 /**
- * The durable mark: a small file beside the segments that says how far the log was surely on disk.
+ * The durable mark: a small file beside the segments that records how far the log was certainly on disk.
  *
  * A torn tail is what a crash leaves, and it can only lie behind the last sync. But a file that was
  * cut short, or a last segment that is missing, looks just like one. The mark is written after each

@@ -1,8 +1,8 @@
 /**
- * The words of the log: what an entry is, what a node must never forget, and how big things may be.
+ * The types of the log: an entry, what a node must never lose, and the limits of sizes.
  *
  * Promise: plain data, structurally the same as what consensus calls by these names, so that
- * neither folder imports the other. Knows no byte layout.
+ * neither folder imports the other. It contains no byte layout.
  */
 
 /** One slot of the log. `data` is opaque here. */
@@ -18,7 +18,7 @@ export interface LogEntry {
 /** Raft's persistent state beside the entries (Ongaro, figure 2), and the commit index as a hint. */
 export interface HardState {
   readonly term: number;
-  /** Who got this node's vote in `term`; null when nobody did. */
+  /** The candidate that got this node's vote in `term`; null when none did. */
   readonly vote: string | null;
   readonly commit: number;
 }
@@ -43,13 +43,13 @@ export interface TermRun {
   readonly term: number;
 }
 
-/** The state of a node that has never voted nor heard of a term. */
+/** The state of a node that has never voted nor seen a term. */
 export const FRESH_HARD_STATE: HardState = { term: 0, vote: null, commit: 0 };
 
 /** The point before the first entry of a new log. */
 export const GENESIS: LogPoint = { index: 0, term: 0, chain: new Uint8Array(32) };
 
-/** Ids live in fixed fields of the segment header; a UUID takes 36 bytes. */
+/** Ids have fixed fields of the segment header; a UUID takes 36 bytes. */
 export const ID_BYTES_MAX = 47;
 
 /** One entry. Twice the largest batch, so that the codec's own limit is always the one people meet. */

@@ -1,7 +1,7 @@
 /**
  * Epochs of a cluster: `<id>` becomes `<id>~1` when one member goes on alone, and that `<id>~2`.
  *
- * Promise: pure; the only place that knows how the id of a cluster is made up.
+ * Promise: pure; the only place with the structure of a cluster id.
  */
 
 /** Incarnations of a node count its starts, so none reaches this. */

@@ -2,7 +2,7 @@
  * Groups and frames: how records become bytes, and how bytes become records again.
  *
  * A group is what one write and one sync make durable. It counts whole or not at all, so its header
- * says how long it is, and that its segment and place are its own: a later group is proof that the
+ * contains its length, its segment and its place: a later group is proof that the
  * earlier ones were on disk, because it was written only after their sync.
  *
  * Promise: every byte of a group is under a checksum or a check, lengths are compared with what is
@@ -257,7 +257,7 @@ function putFrame(
   return at + headerBytes + padded(frame.data.length);
 }
 
-/** SHA-256 of an entry frame in which the previous chain stands where its own will go. */
+/** SHA-256 of an entry frame that contains the previous chain in the place of its own. */
 function hashFrame(bytes: Uint8Array, at: number, dataBytes: number, digest: Digest): Uint8Array {
   return digest.sha256(bytes.subarray(at + FRAME_AT.length, at + ENTRY_FRAME_BYTES + dataBytes));
 }

@@ -1,8 +1,8 @@
 /**
- * The log: appends in groups, reads back, forgets what is no longer kept.
+ * The log: appends in groups, reads back, drops what is no longer kept.
  *
- * Promise: what `append` has acknowledged is there after any crash, or opening says that it is not.
- * Getters and readers show what is durable, and nothing else. It does not know what the data mean
+ * Promise: what `append` has acknowledged is there after any crash, or opening reports that it is not.
+ * Getters and readers show what is durable, and nothing else. It does not interpret the data
  * or when to prune, and it starts nothing by itself.
  */
 
@@ -79,7 +79,7 @@ export interface Log {
   append(append: Append): Promise<void>;
   /**
    * Entries [from, to] as far as they exist; `data` are views, to be copied if they are kept for
-   * long. Throws LogDamaged at a segment that rotted, and a RangeError below `firstIndex`.
+   * long. Throws LogDamaged at a segment that is damaged, and a RangeError below `firstIndex`.
    */
   read(from: number, to: number): AsyncGenerator<LogEntry, void, undefined>;
   /** The term of an entry, or of the one before the checked part; undefined for all others. */
@@ -89,7 +89,7 @@ export interface Log {
   /** The chain at an entry, or at the one before the first. Throws LogDamaged. */
   chainAt(index: number): Promise<Uint8Array | undefined>;
   segments(): readonly SegmentInfo[];
-  /** Drops the closed segments that hold nothing from `beforeIndex` on, and says how many. */
+  /** Drops the closed segments that hold nothing from `beforeIndex` on, and returns how many. */
   prune(beforeIndex: number): Promise<number>;
   /** Compresses the closed segments one after the other. Meant to run beside everything else. */
   compressClosed(): Promise<CompressionReport>;
@@ -132,7 +132,7 @@ const SEGMENT_BYTES = 16 * 1024 * 1024;
 /** A segment is read whole, so one of this size and one append must stay below IMAGE_BYTES_MAX. */
 const SEGMENT_BYTES_LIMIT = 64 * 1024 * 1024;
 
-/** Opens the log of this node, or says why not. Nothing is changed when it is refused. */
+/** Opens the log of this node, or returns why not. Nothing is changed when it is refused. */
 export async function openLog(options: LogOptions, modules: LogModules): Promise<OpenLogResult> {
   checkId('cluster', options.clusterId);
   checkId('node', options.nodeId);
@@ -152,7 +152,7 @@ export async function openLog(options: LogOptions, modules: LogModules): Promise
   const quarantined = await listQuarantined(modules.disk);
   const log = new SegmentedLog(result, { ...identity, segmentBytesMax, quarantined }, modules);
   if (!isSameVote(result.vote, log.hardState)) {
-    // The crash came between the ballot and the append, which nobody was told of.
+    // The crash came between the vote record and the append, which was not acknowledged.
     await log.append({ hardState: { ...log.hardState, ...result.vote }, entries: [] });
   }
   const { cut, voteRecordProblem } = result;
@@ -166,7 +166,7 @@ export async function openLog(options: LogOptions, modules: LogModules): Promise
 function repairedMessage(problem: string, directory: string): string {
   return (
     `${directory}/${VOTE_RECORD_FILE}, the second copy of term and vote, was not as it should be: ` +
-    `${problem}. The log is whole, so it was written anew.`
+    `${problem}. The log is intact, so it was rewritten.`
   );
 }
 

@@ -1,10 +1,10 @@
 /**
- * The mask over the groups of a segment file, which tells "never written" from "written as zeros".
+ * The mask over the groups of a segment file, which distinguishes "never written" from "written as zeros".
  *
  * After a power loss a sector that was never written reads as 512 zeros. Columns of readings hold
  * long runs of zeros too, so without a mask one flipped bit beside such a run would look like a torn
  * write, and recovery would cut off an entry that was acknowledged. With it no written sector is
- * zero, nor one bit away from it, unless somebody sets out to make one.
+ * zero, nor one bit away from it, unless it is made on purpose.
  *
  * Promise: applying it twice gives the bytes back. It hides nothing and protects nothing else.
  */
@@ -17,7 +17,7 @@ const MASK_WORDS = new Uint32Array(MASK.buffer);
 /** They are a power of two, so that a place is found without a division. */
 const LAST_WORD = MASK_WORDS.length - 1;
 
-/** Masks or unmasks `bytes` in place; they stand at `fileOffset`, a multiple of 4. */
+/** Masks or unmasks `bytes` in place; they begin at `fileOffset`, a multiple of 4. */
 export function applyMask(bytes: Uint8Array, fileOffset: number): void {
   const aligned = bytes.byteOffset % 4 === 0 ? bytes.length - (bytes.length % 4) : 0;
   const words = new Uint32Array(bytes.buffer, aligned === 0 ? 0 : bytes.byteOffset, aligned / 4);
@@ -29,7 +29,7 @@ export function applyMask(bytes: Uint8Array, fileOffset: number): void {
   for (let i = aligned; i < bytes.length; i++) bytes[i] = (bytes[i] ?? 0) ^ maskAt(fileOffset + i);
 }
 
-/** True when unmasked bytes [from, to) of a file stand where only zeros are stored. */
+/** True when unmasked bytes [from, to) of a file are stored as zeros only. */
 export function isUnwritten(unmasked: Uint8Array, from: number, to: number): boolean {
   for (let at = from; at < to; at++) if (unmasked[at] !== maskAt(at)) return false;
   return true;

@@ -5,7 +5,7 @@
  * Each carries checksums of its header and of its packed bytes, and nothing is unpacked that does
  * not match them: a decompressor is no place for damaged bytes.
  *
- * Promise: unpacking gives back the image of the plain segment, byte for byte, or says what is wrong.
+ * Promise: unpacking gives back the image of the plain segment, byte for byte, or returns what is wrong.
  */
 
 import type { Compressor, Digest } from './disk.ts';
@@ -16,7 +16,7 @@ import { getUint64, putUint64 } from './uint64.ts';
 /** Plain bytes in one block: some ten milliseconds of a worker thread. */
 const BLOCK_BYTES = 1024 * 1024;
 
-/** More than the largest segment and the largest append together; who claims more is not believed. */
+/** More than the largest segment and the largest append together; a header that claims more is refused. */
 export const IMAGE_BYTES_MAX = 128 * 1024 * 1024;
 
 const BLOCK_HEADER_BYTES = 32;

@@ -1,8 +1,8 @@
 /**
- * The files of a damaged log that a salvage set aside, under names that no log uses.
+ * The files of a damaged log that a salvage quarantined, under names that no log uses.
  *
  * Promise: they are never read, changed or removed here. They are for people, and they take space, so
- * whoever opens the log is told of them.
+ * the result of opening the log lists them.
  */
 
 import type { ReadableDisk } from './disk.ts';
@@ -16,12 +16,12 @@ export interface QuarantinedFile {
 
 const NAME = /^damaged-\d+-/;
 
-/** `damaged-8-0000000003-0000000000000101.log`: the segment that began the log anew, the old name. */
+/** `damaged-8-0000000003-0000000000000101.log`: the segment that restarted the log, the old name. */
 export function quarantineName(file: string, sequence: number): string {
   return `damaged-${sequence}-${file}`;
 }
 
-/** What was set aside in this directory, and not removed since. */
+/** What was quarantined in this directory, and not removed since. */
 export async function listQuarantined(disk: ReadableDisk): Promise<readonly QuarantinedFile[]> {
   const found: QuarantinedFile[] = [];
   for (const file of (await disk.list()).toSorted()) {

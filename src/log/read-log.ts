@@ -1,12 +1,12 @@
 /**
  * Reads a log without owning it: for tools, on a store that a daemon may be writing to.
  *
- * Segments are only ever appended to, and every group proves itself, so reading them live is safe:
+ * Segments are only ever appended to, and every group has its own checksum, so reading them while they grow is safe:
  * what is not complete yet is the tail, and reading stops there. Damage is reported with its place,
  * and reading goes on behind it with what can be decoded.
  *
  * Promise: never writes, never takes a lock, and never gives an entry whose checksums do not match.
- * It does not judge whether the log may be used: that is `openLog`.
+ * It does not decide whether the log may be used: `openLog` does.
  */
 
 import { lastIndexes } from './closed-segment.ts';
@@ -39,13 +39,13 @@ export type LogItem =
       readonly bytes: number;
     };
 
-/** The entries of a range in order, with what stands in their way. `data` and `chain` are views. */
+/** The entries of a range in order, and the damage between them. `data` and `chain` are views. */
 export async function* readLog(
   range: LogRange,
   modules: ReadModules,
 ): AsyncGenerator<LogItem, void, undefined> {
   const { from = 1, to = Number.MAX_SAFE_INTEGER } = range;
-  // The mark is read before the segments: then it cannot be ahead of what they are seen to hold.
+  // The mark is read before the segments: then it cannot be ahead of what is read from them.
   const mark = await readMark(modules);
   const { names } = sortSegments(await modules.disk.list());
   const firsts = names.map(({ firstIndex }) => firstIndex);
@@ -83,7 +83,7 @@ function requiredOf(
 ): Required {
   if (!isNewest) return { lastIndex, bytes: Infinity };
   if (mark?.sequence === name.sequence) return { lastIndex: mark.index, bytes: mark.offset };
-  // The mark speaks of a later segment, which is missing: this one was closed.
+  // The mark names a later segment, which is missing: this one was closed.
   const wasClosed = mark !== undefined && mark.sequence > name.sequence;
   return wasClosed ? { lastIndex: mark.index, bytes: Infinity } : { lastIndex: 0, bytes: 0 };
 }

@@ -1,10 +1,10 @@
 /**
- * Opening what is there: takes stock of the files, decides whether a crash explains all of it, and
+ * Opening what is there: inspects the files, decides whether a crash explains all of it, and
  * only then puts it right.
  *
  * A crash can leave six things: a half-made file with the ending `.tmp`, a packed segment beside
- * its plain form, segments that were being dropped or set aside, a mark that lags behind, a ballot one
- * append ahead, and a torn group at the very end. Each is put right without a word. Everything else is
+ * its plain form, segments that were being dropped or quarantined, a mark that lags behind, a vote record one
+ * append ahead, and a torn group at the very end. Each is repaired without a message. Everything else is
  * damage, and nothing is touched.
  *
  * Promise: no entry that was acknowledged is dropped here, whatever single fault the files have.
@@ -76,9 +76,9 @@ export interface OpenedLog {
   readonly base: LogPoint;
   readonly runs: TermRun[];
   readonly mark: DurableMark;
-  /** What the ballot says; the log is to be told when it says something else. */
+  /** Term and vote of the vote record; the log must record them when it has others. */
   readonly vote: Vote;
-  /** What was wrong with the ballot beside the segments, which was written anew. */
+  /** What was wrong with the vote record beside the segments, which was rewritten. */
   readonly voteRecordProblem: string | undefined;
   readonly cut: CutTail | undefined;
 }
@@ -99,7 +99,7 @@ export async function recover(
 
 /**
  * To whom the log in this directory belongs, by the newest header that is readable, or else by the
- * ballot; undefined when there is no log, or nothing of it is readable.
+ * vote record; undefined when there is no log, or nothing of it is readable.
  */
 export async function readLogIdentity(
   modules: ReadModules & Pick<LogModules, 'witness'>,
@@ -121,13 +121,13 @@ export async function readLogIdentity(
 
 interface Inspection {
   readonly segments: readonly SegmentRef[];
-  /** Files that a crash left behind and nobody needs. */
+  /** Files that a crash left behind and that are not needed. */
   readonly leftovers: readonly string[];
   readonly hasMark: boolean;
   /** The later one of the two marks. */
   readonly mark: DurablePlace | undefined;
   readonly ownVote: VoteRecordCheck;
-  /** What the ballot of the witness comes to. */
+  /** The result of comparing the vote record of the witness. */
   readonly witnessVote: VoteRecordCheck;
   readonly active: Active;
   readonly runs: TermRun[];
@@ -194,7 +194,7 @@ async function inspect(
     return corrupt(contradiction(witnessVote, active), modules.witness?.directory ?? directory);
   }
   if (isLaterVote(witnessVote.vote, ownVote.vote) && isLaterVote(ownVote.vote, witnessVote.vote)) {
-    const what = `it says ${describeVote(ownVote.vote)}, and its copy says ${describeVote(witnessVote.vote)}`;
+    const what = `it has ${describeVote(ownVote.vote)}, and its copy has ${describeVote(witnessVote.vote)}`;
     return corrupt(contradiction(what, active), directory);
   }
   return {
@@ -209,7 +209,7 @@ async function inspect(
   };
 }
 
-/** What the other directory says; nothing where there is none. */
+/** What the other directory holds; nothing where there is none. */
 export async function readWitness({
   digest,
   witness,
@@ -258,7 +258,7 @@ async function readHead(
   return found.head.length === 0 && found.bytes > 0 ? UNREADABLE : found;
 }
 
-/** Reads the newest segment and judges its end. */
+/** Reads the newest segment and classifies its end. */
 async function readActive(
   name: SegmentName,
   options: RecoveryOptions,
@@ -382,7 +382,7 @@ async function repair(inspection: Inspection, modules: LogModules): Promise<Open
   const { clusterId, nodeId, sequence } = segment.header;
   const place = { sequence, offset: scan.end };
   await own.write({ ...place, index: scan.tail.index });
-  // Neither of the two may be forgotten, whichever directory was put back from a copy.
+  // Neither of the two may be lost, whichever directory was put back from a copy.
   const isNews = isLaterVote(inspection.witnessVote.vote, inspection.ownVote.vote);
   const { term, vote } = isNews ? inspection.witnessVote.vote : inspection.ownVote.vote;
   const voteRecord = { clusterId, nodeId, term, vote, place };
@@ -407,7 +407,7 @@ async function repair(inspection: Inspection, modules: LogModules): Promise<Open
   };
 }
 
-/** Has the witness say, durably, what the log says now. */
+/** Writes what the log holds now to the witness, durably. */
 async function openWitness(
   disk: Disk,
   {
@@ -474,7 +474,7 @@ function goneRefusal(directory: string): LogRefusal {
 }
 
 function missing(mark: DurablePlace): LogDamage {
-  const what = `it says that segment ${mark.sequence} was written, and no segment is there`;
+  const what = `it records that segment ${mark.sequence} was written, and no segment is there`;
   return { file: MARK_FILE, offset: 0, index: 1, intactUpTo: 0, what };
 }
 

@@ -1,15 +1,15 @@
 /**
  * Salvage: a node whose log is damaged goes on as a member that has lost entries.
  *
- * Everything that the log holds is set aside, and a new one begins after a snapshot that is known to
- * be good, with the term and the vote that the ballot kept. The new log is marked as healing, and
+ * Everything that the log holds is quarantined, and a new one begins after a snapshot that is known to
+ * be good, with the term and the vote of the vote record. The new log is marked as healing, and
  * stays so through crashes and snapshots until the leader has brought back what was lost.
  *
  * Promise: one rename decides. Before it the damaged log is as it was and is refused again; after it
- * the next opening sets the old files aside and goes on. Where term and vote cannot be known for
+ * the next opening quarantines the old files and continues. Where term and vote cannot be known for
  * certain nothing is changed, because a node that votes twice in a term can split a cluster.
  *
- * Boundary: it does not ask whether there is a leader to heal from. A cluster with a single voter has
+ * Boundary: it does not check whether there is a leader to heal from. A cluster with a single voter has
  * none, and must not call this.
  */
 
@@ -47,7 +47,7 @@ export interface SalvageOptions extends Omit<LogOptions, 'create' | 'verifyFrom'
   readonly restartAfter: LogPoint;
 }
 
-/** Sets a damaged log aside and opens the one that replaces it, or says why that is not possible. */
+/** Quarantines a damaged log and opens its replacement, or returns why that is not possible. */
 export async function salvage(
   { restartAfter, ...options }: SalvageOptions,
   modules: LogModules,
@@ -77,7 +77,7 @@ export async function salvage(
   return openLog({ ...options, create: false, verifyFrom: index + 1 }, modules);
 }
 
-/** Higher than any that was ever used, as far as anything on disk can tell. */
+/** Higher than any that was ever used, as far as the files on disk show. */
 async function nextSequence(
   names: readonly SegmentName[],
   { place }: VoteRecord,
@@ -90,7 +90,7 @@ async function nextSequence(
   return Math.max(...known, ...witnessed) + 1;
 }
 
-/** The later one of the two ballots, or why they do not tell term and vote for certain. */
+/** The later one of the two vote records, or why they do not give term and vote for certain. */
 async function knownVote(
   owner: LogIdentity,
   names: readonly SegmentName[],
@@ -103,7 +103,7 @@ async function knownVote(
   if (typeof voteRecord === 'string') return voteRecord;
   const old = `${VOTE_RECORD_FILE}, the second copy of them, is out of date: ${describeVote(voteRecord)}`;
   if (voteRecord.term < term) return `${old}, and the snapshot at ${index} is of term ${term}`;
-  // The log may have no more to say, but what it does say must not be news to the ballot.
+  // The log may be unreadable in part, but no vote in it may be later than the vote record.
   for await (const { file, vote } of votesIn(names, modules)) {
     if (isLaterVote(vote, voteRecord)) return `${old}, and ${file} holds ${describeVote(vote)}`;
   }
@@ -122,7 +122,7 @@ function voteRecordOf(
   return `${VOTE_RECORD_FILE}, the second copy of them, belongs to ${ownerOf(voteRecord)}`;
 }
 
-/** A ballot that cannot be used says nothing against the other one. */
+/** A vote record that cannot be used does not contradict the other one. */
 function laterVoteRecord(
   own: VoteRecord | string,
   witnessed: VoteRecord | string,
@@ -189,7 +189,7 @@ const NOTHING = new Uint8Array(0);
 function refusalOf(why: string, directory: string): LogRefusal {
   const message =
     `the log in ${directory} is damaged, and the term and vote of this node cannot be known: ${why}. ` +
-    'A node that may have forgotten its vote must not come back under its old name: remove this ' +
+    'A node that may have lost its vote must not come back under its old name: remove this ' +
     'member from the cluster and let it join again with an empty data directory.';
   return {
     code: 'vote-unknown',

@@ -2,7 +2,7 @@
  * Segments as files: what they are called, and how one comes from the disk into memory.
  *
  * Promise: names sort in the order of writing. A loaded image is unmasked and unpacked, so that
- * nothing beyond this file knows in which of the two forms a segment lies on disk.
+ * nothing beyond this file depends on which of the two forms a segment has on disk.
  */
 
 import type { DiskFile, LogModules, ReadableDisk, ReadableFile, ReadModules } from './disk.ts';
@@ -10,7 +10,7 @@ import { applyMask } from './mask.ts';
 import { IMAGE_BYTES_MAX, unpack, type Unpacked } from './packed.ts';
 import { encodeHeader, HEADER_BYTES, type SegmentHeader } from './segment-header.ts';
 
-/** What a file name says about a segment. */
+/** What a file name contains about a segment. */
 export interface SegmentName {
   readonly sequence: number;
   /** The first index it can hold. */
@@ -113,8 +113,8 @@ export async function createSegment(
 }
 
 /**
- * What stands in a file; nothing at all where the disk has a bad sector, which is damage like any
- * other. Every other error says nothing about the bytes, and passes through.
+ * The bytes of a file; none where the disk has a bad sector, which is damage like any
+ * other. Every other error is not about the bytes, and passes through.
  */
 export async function readOrNothing(
   file: ReadableFile,

@@ -3,7 +3,7 @@
  *
  * A header is written, synced and renamed into place in one step, so it is also the record of what
  * made it: a full predecessor, a conflict that cut the log, a snapshot that replaced it, or damage
- * after which it was begun anew. That is why a segment holds one unbroken run of entries and needs no
+ * after which it was restarted. That is why a segment holds one unbroken run of entries and needs no
  * record for any of them.
  *
  * Promise: with the headers alone one can tell which entries each segment answers for.
@@ -24,7 +24,7 @@ export interface SegmentHeader extends LogIdentity {
   readonly previous: LogPoint;
   /** Entries before this one were dropped on purpose; any other hole is damage. */
   readonly keptFrom: number;
-  /** As of the beginning, so that dropping earlier segments forgets no vote. */
+  /** As of the beginning, so that dropping earlier segments loses no vote. */
   readonly hardState: HardState;
   /** Entries were lost to damage, and the leader has yet to bring them back. */
   readonly isHealing: boolean;
@@ -40,7 +40,7 @@ export const HEADER_BYTES = 256;
 export const FORMAT_VERSION = 1;
 
 // The magic, the version and the CRC keep their places in every later version, so that an old
-// program can tell a newer store from a broken one.
+// program can distinguish a newer store from a damaged one.
 const MAGIC = new TextEncoder().encode('TOCSINLG');
 const AT = {
   version: 8,
@@ -80,7 +80,7 @@ export function encodeHeader(header: SegmentHeader, digest: Digest): Uint8Array 
   return bytes;
 }
 
-/** Decodes what stands at the beginning of a segment file, whatever that is. */
+/** Decodes the beginning of a segment file, whatever its content. */
 export function decodeHeader(bytes: Uint8Array, digest: Digest): DecodedHeader {
   if (bytes.length < HEADER_BYTES) {
     return corrupt(`the file has ${bytes.length} bytes, less than the header of a segment`);

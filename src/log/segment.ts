@@ -1,8 +1,8 @@
 /**
- * One segment as an image in memory: walks its groups, checks all of it, and judges what ends it.
+ * One segment as an image in memory: walks its groups, checks all of it, and classifies what ends it.
  *
  * Promise: a group is taken whole or not at all; the first byte that is wrong stops the walk and is
- * named. Whether that byte means a crash or damage is judged here too, from the shape alone.
+ * named. Whether that byte means a crash or damage is decided here too, from the shape alone.
  */
 
 import type { Digest, ReadModules } from './disk.ts';
@@ -20,7 +20,7 @@ import {
 import { isUnwritten, SECTOR_BYTES } from './mask.ts';
 import { HEADER_BYTES, type SegmentHeader } from './segment-header.ts';
 
-/** What checking takes; see {@link ReadModules.breathe}. */
+/** What checking takes; see {@link ReadModules.yieldToEventLoop}. */
 export type Scanning = Pick<ReadModules, 'digest' | 'yieldToEventLoop'>;
 
 /** Small entries take some five milliseconds for so many bytes, large ones far less. */
@@ -149,7 +149,7 @@ export function findLaterGroup(
 
 /**
  * True when the group at `groupAt` looks like a write that a crash cut off: the file ends inside
- * it, or one of its sectors was never written (as etcd's wal judges it).
+ * it, or one of its sectors was never written (the rule of etcd's wal).
  */
 export function looksTorn(image: Uint8Array, groupAt: number, fault: Fault): boolean {
   const endsEarly = image.length - groupAt < GROUP_HEADER_BYTES || fault.groupEnd > image.length;
@@ -178,7 +178,7 @@ export function viewOf(image: Uint8Array): DataView {
   return new DataView(image.buffer, image.byteOffset, image.byteLength);
 }
 
-/** The tail after one more frame, or why that frame cannot stand here. */
+/** The tail after one more frame, or why that frame is not valid here. */
 function follow(
   tail: WalkTail,
   frame: Frame,
@@ -194,7 +194,7 @@ function follow(
     case 'entry': {
       const { index, term, data } = frame.entry;
       const follows = tail.chain === undefined ? index > tail.index : index === tail.index + 1;
-      if (!follows) return `entry ${index} stands where entry ${tail.index + 1} belongs`;
+      if (!follows) return `entry ${index} is where entry ${tail.index + 1} belongs`;
       if (term < tail.term) return `entry ${index} is of term ${term}, after term ${tail.term}`;
       if (
         tail.chain !== undefined &&

@@ -3,7 +3,7 @@
  *
  * Appends that arrive while a sync is running wait together, and share the next one. The first error
  * of the disk is the last: every later append is refused with the same LogFailed, because after it
- * nobody can say what the disk holds.
+ * the contents of the disk are unknown.
  */
 
 import { ActiveSegment } from './active-segment.ts';
@@ -60,7 +60,7 @@ export class SegmentedLog implements Log {
   #segments: SegmentRef[];
   #active: ActiveSegment;
   #tail: Tail;
-  /** What the ballot says. */
+  /** Term and vote of the vote record. */
   #vote: Vote;
   /** Terms are known from the entry after this point on. */
   #base: LogPoint;
@@ -183,7 +183,7 @@ export class SegmentedLog implements Log {
   async chainAt(index: number): Promise<Uint8Array | undefined> {
     if (index < this.firstIndex - 1 || index > this.lastIndex) return undefined;
     if (index === this.lastIndex) return this.lastChain;
-    // The header of the segment after it has the chain, too: a segment that rots may end at `index`.
+    // The header of the segment after it has the chain, too: a damaged segment may end at `index`.
     const place = Math.max(0, findSegment(this.#segments, index + 1));
     const { previous } = this.#segments[place]?.header ?? this.#active.header;
     if (previous.index === index) return previous.chain.slice();
@@ -267,7 +267,7 @@ export class SegmentedLog implements Log {
   ): Promise<void> {
     const waiting = { append, keptFrom, renewedAs, bytes: appendBytes(append) };
     if (append.sync === false) {
-      // Only the newest of them says anything.
+      // Only the newest of them counts.
       if (this.#queue.at(-1)?.append.sync === false) this.#queue.pop();
       this.#queue.push({ ...waiting, resolve: ignore, reject: ignore });
       return;
@@ -284,7 +284,7 @@ export class SegmentedLog implements Log {
     this.#writing = this.#writeQueue();
   }
 
-  /** Never rejects: an error goes to those who wait. */
+  /** Never rejects: the waiting callers get the error. */
   async #writeQueue(): Promise<void> {
     // What is appended in the same turn shares the first sync, too.
     await Promise.resolve();
@@ -334,7 +334,7 @@ export class SegmentedLog implements Log {
     this.#moveMark();
   }
 
-  /** A ballot that still names the epoch before is written anew at the next open. */
+  /** A vote record that still names the epoch before is rewritten at the next open. */
   async #renew({ clusterId, isHealing }: RenewedAs): Promise<void> {
     const isSame = clusterId === this.#identity.clusterId;
     if (isSame && this.isHealing === isHealing) return;
@@ -343,7 +343,7 @@ export class SegmentedLog implements Log {
     if (!isSame) await this.#writeVoteRecord(this.#vote);
   }
 
-  /** A new term or vote goes to the ballot first, so that damage to the log cannot take both. */
+  /** A new term or vote goes to the vote record first, so that damage to the log cannot take both. */
   async #noteVote({ term, vote }: Vote = this.#vote): Promise<void> {
     if (isSameVote(this.#vote, { term, vote })) return;
     await this.#writeVoteRecord({ term, vote });
@@ -415,7 +415,7 @@ export class SegmentedLog implements Log {
     await closed.close();
   }
 
-  /** Lets the durable mark follow without holding anybody up. */
+  /** Updates the durable mark without delaying an append. */
   #moveMark(): void {
     if (this.#isMarking) return;
     this.#isMarking = true;
@@ -522,7 +522,7 @@ function contentOf(batch: readonly Waiting[], tail: Tail): GroupContent | undefi
   const entries = batch.flatMap(({ append }) => append.entries);
   const hardState = batch.findLast(({ append }) => append.hardState !== undefined)?.append
     .hardState;
-  // A snapshot may have moved it further since the prune was asked for.
+  // A snapshot may have moved it further since the prune was requested.
   const keptFrom = batch.findLast((waiting) => (waiting.keptFrom ?? 0) > tail.keptFrom)?.keptFrom;
   if (entries.length === 0 && hardState === undefined && keptFrom === undefined) return undefined;
   return {

@@ -1,7 +1,7 @@
 /**
  * Integers of 64 bits in little-endian bytes, as far as a number can hold them.
  *
- * Promise: what is read is either exact or said not to be; no BigInt is made on the append path.
+ * Promise: what is read is either exact or undefined; no BigInt is made on the append path.
  */
 
 const WORD = 0x1_0000_0000;

@@ -1,9 +1,9 @@
 /**
- * The ballot: a second copy of the term and the vote, outside of the segments.
+ * The vote record: a second copy of the term and the vote, outside of the segments.
  *
- * Entries that are lost come back from the leader; a vote that is forgotten comes back from nowhere,
- * and a node that votes twice in a term can elect two leaders. So the ballot is written before the
- * append that carries a new term or vote, and it says where in the log that append will stand. It
+ * Entries that are lost come back from the leader; a lost vote does not come back,
+ * and a node that votes twice in a term can elect two leaders. So the vote record is written before
+ * the append that carries a new term or vote, and it contains the place of that append in the log. It
  * names the owner, too, because the headers of the segments may be what is damaged.
  *
  * Promise: two equal records, pages apart, replaced by one rename: a power cut leaves the old file or
@@ -18,7 +18,7 @@ import { getId, putId } from './segment-header.ts';
 import { viewOf } from './segment.ts';
 import { getUint64, putUint64 } from './uint64.ts';
 
-/** A term, and who got this node's vote in it. */
+/** A term, and the candidate that got this node's vote in it. */
 export type Vote = Pick<HardState, 'term' | 'vote'>;
 
 /** Where the next group of the log was to begin. */
@@ -36,15 +36,15 @@ export interface VoteRecord extends LogIdentity, Vote {
 export interface FoundVoteRecord {
   /** Undefined when it cannot be known: no record is readable, or two of them disagree. */
   readonly voteRecord: VoteRecord | undefined;
-  /** What is wrong with it; with one good record left the ballot is known none the less. */
+  /** What is wrong with it; with one good record left the vote is still known. */
   readonly problem: string | undefined;
 }
 
-/** What the ballot comes to beside a log that is whole. */
+/** The result of comparing the vote record with an intact log. */
 export interface VoteRecordCheck {
-  /** The later one of the ballot's vote and the log's. */
+  /** The later one of the vote record's vote and the log's. */
   readonly vote: Vote;
-  /** Why the file must be written anew. */
+  /** Why the file must be rewritten. */
   readonly problem: string | undefined;
 }
 
@@ -73,7 +73,7 @@ const AT = {
   crc: RECORD_BYTES - 4,
 } as const;
 
-/** What the ballot says; undefined when there is no such file. */
+/** Reads the vote record; undefined when there is no such file. */
 export async function readVoteRecord({
   disk,
   digest,
@@ -95,7 +95,7 @@ export async function readVoteRecord({
   return { voteRecord: undefined, problem: 'its two records disagree' };
 }
 
-/** Replaces the ballot. It is durable when this resolves. */
+/** Replaces the vote record. It is durable when this resolves. */
 export async function writeVoteRecord(
   voteRecord: VoteRecord,
   { disk, digest }: Modules & { readonly disk: Disk },
@@ -113,8 +113,8 @@ export async function writeVoteRecord(
 }
 
 /**
- * Compares the ballot with a log that looks whole and ends at `end`. A text is damage: the ballot
- * knows of something that the log no longer holds.
+ * Compares the vote record with a log that looks intact and ends at `end`. A text is damage: the vote
+ * record names something that the log no longer holds.
  */
 export function checkVoteRecord(
   found: FoundVoteRecord | undefined,
@@ -139,10 +139,10 @@ export function checkVoteRecord(
   if (ahead === 0 && !isLaterVote(log.vote, voteRecord)) {
     return { vote: { term: voteRecord.term, vote: voteRecord.vote }, problem };
   }
-  return `it says ${describeVote(voteRecord)}, and the log goes on and says ${describeVote(log.vote)}`;
+  return `it has ${describeVote(voteRecord)}, and the log goes on and has ${describeVote(log.vote)}`;
 }
 
-/** True when somebody who knows only `known` could break a promise that `vote` made. */
+/** True when a node that knows only `known` could break a promise that `vote` made. */
 export function isLaterVote(vote: Vote, known: Vote): boolean {
   if (vote.term !== known.term) return vote.term > known.term;
   return vote.vote !== null && vote.vote !== known.vote;

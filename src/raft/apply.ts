@@ -2,7 +2,7 @@
  * Handing committed entries to the state machine, a page at a time.
  *
  * Promise: entries come in order, once, and only when committed and on this disk; at most
- * `applyInflightBytesMax` are handed out and unanswered, so a slow state machine holds no memory.
+ * `applyInflightBytesMax` are emitted and unanswered, so a slow state machine holds no memory.
  */
 
 import { emit } from './emit.ts';
@@ -37,14 +37,14 @@ export function emitFetched(state: RaftState, entries: readonly Entry[]): void {
   }
 }
 
-/** On a tick: a disk that could not read is asked again, but not in a tight loop. */
+/** On a tick: a read that the disk could not do is requested again, but not in a tight loop. */
 export function retryFetch(state: RaftState): void {
   if (state.fetchId === FETCH_AGAIN) state.fetchId = null;
 }
 
 export function onApplied(state: RaftState, index: number): void {
   if (index > state.applying) {
-    throw new Error(`raft: ${index} was applied, but only ${state.applying} was handed out`);
+    throw new Error(`raft: ${index} was applied, but only ${state.applying} was emitted`);
   }
   state.applied = Math.max(state.applied, index);
   state.applyInflight = state.applyInflight.filter((handed) => handed.last > index);

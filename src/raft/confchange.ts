@@ -88,7 +88,7 @@ function leaveIfJoint(current: ConfState): ChangeResult {
   return { ok: true, confState: leaveJoint(current) };
 }
 
-/** What the changes ask for, as if no care were needed on the way; or why they cannot be. */
+/** The configuration that the changes request, without the joint step; or why they are refused. */
 function targetOf(current: ConfState, changes: readonly ConfChange[]): ConfState | string {
   const voters = new Set(current.voters);
   const learners = new Set(current.learners);

@@ -3,7 +3,7 @@
  *
  * Promise: the same inputs in the same order give the same effects, bit for bit. No promise, timer,
  * clock, randomness or I/O is in here; the host (or the simulator) owns all of them. The rules
- * are in the modules beside; here is only who hears what.
+ * are in the modules beside; this module only dispatches inputs to them.
  */
 
 import { emitCommitted, emitFetched, onApplied, retryFetch } from './apply.ts';
@@ -137,12 +137,12 @@ function onTick(state: RaftState): void {
   expireReadIndex(state);
   checkTransfer(state);
   askForHealGoal(state);
-  // With nobody else to wait for, an election takes no longer than the disk.
+  // With no other voter to wait for, an election takes no longer than the disk.
   const alone = isSoleVoter(state) && state.role === 'follower';
   const due = alone || state.electionElapsed >= state.electionTimeout;
   if (!due) return;
   if (mayCampaign(state)) startPreVote(state);
-  // Who cannot stand, such as a learner or a member that was removed, has lost its leader all the same.
+  // A node that cannot campaign, such as a learner or a removed member, has lost its leader, too.
   else if (state.leader !== null) becomeFollower(state, state.term, null);
 }
 
@@ -216,7 +216,7 @@ function onPropose(state: RaftState, ref: Ref, data: Uint8Array): void {
 
 function onPersisted(state: RaftState, id: number): void {
   const released = state.writes.acknowledge(id, state.log);
-  // What was promised to an older term may have been taken back since, and nobody waits for it.
+  // What was promised to an older term may have been taken back since, and nothing waits for it.
   state.outbox.push(...released.filter((message) => message.term === state.term));
   countOwnVote(state);
   commitReached(state);
@@ -247,7 +247,7 @@ function onCompacted(state: RaftState, index: number): void {
   if (index > state.log.compactedIndex) state.log.compact(index);
 }
 
-/** Who is behind is told so, lest it waits for ever on a leader that cannot reach it. */
+/** Answers a sender of an older term, so that it does not wait for ever for a leader that cannot reach it. */
 function onOldTerm(state: RaftState, message: Message): void {
   const { id: from, term } = state;
   const { from: to } = message;
@@ -259,7 +259,7 @@ function onOldTerm(state: RaftState, message: Message): void {
 }
 
 /**
- * From here on this node is damaged, whatever its disk says. It may have voted in `term` for anybody, so
+ * From here on this node is damaged, whatever its disk holds. It may have voted in `term` for any candidate, so
  * that term gets no vote from it any more, also after it has healed.
  */
 function onRolledBack(state: RaftState, term: number): void {
@@ -285,7 +285,7 @@ function isElection(message: Message): boolean {
   return message.type === 'preVote' || (message.type === 'vote' && !message.transfer);
 }
 
-/** Pre-votes speak of a term that does not exist yet. */
+/** Pre-votes name a term that does not exist yet. */
 function isAboutFuture(message: Message): boolean {
   return message.type === 'preVote' || (message.type === 'preVoteReply' && message.granted);
 }

@@ -3,7 +3,7 @@
  *
  * Promise: at most one leader a term, because a vote is given once, leaves only when durable, and is
  * asked for only by a node whose own term, vote and log are durable; a healthy leader is not
- * disturbed, because nobody raises a term before a majority would vote for it.
+ * disturbed, because no node raises a term before a majority would vote for it.
  */
 
 import { isVoter } from './confchange.ts';
@@ -23,7 +23,7 @@ import { config } from './state.ts';
 import type { RaftState } from './state.ts';
 import type { NodeId, PreVote, PreVoteReply, Vote, VoteReply } from './types.ts';
 
-/** Asks whether an election could be won, before disturbing anybody by a higher term. */
+/** Asks whether an election could be won, before disturbing a leader by a higher term. */
 export function startPreVote(state: RaftState): void {
   if (isSoleVoter(state)) return startVote(state, false);
   becomePreCandidate(state);
@@ -73,7 +73,7 @@ export function onVote(state: RaftState, request: Vote): void {
   sendWhenDurable(state, { type: 'voteReply', from: state.id, to, term, granted });
 }
 
-/** A grant names the term that was asked for; one for an earlier term says nothing of this one. */
+/** A grant names the term that was asked for; one for an earlier term does not count for this one. */
 export function onPreVoteReply(state: RaftState, reply: PreVoteReply): void {
   if (state.role !== 'preCandidate') return;
   if (reply.granted && reply.term !== state.term + 1) return;
@@ -99,18 +99,18 @@ export function hasRecentLeader(state: RaftState): boolean {
   );
 }
 
-/** Ticks for which a leader may be unreachable before others are asked, and as many at random. */
+/** Ticks for which a leader may be unreachable before a pre-vote, and as many at random. */
 const LEADER_RECENT_TICKS = 2;
 const LEADER_RECENT_TICKS_RANDOM = 4;
 
 /**
- * The connection to the leader broke: it may have died, which need not be waited for as long as
- * silence is. Whoever still hears it refuses the pre-vote, and a word from it sets everything back,
- * so a connection that broke for itself costs nothing. Not in the thesis, which knows no connections.
+ * The connection to the leader broke: it may have stopped, so the election timeout is shortened.
+ * A member with a recent leader refuses the pre-vote, and a message of the leader resets the timeout,
+ * so a connection that broke alone costs nothing. Not in the thesis, which has no connections.
  */
 export function onLeaderUnreachable(state: RaftState, node: NodeId): void {
   if (state.role !== 'follower' || state.leader !== node) return;
-  // It is silent already, or this was told before.
+  // The leader was silent before, or the input was repeated.
   if (state.electionElapsed >= state.electionTicks) return;
   state.electionElapsed = state.electionTicks;
   state.electionTimeout =

@@ -1,14 +1,14 @@
 /**
- * How a step speaks: messages now or once durable, and the one write that closes the step.
+ * The effects of a step: messages now or once durable, and the one write that closes the step.
  *
- * Promise: no message leaves that says more than the disk holds. A message that carries a term waits
- * until that term is durable, so that a node which forgets it in a crash has told nobody.
+ * Promise: no message leaves that promises more than the disk holds. A message that carries a term waits
+ * until that term is durable, so that a node which loses it in a crash has sent it to no member.
  */
 
 import type { RaftState } from './state.ts';
 import type { ConfState, Effect, Message, NodeId, Ref, RejectReason, Role } from './types.ts';
 
-/** What the host was last told, to tell it only of changes. */
+/** What was last announced to the host, so that only changes are announced. */
 export interface LastAnnounced {
   role: Role;
   term: number;
@@ -52,7 +52,7 @@ export function flush(state: RaftState, commitToo: boolean): void {
   state.outbox = [];
 }
 
-/** All effects of the step; a new role, term, leader or configuration is told first. */
+/** All effects of the step; a new role, term, leader or configuration is announced first. */
 export function announce(state: RaftState, last: LastAnnounced): readonly Effect[] {
   const news: Effect[] = [];
   const { role, term, leader } = state;

@@ -12,7 +12,7 @@ import type { Append, AppendReply, Entry, Heartbeat, NodeId, SnapshotReady } fro
 
 /**
  * The leader of this term has another entry where this node has a committed one. Raft excludes that
- * while no member forgets what it acknowledged, so some member has: a disk that lies, or files that were
+ * while every member keeps what it acknowledged, so some member did not: a disk that loses synced writes, or files that were
  * put back from an older copy. Whichever log is right, going on would hide the loss.
  */
 export class CommittedConflict extends Error {
@@ -22,7 +22,7 @@ export class CommittedConflict extends Error {
 export function onAppend(state: RaftState, append: Append): void {
   const { from: to, prevIndex, prevTerm, entries } = append;
   refuseToUncommit(state, append);
-  // What a snapshot stands for is committed, and its terms are gone: there is nothing to compare.
+  // What a snapshot covers is committed, and its terms are gone: there is nothing to compare.
   const isCovered = prevIndex < state.log.compactedIndex;
   if (!isCovered && !state.log.matches(prevIndex, prevTerm)) return refuse(state, append);
   const firstNew = entries.findIndex((entry) => {
@@ -30,7 +30,7 @@ export function onAppend(state: RaftState, append: Append): void {
   });
   if (firstNew !== -1) take(state, entries.slice(firstNew));
   // Only up to here it is shown that both logs agree, also where more is committed: a leader that lacks
-  // committed entries must never hear that this node has the leader's.
+  // committed entries must never get the answer that this node has the leader's.
   const lastNew = prevIndex + entries.length;
   // Beyond the last entry of this message our log may differ from the leader's.
   commitTo(state, Math.min(append.commit, lastNew));
@@ -43,7 +43,7 @@ export function onHeartbeat(state: RaftState, heartbeat: Heartbeat): void {
   send(state, { type: 'heartbeatReply', from: state.id, to, term: state.term, round });
 }
 
-/** The content is here already; from now on the log starts after it, unless the log knows better. */
+/** The content is here already; from now on the log starts after it, unless the log holds more. */
 export function onSnapshot(state: RaftState, { from, snapshot }: SnapshotReady): void {
   refuseAnother(state, snapshot, 'a snapshot');
   if (snapshot.index <= state.commit) return accept(state, from, snapshot.index);
@@ -79,7 +79,7 @@ function refuseToUncommit(state: RaftState, { prevIndex, prevTerm, entries }: Ap
   }
 }
 
-/** Leader completeness says that this cannot happen; if it does, going on would lose data. */
+/** Leader completeness excludes this; if it happens, going on would lose data. */
 function refuseAnother(
   { commit, leader, log, term }: RaftState,
   place: { readonly index: number; readonly term: number },
@@ -130,6 +130,6 @@ function refuse(state: RaftState, { from, prevIndex, prevTerm }: Append): void {
 
 type AnswerBody = Omit<AppendReply, 'type' | 'from' | 'to' | 'term'>;
 
-function answer(state: RaftState, to: NodeId, body: AnswerBody): AppendReply {
-  return { type: 'appendReply', from: state.id, to, term: state.term, ...body };
+function answer(state: RaftState, to: NodeId, fields: AnswerBody): AppendReply {
+  return { type: 'appendReply', from: state.id, to, term: state.term, ...fields };
 }

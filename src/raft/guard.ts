@@ -1,9 +1,9 @@
 /**
  * What a message must be before the core acts on it.
  *
- * Promise: whoever sent it and whatever is in it, a message either fits the state of this node or is
+ * Promise: whatever its sender and content, a message either fits the state of this node or is
  * refused with a reason; nothing that arrives makes the core throw, save a conflict below the commit
- * index with a member, which `follower.ts` judges. A refused message changes nothing.
+ * index with a member, which `follower.ts` checks. A refused message changes nothing.
  */
 
 import { decodeConfState, members } from './confchange.ts';
@@ -17,13 +17,13 @@ export const TERM_LIMIT = 0x1_0000_0000_0000;
 export const INDEX_LIMIT = 0x1_0000_0000_0000;
 
 /**
- * How far beyond its own term a node at the limit still follows. Without it, whoever makes a cluster
+ * How far beyond its own term a node at the limit still follows. Without it, a sender that makes a cluster
  * reach the last term below the limit would leave it without a leader for good. A member that was away
  * meanwhile cannot follow: terms are to be guarded by a secret or TLS, not by arithmetic.
  */
 const TERMS_PAST_LIMIT = 0x10_0000;
 
-/** `stranger`: the sender does not belong here. `absurd`: no correct member sends this. */
+/** `non-member`: no known configuration names the sender. `absurd`: no correct member sends this. */
 export interface Fault {
   readonly kind: 'non-member' | 'absurd';
   readonly problem: string;
@@ -41,7 +41,7 @@ export function faultOf(state: RaftState, message: Message): Fault | null {
 
 /**
  * Whether a node is in neither the configuration in force nor the one before. The leader that a
- * follower has accepted is none, and for a node without a configuration nobody is.
+ * follower has accepted is none, and for a node without a configuration no sender is.
  */
 function isStranger(state: RaftState, node: NodeId): boolean {
   if (node === state.leader || state.peers.has(node)) return false;
@@ -53,13 +53,13 @@ function isStranger(state: RaftState, node: NodeId): boolean {
 
 /**
  * A follower without a leader may lag behind the configuration that made the sender a member, so it
- * must vote for it and follow it (thesis 4.2). Everybody else knows the members: a leader has every
+ * must vote for it and follow it (thesis 4.2). Every other node has the list of members: a leader has every
  * configuration that was committed, and a sole voter has no other beside it.
  */
 function problemOfStranger(state: RaftState, message: Message): string | null {
   const who = `${message.type} of a node that is not a member`;
   if (state.role === 'leader' || (isSoleVoter(state) && !state.damaged)) return who;
-  if (hasRecentLeader(state)) return `${who}, and a member leads`;
+  if (hasRecentLeader(state)) return `${who}, and a member is leader`;
   switch (message.type) {
     case 'append':
       return contradictsCommitted(state, message) ? `${who}, against what is committed` : null;
@@ -69,7 +69,7 @@ function problemOfStranger(state: RaftState, message: Message): string | null {
     case 'snapshot':
       return null;
     default:
-      return `${who}, and nobody asked it`;
+      return `${who}, and no pre-vote or vote asked for it`;
   }
 }
 
@@ -104,11 +104,11 @@ function problemOf(state: RaftState, message: Message): string | null {
       const { lastIndex } = state.log;
       const beyond = [message.index, message.hintIndex].find((index) => index > lastIndex);
       if (!isOwn(state, message) || beyond === undefined) return null;
-      return `speaks of entry ${beyond}, and the log ends at ${lastIndex}`;
+      return `names entry ${beyond}, and the log ends at ${lastIndex}`;
     }
     case 'heartbeatReply': {
       if (!isOwn(state, message) || message.round <= state.round) return null;
-      return `confirms round ${message.round}, and ${state.round} was asked`;
+      return `confirms round ${message.round}, and ${state.round} was sent`;
     }
     case 'preVoteReply':
     case 'voteReply':
@@ -119,16 +119,16 @@ function problemOf(state: RaftState, message: Message): string | null {
   }
 }
 
-/** Whether it answers what this node asked as the leader of this term. */
+/** Whether it answers a request of this node as the leader of this term. */
 function isOwn(state: RaftState, message: Message): boolean {
   return state.role === 'leader' && message.term === state.term;
 }
 
-/** A term has one leader. If two say that they lead, one of them lies, and the first is kept. */
+/** A term has one leader. If two claim to be it, one claim is false, and the first is kept. */
 function problemOfLeader(state: RaftState, { from, term }: Message): string | null {
   if (from === state.id) return 'comes from this node itself';
   if (term !== state.term || state.leader === null || state.leader === from) return null;
-  return `says that ${from} leads in term ${term}, and ${state.leader} does`;
+  return `names ${from} as leader of term ${term}, and ${state.leader} is its leader`;
 }
 
 function problemOfAppend({ term, prevIndex, prevTerm, entries }: Append): string | null {

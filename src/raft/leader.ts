@@ -124,7 +124,7 @@ function contacted(state: RaftState, from: NodeId): Progress | undefined {
 
 function onRefused(state: RaftState, peer: Progress, reply: AppendReply): void {
   // It does not hold what it has acknowledged: its disk is that of an earlier moment. Should this be a late
-  // answer, the next one to a probe says so: `match` is then lower than it could be, which is always safe.
+  // answer, the next answer to a probe corrects it: `match` is then lower than it could be, which is always safe.
   const isAgainstItsWord =
     peer.state === 'probe' && reply.index === peer.match && peer.next - 1 === reply.index;
   if ((reply.lost || isAgainstItsWord) && reply.hintIndex < peer.match) {

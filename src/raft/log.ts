@@ -3,7 +3,7 @@
  *
  * Promise: memory is bounded by `windowBytesMax` plus what is not yet durable, however long the log
  * grows; the term of every index in [compacted, last] is always known. Whether an entry is on disk
- * is told from outside (`durableIndex`), because only the order of writes can tell.
+ * comes from outside (`durableIndex`), because only the order of writes shows it.
  */
 
 import { entryBytes } from './limits.ts';
@@ -16,7 +16,7 @@ export interface LogStart {
 }
 
 export class LogView {
-  /** Last index that was dropped from the log: a snapshot stands for it and all before. */
+  /** Last index that was dropped from the log: a snapshot covers it and all before. */
   compactedIndex: number;
   compactedTerm: number;
   lastIndex: number;
@@ -108,7 +108,7 @@ export class LogView {
   truncateFrom(from: number): void {
     while (this.lastIndex >= from) {
       this.lastIndex--;
-      if (this.#window.length > this.#head) this.#forget(this.#window.pop());
+      if (this.#window.length > this.#head) this.#release(this.#window.pop());
     }
     this.#runs = this.#runs.filter((run) => run.from < from);
     this.durableIndex = Math.min(this.durableIndex, from - 1);
@@ -176,7 +176,7 @@ export class LogView {
   }
 
   #dropOldest(): void {
-    this.#forget(this.#window[this.#head]);
+    this.#release(this.#window[this.#head]);
     this.#window[this.#head] = undefined;
     this.#head++;
     // Moving the rest down only when half is spent keeps the cost per entry constant.
@@ -186,7 +186,7 @@ export class LogView {
     }
   }
 
-  #forget(entry: Entry | undefined): void {
+  #release(entry: Entry | undefined): void {
     if (entry !== undefined) this.windowBytes -= entryBytes(entry);
   }
 

@@ -1,8 +1,8 @@
 /**
  * Membership as the leader runs it, and what follows from every step of the commit index.
  *
- * Promise: one change at a time, made for the configuration that the asker saw (compare and set);
- * joint configurations are left and learners promoted without anybody's help; a leader that is no
+ * Promise: one change at a time, made for the configuration that the requester read (compare and set);
+ * joint configurations are left and learners promoted without further requests; a leader that is no
  * member of the committed configuration steps down (paper, section 6).
  */
 

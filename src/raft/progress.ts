@@ -1,7 +1,7 @@
 /**
- * What the leader knows of one peer, and how much it may have under way to it.
+ * The leader's record of one peer, and how much it may have under way to it.
  *
- * Promise: `match` falls in one leadership only when the peer says that it lost entries; appends under way are bounded by count and by
+ * Promise: `match` falls in one leadership only when the peer reports that it lost entries; appends under way are bounded by count and by
  * bytes; a peer that does not answer is probed with one message at a time.
  */
 
@@ -31,9 +31,9 @@ export class Progress {
   ackedRound = 0;
   lastContactTick: number;
   snapshot: SnapshotTransfer | null = null;
-  /** Id of the read of old entries that the host was asked for on behalf of this peer. */
+  /** Id of the read of old entries that the host does on behalf of this peer. */
   fetchId: number | null = null;
-  /** Set once it is out of the configuration: it is served until it knows so, or this tick. */
+  /** Set once it is out of the configuration: it is served until it has the commit of its removal, or until this tick. */
   departsAtTick: number | null = null;
   readonly inflights: Inflights;
 

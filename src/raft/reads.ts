@@ -1,8 +1,8 @@
 /**
- * Linearizable reads by ReadIndex (thesis 6.4), asked on the leader or on a follower.
+ * Linearizable reads by ReadIndex (thesis 6.4), requested on the leader or on a follower.
  *
  * Promise: a read is answered only with a commit index of a leader that a quorum confirmed after the
- * read was asked. Reads are gathered in numbered rounds; heartbeats carry the number of the latest
+ * read was requested. Reads are gathered in numbered rounds; heartbeats carry the number of the latest
  * round and a reply confirms that round and all before, so a lost reply costs one heartbeat and an
  * old reply can never confirm a newer read.
  */
@@ -29,7 +29,7 @@ export function addRead(state: RaftState, read: Read): void {
   if (state.rounds.length === 0) startRound(state);
 }
 
-/** Leader: opens a round for the waiting reads, if it knows what is committed at all. */
+/** Leader: opens a round for the waiting reads, once it has committed an entry of its term. */
 export function startRound(state: RaftState): boolean {
   if (state.waitingReads.length === 0 || !committedInOwnTerm(state)) return false;
   state.round++;

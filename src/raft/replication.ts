@@ -45,7 +45,7 @@ export function appendConfig(state: RaftState, confState: ConfState, ref: Ref | 
   syncPeers(state);
 }
 
-/** Follows the configuration in force: new members are probed, leavers are told and let go. */
+/** Follows the configuration in force: new members are probed, removed members get that commit and are dropped. */
 export function syncPeers(state: RaftState): void {
   const present = new Set(members(config(state)));
   for (const id of present) {
@@ -60,13 +60,13 @@ export function syncPeers(state: RaftState): void {
   }
 }
 
-/** Lets go of removed members that know of it, or had long enough to learn it. */
+/** Drops removed members that have the commit of their removal, or had enough time to get it. */
 export function dropDeparted(state: RaftState): void {
   const { index } = state.configs.current;
   for (const peer of sortedPeers(state)) {
     if (peer.departsAtTick === null) continue;
-    const knows = configCommitted(state) && peer.match >= index && peer.sentCommit >= index;
-    if (!knows && state.tick < peer.departsAtTick) continue;
+    const hasCommit = configCommitted(state) && peer.match >= index && peer.sentCommit >= index;
+    if (!hasCommit && state.tick < peer.departsAtTick) continue;
     if (peer.snapshot !== null) emit(state, { type: 'cancelSnapshot', to: peer.id });
     state.peers.delete(peer.id);
   }
@@ -79,7 +79,7 @@ export function broadcastAppend(state: RaftState): void {
 
 /** Everything that may leave for this peer now. */
 export function sendAllowed(state: RaftState, peer: Progress): void {
-  // A peer cannot commit past what it was sent; saying so again would only echo back and forth.
+  // A peer cannot commit past what it was sent; another heartbeat would only be answered again.
   const couldCommit = Math.min(state.commit, peer.next - 1);
   const commitIsNews = peer.state === 'replicate' && peer.sentCommit < couldCommit;
   let sent = sendAppend(state, peer, commitIsNews);
@@ -110,7 +110,7 @@ export function sendProbe(state: RaftState, peer: Progress): void {
 /** Sends old entries that the host has read, if they are still what this peer needs. */
 export function sendFetched(state: RaftState, peer: Progress, entries: readonly Entry[]): void {
   peer.fetchId = null;
-  // What the disk gave is checked against the terms we know: a wrong read must not spread.
+  // What was read from the disk is checked against the known terms: a wrong read must not spread.
   if (entries.length === 0 || !state.log.agreesWith(peer.next, entries)) return;
   if (peer.state !== 'replicate' || peer.inflights.full()) return;
   sendEntries(state, peer, entries);
@@ -165,7 +165,7 @@ export function mustLeaveJoint(state: RaftState): boolean {
   return isJoint(config(state)) && config(state).autoLeave && configSettled(state);
 }
 
-/** Within an election timeout, which is as long as a leader may trust what it heard. */
+/** Within an election timeout, which is as long as the contact of a peer counts. */
 export function heardLately(state: RaftState, peer: Progress): boolean {
   return state.tick - peer.lastContactTick < state.electionTicks;
 }

@@ -1,7 +1,7 @@
 /**
- * Changing roles: what is forgotten and what is owed on the way (paper, figure 4).
+ * Changing roles: what is reset and which requests are answered (paper, figure 4).
  *
- * Promise: whoever stops leading tells every open request that its fate is unknown or that it never
+ * Promise: a node that stops being leader answers every open request: its outcome is unknown, or it never
  * happened, and stops what it had started for peers.
  */
 
@@ -50,7 +50,7 @@ export function restartElectionTimer(state: RaftState): void {
   state.electionTimeout = state.electionTicks + state.random.below(state.electionTicks);
 }
 
-/** Whether this node may stand for election at all. */
+/** Whether this node may campaign at all. */
 export function mayCampaign(state: RaftState): boolean {
   return (
     isPromotable(state) &&
@@ -61,7 +61,7 @@ export function mayCampaign(state: RaftState): boolean {
 }
 
 /**
- * A node that is leaving still stands until that is committed (thesis 4.2.2): its log may be the
+ * A node that is being removed still campaigns until that is committed (thesis 4.2.2): its log may be the
  * only complete one, and then no other can win.
  */
 function isPromotable(state: RaftState): boolean {
@@ -71,7 +71,7 @@ function isPromotable(state: RaftState): boolean {
   return !configCommitted(state) && isVoter(before.confState, state.id);
 }
 
-/** Alone there is nobody to wait for, and nobody to hand over to. */
+/** A single voter has no other to wait for, and none to transfer leadership to. */
 export function isSoleVoter(state: RaftState): boolean {
   const { voters, votersOutgoing } = config(state);
   return voters.length > 0 && [...voters, ...votersOutgoing].every((voter) => voter === state.id);

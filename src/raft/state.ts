@@ -1,7 +1,7 @@
 /**
  * Everything the core remembers, and how it comes back after a start.
  *
- * The modules beside this file are the rules; this is what they act on. It lives within one
+ * The modules beside this file are the rules; this is what they act on. It exists within one
  * `step` at a time and is never shared with the host.
  */
 
@@ -48,7 +48,7 @@ export interface Transfer {
   readonly ref: Ref;
   readonly to: NodeId;
   readonly startTick: number;
-  /** The target was told to campaign. */
+  /** The message `timeoutNow` was sent to the target. */
   timeoutNowSent: boolean;
 }
 
@@ -76,7 +76,7 @@ export interface RaftState {
   votes: Map<NodeId, boolean>;
   stalledByHost: boolean;
   damaged: boolean;
-  /** Damaged: the leader's last index, asked for after the start, and the term of that leader. */
+  /** Damaged: the leader's last index, requested after the start, and the term of that leader. */
   healGoal: { readonly term: number; readonly index: number } | null;
 
   /** Leader only: everyone but itself. */
@@ -88,7 +88,7 @@ export interface RaftState {
   rounds: ReadRound[];
   waitingReads: Read[];
 
-  /** Follower only: reads asked of the leader. */
+  /** Follower only: reads for which the leader has not answered yet. */
   pendingReadIndex: Map<number, { readonly ref: Ref | null; readonly tick: number }>;
   nextReadId: number;
 
@@ -169,12 +169,12 @@ export function configCommitted(state: RaftState): boolean {
   return state.configs.current.index <= state.commit;
 }
 
-/** Only then does the leader know what is committed at all (thesis 6.4; paper, section 8). */
+/** Only then is the commit index of the leader certain (thesis 6.4; paper, section 8). */
 export function committedInOwnTerm(state: RaftState): boolean {
   return state.log.term(state.commit) === state.term;
 }
 
-/** A disk that does not acknowledge, or a host that says so. */
+/** A disk that does not acknowledge, or a host that reports it. */
 export function isStalled(state: RaftState): boolean {
   return state.stalledByHost || state.writes.ageTicks(state.tick) >= state.limits.persistStallTicks;
 }
@@ -193,7 +193,7 @@ function checkRestored(restored: Restored, log: LogView): void {
   if (hardState.term < log.lastTerm) {
     throw new Error(
       `raft: term ${hardState.term} is older than the log's last term ${log.lastTerm}; ` +
-        'a promise may have been forgotten, so this member must be replaced',
+        'a promise may have been lost, so this member must be replaced',
     );
   }
   if (appliedIndex > log.lastIndex) {
@@ -202,6 +202,6 @@ function checkRestored(restored: Restored, log: LogView): void {
     );
   }
   if (appliedIndex < log.compactedIndex || (snapshot?.index ?? 0) < log.compactedIndex) {
-    throw new Error(`raft: no snapshot stands for the start of the log (${places})`);
+    throw new Error(`raft: no snapshot covers the start of the log (${places})`);
   }
 }

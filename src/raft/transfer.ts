@@ -39,15 +39,15 @@ export function checkTransfer(state: RaftState): void {
   if (transfer === null) return;
   const waited = state.tick - transfer.startTick;
   const gone = state.role === 'leader' && !config(state).voters.includes(transfer.to);
-  // Having stepped down it waits a little longer, to learn who leads now.
+  // Having stepped down it waits a little longer, until the new leader is known.
   const patience = state.role === 'leader' ? state.electionTicks : 2 * state.electionTicks;
   if (gone || waited >= patience) settleTransfer(state, null);
 }
 
 /** Gives leadership up at once, to the peer that is furthest along if there is one. */
 export function giveUpLeadership(state: RaftState): void {
-  const heir = furthest(candidates(state));
-  if (heir !== undefined) sendTimeoutNow(state, heir);
+  const successor = furthest(candidates(state));
+  if (successor !== undefined) sendTimeoutNow(state, successor);
   becomeFollower(state, state.term, null);
 }
 
@@ -55,7 +55,7 @@ function sendTimeoutNow(state: RaftState, peer: Progress): void {
   send(state, { type: 'timeoutNow', from: state.id, to: peer.id, term: state.term });
 }
 
-/** Voters that stay voters and were heard of within an election timeout. */
+/** Voters that stay voters and had contact within an election timeout. */
 function candidates(state: RaftState): readonly Progress[] {
   const { voters } = config(state);
   return sortedPeers(state).filter((peer) => {

@@ -1,12 +1,12 @@
 /**
  * The words of consensus: every input, effect and message of the core as plain data.
  *
- * Promise: all of it can be copied, logged, encoded and compared by value. Nothing here knows of
+ * Promise: all of it can be copied, logged, encoded and compared by value. Nothing here depends on
  * disks, sockets or clocks; time is ticks, and identity of nodes beyond a name (cluster id,
  * incarnation, epoch) is checked by the envelope in which a host carries messages.
  */
 
-/** Name of a member; stable for the life of its data directory and never given to another. */
+/** Name of a member; it stays with its data directory and is never given to another. */
 export type NodeId = string;
 
 /** The host's own tag for a request; the core hands it back and never looks inside. */
@@ -23,7 +23,7 @@ export interface Entry {
 }
 
 /**
- * What must never be forgotten (paper, figure 2, "persistent state").
+ * What must never be lost (paper, figure 2, "persistent state").
  *
  * `commit` is a convenience: losing its newest value is safe, so it rides along with other writes.
  */
@@ -87,7 +87,7 @@ export type Role = 'follower' | 'preCandidate' | 'candidate' | 'leader';
 interface Envelope {
   readonly from: NodeId;
   readonly to: NodeId;
-  /** Term of the sender, save for `preVote` and its granting reply: there the term asked for. */
+  /** Term of the sender, save for `preVote` and its granting reply: there the term of the election that would follow. */
   readonly term: number;
 }
 
@@ -106,7 +106,7 @@ export interface Vote extends Envelope {
   readonly type: 'vote';
   readonly lastIndex: number;
   readonly lastTerm: number;
-  /** The leader itself asked for this election, so voters need not protect it (thesis 4.2.3). */
+  /** The leader itself requested this election, so voters need not protect it (thesis 4.2.3). */
   readonly transfer: boolean;
 }
 
@@ -131,7 +131,7 @@ export interface AppendReply extends Envelope {
   /** Refused only: the last place where the logs may still agree, and the term there. */
   readonly hintIndex: number;
   readonly hintTerm: number;
-  /** Refused only: the sender lost entries that it had accepted, so forget what it had. */
+  /** Refused only: the sender lost entries that it had accepted, so the leader must drop what it recorded. */
   readonly lost: boolean;
 }
 
@@ -202,7 +202,7 @@ export type Input =
       readonly changes: readonly ConfChange[];
       /** `configIndex` of the configuration that the change was made for: compare and set. */
       readonly expectedIndex: number;
-      /** `explicit` stays joint until told to leave; default `auto`. */
+      /** `explicit` stays joint until a request to leave; default `auto`. */
       readonly leave?: 'auto' | 'explicit';
     }
   /** Every `persist` up to this id is durable, in order. Acknowledging the last one is enough. */
@@ -235,8 +235,8 @@ export type Input =
   /** The disk or the event loop stalled: give up leadership and do not campaign until `recovered`. */
   | { readonly type: 'stalled' }
   /**
-   * The disk of this node is that of an earlier moment: another member knows that this node has been in
-   * `term`, and has held more of it. What it voted and acknowledged meanwhile is forgotten here.
+   * The disk of this node is that of an earlier moment: another member remembers that this node has been
+   * in `term`, and has held more of it. What it voted and acknowledged meanwhile is lost here.
    */
   | { readonly type: 'rolledBack'; readonly term: number }
   | { readonly type: 'recovered' };
@@ -368,9 +368,9 @@ export interface Limits {
   readonly uncommittedBytesMax: number;
   /** Bytes in one `apply`. */
   readonly applyBytesMax: number;
-  /** Bytes handed out by `apply` and not yet answered by `applied`. */
+  /** Bytes emitted by `apply` and not yet answered by `applied`. */
   readonly applyInflightBytesMax: number;
-  /** Recent entries kept in memory for peers; older ones are asked of the host. */
+  /** Recent entries kept in memory for peers; older ones are read by the host. */
   readonly windowBytesMax: number;
   /** Reads that may await a quorum. */
   readonly readsMax: number;

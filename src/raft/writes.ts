@@ -2,7 +2,7 @@
  * Writes that the host was given and has not acknowledged, in order.
  *
  * Promise: a message that rests on a write is owned by it and comes out only when it is durable;
- * nobody can send it sooner. An acknowledgement is matched by the number of its write, never by
+ * it cannot be sent sooner. An acknowledgement is matched by the number of its write, never by
  * (index, term): if an entry is written, truncated and written again, the acknowledgement of the
  * first write does not count for the second (the ABA case).
  */
@@ -69,11 +69,11 @@ export class Writes {
    */
   take(hard: HardState, lastIndex: number, tick: number, commitToo: boolean): Persist | null {
     const handed = this.#handed;
-    const promised = hard.term !== handed.term || hard.vote !== handed.vote;
-    const moved = promised || hard.commit !== handed.commit;
+    const votedOrRaised = hard.term !== handed.term || hard.vote !== handed.vote;
+    const moved = votedOrRaised || hard.commit !== handed.commit;
     const logChanged =
       this.#entries.length > 0 || this.#truncateFrom !== null || this.#snapshot !== null;
-    if (!promised && !logChanged && !(moved && commitToo)) return null;
+    if (!votedOrRaised && !logChanged && !(moved && commitToo)) return null;
 
     const write: Persist = {
       type: 'persist',
@@ -82,7 +82,7 @@ export class Writes {
       ...(this.#truncateFrom === null ? {} : { truncateFrom: this.#truncateFrom }),
       entries: this.#entries,
       ...(this.#snapshot === null ? {} : { snapshot: this.#snapshot }),
-      sync: promised || logChanged,
+      sync: votedOrRaised || logChanged,
     };
     this.#pending.push({
       id: write.id,

@@ -138,7 +138,7 @@ describe('other bytes', () => {
       [group().subarray(0, 31), /ends inside a group header/],
       [group().subarray(0, 50), /ends inside a group/],
       [elsewhere.bytes, /belongs to another place/],
-      [group(entry(3)), /entry 3 stands where entry 1 belongs/],
+      [group(entry(3)), /entry 3 is where entry 1 belongs/],
       [group(entry(1, 0)), /term 0, after term 1/],
       [group(entry(1), { ...TAIL, chain: new Uint8Array(32).fill(1) }), /hash chain/],
       [forged(group(), 28, 2), /has 1 frames, not 2/],

@@ -131,7 +131,7 @@ describe('a new vote', () => {
     const log = await open(diskOf(store));
     for (const vote of [null, 'node-1']) {
       await expect(log.append({ hardState: hardState(4, 5, vote), entries: [] })).rejects.toThrow(
-        /the vote of term 4 went to node-3 and cannot go to (nobody|node-1)/,
+        /the vote of term 4 went to node-3 and cannot go to (no candidate|node-1)/,
       );
     }
     await log.append({ hardState: hardState(5, 5, null), entries: [] });
@@ -141,7 +141,7 @@ describe('a new vote', () => {
 });
 
 describe('the voteRecord beside a log that is whole', () => {
-  test('is written anew, with a sentence, when it is missing, rotten, old or foreign', async () => {
+  test('is rewritten, with a sentence, when it is missing, damaged, old or of another owner', async () => {
     const early = new Map(store);
     const disk = createSimulatedDisk();
     await (await open(disk)).append({ hardState: hardState(1), entries: [] });
@@ -150,7 +150,7 @@ describe('the voteRecord beside a log that is whole', () => {
     const theirs = await open(foreign, { nodeId: 'node-9' });
     await theirs.append({ hardState: hardState(9), entries: [] });
     const cases: readonly (readonly [Files, RegExp])[] = [
-      [without(store, VOTE_RECORD), /voteRecord\.copy.*it is missing.*written anew/],
+      [without(store, VOTE_RECORD), /ballot\.copy.*it is missing.*rewritten/],
       [flipped(store, VOTE_RECORD, 20, 0), /one of its two records is not readable/],
       [
         flipped(flipped(store, VOTE_RECORD, 20, 0), VOTE_RECORD, 4_200, 0),
@@ -221,7 +221,7 @@ describe('the voteRecord beside a log that is whole', () => {
     const files = new Map(disk.files()).set(VOTE_RECORD, fileOf(ahead, VOTE_RECORD));
     const result = await openLog(SMALL, on(diskOf(files)));
     expect(!result.ok && result.refusal.message).toMatch(
-      /it says term 5 with a vote for node-2, and the log goes on and says term 4 with a vote/,
+      /it has term 5 with a vote for node-2, and the log goes on and has term 4 with a vote/,
     );
   });
 });
