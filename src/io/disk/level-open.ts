@@ -1,8 +1,8 @@
 /**
- * Opens a LevelDB folder, and turns what LevelDB says when it cannot into a sentence.
+ * Opens a LevelDB folder, and turns the error of LevelDB into a sentence.
  *
- * Promise: a folder that holds anything is never replaced by an empty database. Knows nothing of
- * what is stored in it; whoever reads a value must verify it, because LevelDB does not.
+ * Promise: a folder that holds anything is never replaced by an empty database. It does not interpret
+ * what is stored in it; the reader of a value must verify it, because LevelDB does not.
  */
 
 import { chmod, mkdir, readdir, stat } from 'node:fs/promises';

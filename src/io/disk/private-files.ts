@@ -1,5 +1,5 @@
 /**
- * Who may read what a node stores: its owner, and nobody else.
+ * Access to what a node stores: only its owner may read it.
  *
  * New files are private by {@link PRIVATE_UMASK}, which also holds for the files that LevelDB makes.
  * This module is for a data directory that is there already: of an earlier build, put back from a

@@ -31,7 +31,7 @@ export class ChunkReferences {
     return freed;
   }
 
-  /** Forgets a user, and gives back the chunks that nobody uses any more. */
+  /** Removes a user, and returns the chunks that no user is left of. */
   remove(user: User): readonly string[] {
     const freed: string[] = [];
     for (const use of this.#users.get(user) ?? []) {

@@ -118,7 +118,7 @@ class LevelSnapshotStore implements SnapshotStore {
   readonly #listed = new Map<number, KeptSnapshot>();
   /** Who uses which chunk; null until they are counted. */
   #references: ChunkReferences | null = null;
-  /** What was taken in last in this life of the process; null once it is finished. */
+  /** What was taken in last by this process; null once it is finished. */
   #arriving: Arriving | null = null;
   /** The end of the operation that runs; operations that write never overlap. */
   #turn: Promise<unknown> = Promise.resolve();

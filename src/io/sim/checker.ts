@@ -53,7 +53,7 @@ export class Checker {
   /** `id/try` of every page that was sent, and the key under which each id was. */
   readonly #sent = new Set<string>();
   readonly #keys = new Map<string, string>();
-  /** Ids of the pages that somebody got without a mark that they may be duplicates. */
+  /** Ids of the notifications that arrived without a mark that they may be duplicates. */
   readonly #unmarked = new Set<string>();
   #pagesChecked = 0;
   #foldedUpTo = 0;
@@ -95,7 +95,7 @@ export class Checker {
     }
   }
 
-  /** A client was told that its command is in the log. */
+  /** A client got the answer that its command is in the log. */
   answered(name: string, result: Proposed): void {
     if (!result.ok) return;
     if (!this.#effects.has(name)) {
@@ -104,7 +104,7 @@ export class Checker {
     this.#acknowledged.push({ name, index: result.index });
   }
 
-  /** Looks at the pages since the last time. */
+  /** Checks the notifications since the last call. */
   pages(pages: readonly ReceivedNotification[]): void {
     for (; this.#pagesChecked < pages.length; this.#pagesChecked++) {
       const page = pages[this.#pagesChecked];
@@ -193,7 +193,7 @@ export class Checker {
   }
 }
 
-/** Alerts that clients push have names of their own, so that they can be told apart. */
+/** Alerts that clients push have names of their own, so that they can be distinguished. */
 function namesIn(command: Command): readonly string[] {
   if (command.kind !== 'alerts') return [];
   return command.alerts.map(({ labels }) => labelValue(labels, 'alertname'));

@@ -86,7 +86,7 @@ export type FolderPart = (typeof FOLDER_PARTS)[number];
 /** A copy of the data folder of a node, as of one moment. */
 export interface FolderCopy {
   readonly nodeId: string;
-  /** The log directory without the ballot. */
+  /** The log directory without the vote record. */
   readonly log: ReadonlyMap<string, Uint8Array>;
   readonly ballot: ReadonlyMap<string, Uint8Array>;
   readonly acknowledged: ReadonlyMap<string, Uint8Array>;
@@ -222,7 +222,7 @@ export class SimulatedCluster {
     return host;
   }
 
-  /** Starts the process of a host. A refusal is told to the witness. */
+  /** Starts the process of a host. The witness gets a refusal. */
   async boot(host: Host): Promise<void> {
     if (host.process !== null || host.isStarting) return;
     host.isStarting = true;

@@ -1,5 +1,5 @@
 /**
- * Carries out what a schedule says on a simulated cluster, and brings hosts back afterwards.
+ * Applies the actions of a schedule to a simulated cluster, and brings hosts back afterwards.
  *
  * Promise: whatever it does, the cluster could survive it: entries, or the snapshots that stand for
  * them, are destroyed on one member at a time, and only while all the others hold theirs, since no
@@ -30,7 +30,7 @@ const HOSTS_MIN = 3;
 const LASTING_MS = 3_000;
 /** Gray faults last so many times longer than others: what is noticed within seconds must be over by itself. */
 const GRAY_FACTOR = 5;
-/** A process that was told to stop is killed when it has not ended by then. */
+/** A process that got a request to stop is killed when it has not ended by then. */
 const STOP_WITHIN_MS = 10_000;
 
 export class Faults {
@@ -365,7 +365,7 @@ export class Faults {
     return true;
   }
 
-  /** A bit of the log flips while the process is down. Its ballot is another file. */
+  /** A bit of the log flips while the process is down. Its vote record is another file. */
   #rot(host: Host, how: number, lastsMs: number): boolean {
     if (!this.#mayDestroy(host)) return false;
     const { cluster } = this.#modules;

@@ -3,7 +3,7 @@
  *
  * Frames are delayed by a seeded amount each, so they overtake one another; they may be dropped and
  * doubled; any direction between any two nodes may be cut. Promise: the same seed and the same sends
- * give the same arrivals. A frame that is under way when its receiver dies is lost with it.
+ * give the same arrivals. A frame that is under way when its receiver is killed is lost with it.
  */
 
 import { FRAMES_LEVEL, numberIn } from '../node/wire.ts';

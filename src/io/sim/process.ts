@@ -31,7 +31,7 @@ export interface ProcessModules {
   readonly clock: VirtualClock;
   readonly random: Random;
   readonly disk: Disk;
-  /** The directory beside the log, with copies of its mark and its ballot. */
+  /** The directory beside the log, with copies of its durable mark and its vote record. */
   readonly witnessDisk: Disk;
   readonly digest: Digest;
   readonly snapshots: SnapshotStore;

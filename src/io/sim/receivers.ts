@@ -2,7 +2,7 @@
  * Everybody whom a simulated node may page: they outlive its processes, answer as they are told
  * to, and remember what they got.
  *
- * A page is got the moment it is sent; its answer dies with the process that waits for it.
+ * A notification arrives the moment it is sent; its answer is lost with the process that waits for it.
  */
 
 import { labelPairs } from '../../commands/labels.ts';
@@ -12,7 +12,7 @@ import type { VirtualTime } from './virtual-time.ts';
 /** An HTTP status, after so long; or none at all. */
 export type Answer = { readonly status: number; readonly afterMs?: number } | 'never' | 'deaf';
 
-/** A page as its receiver sees it. */
+/** A notification as its receiver sees it. */
 export interface ReceivedNotification {
   /** In milliseconds of the world. */
   readonly atMs: number;
@@ -24,7 +24,7 @@ export interface ReceivedNotification {
   readonly idempotencyKey: string;
   /** Whether its receiver takes it, whoever hears of that. */
   readonly accepted: boolean;
-  /** True when it says of itself that it may be a duplicate. */
+  /** True when it is marked as a possible duplicate. */
   readonly uncertain: boolean;
   readonly reason: string;
   /** `HighCpu(servers.a.cpu)`: the name of each alert, and its other labels' values. */

@@ -34,7 +34,7 @@ const LATER_ACTIONS = ['upgrade', 'downgrade', 'snapshot rot'] as const;
 /** So does what came last. */
 const LAST_ACTIONS = ['put back'] as const;
 
-/** A member lives and cannot do the work of a leader. From numbers of their own, too. */
+/** A member runs and cannot do the work of a leader. From numbers of their own, too. */
 export const GRAY_ACTIONS = ['lost egress', 'slow syncs', 'descriptors gone'] as const;
 
 export const ACTIONS = [

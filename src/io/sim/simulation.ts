@@ -1,10 +1,10 @@
 /**
- * One simulated life of a cluster: it assembles itself, works, and is beset by everything in its
+ * One simulated run of a cluster: it assembles itself, works, and is beset by everything in its
  * schedule; then the faults end, and it must become whole again by itself.
  *
- * Promise: the same options give the same life, told by the same trace hash. A broken law, a node that
+ * Promise: the same options give the same run, with the same trace hash. A broken law, a node that
  * gives up without a reason, or a cluster that does not become whole is reported with the seed and
- * the trace; nothing else ends a life early.
+ * the trace; nothing else ends a run early.
  */
 
 import { encodeCanonical } from '../../log/codec.ts';
@@ -56,7 +56,7 @@ export interface SimulationModules {
 
 export interface SimulationResult {
   readonly seed: number;
-  /** What went wrong; null for a clean life. */
+  /** What went wrong; null for a clean run. */
   readonly problem: string | null;
   readonly simulatedMs: number;
   /** Tasks of virtual time that ran. */
@@ -70,14 +70,14 @@ export interface SimulationResult {
   readonly pages: number;
 }
 
-/** After the faults end: time to elect, heal, catch up and page. */
+/** After the faults end: time to elect, heal, catch up and notify. */
 const WHOLE_WITHIN_MS = 120_000;
-/** After that: groups wait, receivers are far and refuse, but nobody waits longer for a page. */
+/** After that: groups wait, receivers are far and refuse, but no notification takes longer. */
 const TOLD_WITHIN_MS = 20_000;
 const TRACE_LINES = 120;
 /** By how much words of clocks may be late. */
 const LOG_TIME_MS_MAX = 2_000;
-/** How often it is asked whether the cluster is whole: no law, so there is no hurry. */
+/** How often the run checks whether the cluster has recovered: no law, so this may be rare. */
 const LOOK_EVERY_MS = 50;
 
 /** Conditions that only a log message of the node shows. */
@@ -91,9 +91,9 @@ const LOGGED = [
   [/^history dropped/, 'history dropped'],
   [/^torn tail/, 'torn tail cut'],
 ] as const;
-/** What every refusal says of what is of a later build. */
+/** Every refusal of something of a later build contains this. */
 const TOO_NEW = 'newer tocsin';
-/** With these words a member says that others remember more of it than its disk. */
+/** The log message of a member of which others remember more than its disk holds. */
 const ROLLED_BACK = 'data folder is older than';
 
 export async function simulate(
@@ -118,7 +118,7 @@ class Simulation implements Witness {
   /** Clients draw from their own numbers, so that a fault left out changes none of what they do. */
   readonly #clients: SeededRandom;
   readonly #trace: string[] = [];
-  /** When clients were told that their alert is in the log, by its name. */
+  /** When clients got the answer that their alert is in the log, by its name. */
   readonly #answeredAtMs = new Map<string, number>();
   #hash = 0;
   #problem: string | null = null;
@@ -294,7 +294,7 @@ class Simulation implements Witness {
     await this.#compareStates();
   }
 
-  /** Whoever was promised something while all was well got a page about it. */
+  /** Every alert that was acknowledged while the cluster was healthy has a notification. */
   #expectTold(fromMs: number, untilMs: number): void {
     const told = new Set<string>();
     for (const { accepted, firing } of this.#cluster.receivers.notifications) {
