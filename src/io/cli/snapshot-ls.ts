@@ -1,12 +1,12 @@
 /** `tocsin snapshot ls`: which snapshots there are, how big, and how much each of them added. */
 
-import { EXIT, type ExitCode } from '../daemon/exit.ts';
+import type { ExitCode } from '../daemon/exit.ts';
 import type { Manifest } from '../ports.ts';
-import { bytesText, tableLines, type Column, type Format } from './render-table.ts';
+import { bytesText, type Column } from './render-table.ts';
 import { timeText } from '../replay/time-text.ts';
 import type { Damage } from './snapshot-damage.ts';
+import { printListing, type ListingArgs } from './snapshot-listing.ts';
 import {
-  inSession,
   stateText,
   type Session,
   type SnapshotIo,
@@ -14,17 +14,8 @@ import {
 } from './snapshot-session.ts';
 import { surveyOf } from './snapshot-survey.ts';
 
-export interface ListArgs {
-  readonly dataDir: string;
-  readonly format: Format;
-}
-
-export function listCommand(args: ListArgs, io: SnapshotIo): Promise<ExitCode> {
-  return inSession(args.dataDir, io, async (session) => {
-    const rows = await rowsOf(session);
-    await session.out.lines(linesOf(rows, args.format));
-    return EXIT.ok;
-  });
+export function listCommand(args: ListingArgs, io: SnapshotIo): Promise<ExitCode> {
+  return printListing(args, io, { columns: COLUMNS, rowsOf });
 }
 
 /** What only its manifest says is null for a snapshot whose manifest cannot be read. */
@@ -62,12 +53,6 @@ const COLUMNS: readonly Column<Row>[] = [
 function atLeast({ damagedChunks }: Row, bytes: number | null): string {
   if (bytes === null) return '';
   return damagedChunks === 0 ? bytesText(bytes) : `${bytesText(bytes)} + ?`;
-}
-
-function linesOf(rows: readonly Row[], format: Format): readonly string[] {
-  if (format === 'json') return [JSON.stringify(rows, null, 2)];
-  if (format === 'jsonl') return rows.map((row) => JSON.stringify(row));
-  return tableLines(COLUMNS, rows);
 }
 
 async function rowsOf(session: Session): Promise<readonly Row[]> {

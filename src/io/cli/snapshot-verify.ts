@@ -1,11 +1,11 @@
 /** `tocsin snapshot verify`: reads every chunk of every snapshot and says which are damaged. */
 
-import { EXIT, type ExitCode } from '../daemon/exit.ts';
-import { tableLines, type Column, type Format } from './render-table.ts';
+import type { ExitCode } from '../daemon/exit.ts';
+import type { Column } from './render-table.ts';
 import { timeText } from '../replay/time-text.ts';
 import type { Damage } from './snapshot-damage.ts';
+import { printListing, type ListingArgs } from './snapshot-listing.ts';
 import {
-  inSession,
   stateText,
   type Session,
   type SnapshotIo,
@@ -13,17 +13,8 @@ import {
 } from './snapshot-session.ts';
 import { surveyOf } from './snapshot-survey.ts';
 
-export interface VerifyArgs {
-  readonly dataDir: string;
-  readonly format: Format;
-}
-
-export function verifyCommand(args: VerifyArgs, io: SnapshotIo): Promise<ExitCode> {
-  return inSession(args.dataDir, io, async (session) => {
-    const rows = await rowsOf(session);
-    await session.out.lines(linesOf(rows, args.format));
-    return EXIT.ok;
-  });
+export function verifyCommand(args: ListingArgs, io: SnapshotIo): Promise<ExitCode> {
+  return printListing(args, io, { columns: COLUMNS, rowsOf });
 }
 
 interface Row {
@@ -42,12 +33,6 @@ const COLUMNS: readonly Column<Row>[] = [
   { title: 'CHUNKS', text: (row) => String(row.chunks ?? '') },
   { title: 'STATE', text: stateText },
 ];
-
-function linesOf(rows: readonly Row[], format: Format): readonly string[] {
-  if (format === 'json') return [JSON.stringify(rows, null, 2)];
-  if (format === 'jsonl') return rows.map((row) => JSON.stringify(row));
-  return tableLines(COLUMNS, rows);
-}
 
 async function rowsOf(session: Session): Promise<readonly Row[]> {
   const { snapshots } = await surveyOf(session);

@@ -3,23 +3,15 @@
  * reads, so the daemon may run, and the store may be damaged or on read-only media.
  */
 
-import type { Writable } from 'node:stream';
 import { Command, Option } from 'commander';
 import { redactSecrets } from '../config/redact.ts';
-import type { ExitCode } from '../daemon/exit.ts';
+import type { CommandIo } from './command-io.ts';
 import { FORMATS, type Format } from './render-table.ts';
 import { diffCommand } from './snapshot-diff.ts';
 import { listCommand } from './snapshot-ls.ts';
 import type { SnapshotIo } from './snapshot-session.ts';
 import { showCommand } from './snapshot-show.ts';
 import { verifyCommand } from './snapshot-verify.ts';
-
-export interface CommandIo {
-  readonly stdout: Writable;
-  readonly stderr: Writable;
-  /** Takes the exit code. */
-  readonly finish: (code: ExitCode) => void;
-}
 
 interface Flags {
   readonly output: Format;
