@@ -11,7 +11,7 @@ import { Command, InvalidArgumentError, Option } from 'commander';
 import { parseDuration } from '../config/durations.ts';
 import { parseNetwork } from '../config/networks.ts';
 import { parseHttpUrl } from '../config/urls.ts';
-import type { DaemonOptions, HostPort } from '../daemon/daemon.ts';
+import type { DaemonOptions, HostPort } from '../daemon/options.ts';
 import { EXIT, type ExitCode } from '../daemon/exit.ts';
 import { problemOfPeerPort } from '../daemon/peer-port.ts';
 import { LOG_LEVELS, type LogLevel } from '../daemon/system-ports.ts';

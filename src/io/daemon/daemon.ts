@@ -15,9 +15,7 @@ import { parseMatcher, parseMatchers } from '../config/matcher-text.ts';
 import { redactSecrets } from '../config/redact.ts';
 import { openEtcdDiscovery, type EtcdDiscovery } from '../discovery/etcd-discovery.ts';
 import { backupOf } from '../disk/backup-format.ts';
-import { SnapshotWriteFailed } from '../disk/snapshot-store.ts';
-import { LogFailed } from '../../log/damage.ts';
-import { clientTime, type HttpOptions, type Reloaded } from '../http/modules.ts';
+import { clientTime, type Reloaded } from '../http/modules.ts';
 import { CLOSING_REASONS, REFUSAL_REASONS, REFUSING_LIMITS } from '../http/limits.ts';
 import { createHttpServer } from '../http/server.ts';
 import { startGraphitePush } from '../metrics/graphite-push.ts';
@@ -29,12 +27,10 @@ import { normalSeriesName } from '../monitors/series-name.ts';
 import { addressText, parseAddress, reachableAt } from '../net/addresses.ts';
 import { createTransport, type TcpTransport } from '../net/transport.ts';
 import { Node } from '../node/node.ts';
-import { StateDiffers } from '../node/roots.ts';
 import { segmentBytesMaxFor } from '../node/retention.ts';
 import { isShadowCluster, emptyClusterId } from '../node/cluster-id.ts';
 import { FRAMES_LEVEL } from '../node/wire.ts';
 import { createNotifiers, type Notifiers } from '../notify/notifiers.ts';
-import { UnsupportedReducerVersion } from '../../projections/reducers.ts';
 import { CommittedConflict } from '../../raft/follower.ts';
 import type { JoinRequest, AppliedEntry, Logger, NodeHandle, PeerAddress } from '../ports.ts';
 import { createStatusPage } from '../ui/page.ts';
@@ -49,80 +45,21 @@ import {
 import { Descriptors } from './descriptors.ts';
 import { ClusterJoiner } from './cluster-joiner.ts';
 import { EXIT, type ExitCode } from './exit.ts';
+import { addressTaken, diskStartupError, exitOf, listenError } from './failure.ts';
 import { localTimeIn } from './local-time.ts';
 import { runMonitors } from './monitoring.ts';
 import { NodeProxy } from './node-proxy.ts';
 import { StartupError } from './startup-error.ts';
+import type { DaemonOptions, DaemonSignals } from './options.ts';
 import { senderClock } from './sender-clock.ts';
 import { forceNewCluster } from './standalone.ts';
 import { openStorage, type Storage } from './storage.ts';
 import { warningOfPeerPort } from './peer-port.ts';
 import { readSecretFile, SecretFile, warnOfReaders } from './secret-file.ts';
-import { readTlsFiles, type TlsFiles } from './tls-files.ts';
+import { readTlsFiles } from './tls-files.ts';
 import { VERSION } from './version.ts';
 import { exposure, WebAccess } from './web-access.ts';
-import { realClock, realRandom, stderrLogger, type LogLevel } from './system-ports.ts';
-
-export interface HostPort {
-  readonly host: string;
-  /** 0 takes a free port. */
-  readonly port: number;
-}
-
-export interface DaemonOptions {
-  readonly configFile: string;
-  readonly dataDirectory: string;
-  readonly name: string;
-  readonly http: HostPort;
-  readonly peer: HostPort;
-  readonly carbon: HostPort;
-  /** Path under which HTTP is served, without a slash at its end; empty for none. */
-  readonly httpPrefix: string;
-  /** Who may do what over HTTP: Alertmanager's web configuration file; null for everybody. */
-  readonly webConfig: string | null;
-  /** Names under which others reach the HTTP port, beside those that are known. */
-  readonly allowedHosts: readonly string[];
-  /** Web pages that may change something. */
-  readonly corsOrigins: readonly string[];
-  /** Addresses and networks of proxies whose `X-Forwarded-For` counts. */
-  readonly trustedProxies: NonNullable<HttpOptions['trustedProxies']>;
-  readonly classicNames: boolean;
-  /** How notifications link here; null uses the HTTP address. */
-  readonly externalUrl: string | null;
-  readonly startDelayMs: number;
-  /** Readings whose own time is further back are counted and not judged; 0 for no limit. */
-  readonly lateAfterMs: number;
-  readonly retentionMs: number;
-  readonly retentionBytes: number;
-  readonly logLevel: LogLevel;
-  /** Addresses of members, for a node that shall become one. */
-  readonly join: readonly string[];
-  /** `URL[,URL]` of etcd, or null. */
-  readonly etcd: string | null;
-  /** The name under which a cluster finds itself in etcd, and shows itself in Graphite. */
-  readonly cluster: string;
-  readonly standalone: boolean;
-  /** Decides everything and tells nobody. */
-  readonly shadow: boolean;
-  /** The host at which others reach this node; null for the one on which it listens. */
-  readonly advertise: string | null;
-  /** Null for a peer port without TLS. */
-  readonly peerTls: TlsFiles | null;
-  /** The file with the secret of the cluster, or null. */
-  readonly clusterSecretFile: string | null;
-  /** Lets in members that prove nothing. */
-  readonly peerInsecure: boolean;
-  /** Where to push the metrics as carbon lines; null for nowhere. */
-  readonly graphite: HostPort | null;
-  readonly graphitePrefix: string;
-}
-
-export interface DaemonSignals {
-  /** Aborted once the daemon shall stop. */
-  readonly stop: AbortSignal;
-  /** Fires `reload` when the configuration file shall be read again, `clock` when the clock is right. */
-  readonly reload: EventTarget;
-}
+import { realClock, realRandom, stderrLogger } from './system-ports.ts';
 
 const SYSTEM_PORTS = { clock: realClock, random: realRandom } as const;
 
@@ -143,7 +80,7 @@ export async function runDaemon(options: DaemonOptions, signals: DaemonSignals):
   try {
     return await new Daemon(options, logger, cleanups).run(signals);
   } catch (error) {
-    const refusal = diskRefusal(error, options.dataDirectory);
+    const refusal = diskStartupError(error, options.dataDirectory);
     if (refusal === null) throw error;
     process.stderr.write(`error: ${refusal.message}\n`);
     return refusal.exit;
@@ -345,7 +282,7 @@ class Daemon {
         framesLevel: FRAMES_LEVEL,
       },
       { ...SYSTEM_PORTS, logger: this.#logger },
-    ).catch(refusalFor('--peer', peer));
+    ).catch(listenError('--peer', peer));
     this.#cleanups.add('peer port', () => transport.close());
     this.#addresses.peer = transport.address;
     if (clusterSecretFile !== null && secrets !== null) {
@@ -591,7 +528,7 @@ class Daemon {
         metrics: this.#metrics,
         counters: this.#metrics,
       },
-    ).catch(refusalFor('--http', http));
+    ).catch(listenError('--http', http));
     this.#cleanups.add('http', () => server.close());
     this.#addresses.http = server.address;
     for (const warning of exposure(http.host, this.#web?.settings ?? null)) {
@@ -647,48 +584,4 @@ interface NodeParts {
   readonly config: ApplyConfig;
   readonly storage: Storage;
   readonly transport: TcpTransport;
-}
-
-function exitOf(error: Error): ExitCode {
-  if (error instanceof StartupError) return isDiskFault(error) ? EXIT.disk : error.exit;
-  if (error instanceof UnsupportedReducerVersion || error instanceof StateDiffers)
-    return EXIT.corrupt;
-  if (error instanceof CommittedConflict) return EXIT.conflict;
-  return isDiskFault(error) ? EXIT.disk : EXIT.fault;
-}
-
-/** What the system, and LevelDB in words, say of a disk that cannot be written. */
-const DISK_SAYS =
-  /ENOSPC|EDQUOT|EIO|EROFS|No space left on device|quota exceeded|Read-only file system|Input\/output error/;
-
-/** The same refusal with the exit code of the disk, or a sentence; null for any other error. */
-function diskRefusal(error: unknown, directory: string): StartupError | null {
-  if (!(error instanceof Error)) return null;
-  if (!isDiskFault(error)) return error instanceof StartupError ? error : null;
-  if (error instanceof StartupError) return new StartupError(error.message, EXIT.disk);
-  const reason = `${directory} cannot be written: ${error.message}.`;
-  return new StartupError(`${reason} Free or repair the disk, then start again.`, EXIT.disk);
-}
-
-function isDiskFault(error: Error): boolean {
-  const isFailedWrite = error instanceof LogFailed || error instanceof SnapshotWriteFailed;
-  return isFailedWrite || DISK_SAYS.test(`${error.message} ${causesOf(error)}`);
-}
-
-function causesOf({ cause }: Error): string {
-  return cause instanceof Error ? `${cause.message} ${causesOf(cause)}` : '';
-}
-
-function refusalFor(flag: string, address: HostPort): (error: unknown) => never {
-  return (error) => {
-    // What the system says has a code; everything else is a sentence of ours.
-    if ((error as NodeJS.ErrnoException).code === undefined) {
-      throw new StartupError(`${flag}: ${(error as Error).message}.`);
-    }
-    throw new StartupError(addressTaken(flag, address, (error as Error).message));
-  };
-}
-
-function addressTaken(flag: string, { host, port }: HostPort, reason: string): string {
-  return `${flag} ${host}:${port} cannot be listened on: ${reason}. Give another one with ${flag}.`;
 }

@@ -2,7 +2,7 @@
 
 import { isLoopback } from '../net/addresses.ts';
 import type { LogFields } from '../ports.ts';
-import type { DaemonOptions } from './daemon.ts';
+import type { DaemonOptions } from './options.ts';
 
 type PeerPort = Pick<DaemonOptions, 'clusterSecretFile' | 'peer' | 'peerInsecure' | 'peerTls'>;
 
