@@ -488,3 +488,22 @@ export type JoinAnswer =
       readonly code: 'retry' | 'refused' | 'superseded';
       readonly message: string;
     };
+
+/** What the status page is drawn from. */
+export interface PageFacts {
+  readonly view: View;
+  readonly status: NodeStatus;
+  readonly isReady: boolean;
+  readonly monitors: readonly MonitorReport[];
+  /** Epoch milliseconds. */
+  readonly now: number;
+  /** False when the reader has stopped the page from refreshing itself. */
+  readonly refreshes: boolean;
+}
+
+export interface StatusPage {
+  /** A whole HTML document; its links are relative. */
+  readonly html: (facts: PageFacts) => string;
+  /** Files that the document names, by name. */
+  readonly assets: Readonly<Record<string, { readonly type: string; readonly body: string }>>;
+}

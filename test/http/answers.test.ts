@@ -4,7 +4,7 @@ import { Hono } from 'hono';
 import { expect, it } from 'vitest';
 import { jsonList } from '../../src/io/http/answers.ts';
 import { HTTP_LIMITS } from '../../src/io/http/limits.ts';
-import type { HttpEnv } from '../../src/io/http/modules.ts';
+import type { HttpEnv } from '../../src/io/http/env.ts';
 
 it('a list of long rows is made and written in small pieces, and is whole in the end', async () => {
   const row = { text: 'x'.repeat(60_000) };

@@ -3,7 +3,8 @@
 import { Hono } from 'hono';
 import { describe, expect, it } from 'vitest';
 import { HTTP_LIMITS } from '../../src/io/http/limits.ts';
-import type { HttpEnv, HttpModules } from '../../src/io/http/modules.ts';
+import type { HttpEnv } from '../../src/io/http/env.ts';
+import type { HttpModules } from '../../src/io/http/modules.ts';
 import { backupRoute } from '../../src/io/http/tocsin/backup.ts';
 import { HandClock } from '../support/hand-clock.ts';
 

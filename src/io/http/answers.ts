@@ -12,7 +12,7 @@ import type { Context, Hono } from 'hono';
 import type { ContentfulStatusCode } from 'hono/utils/http-status';
 import type { Proposed } from '../ports.ts';
 import { HTTP_LIMITS } from './limits.ts';
-import type { HttpEnv } from './modules.ts';
+import type { HttpEnv } from './env.ts';
 
 export function problem(
   c: Context<HttpEnv>,

@@ -17,7 +17,8 @@ import { Passwords, Remembered } from './auth-passwords.ts';
 import { ROUTE_SCOPES, routeKey } from './auth-routes.ts';
 import type { TrustedProxies } from './client-address.ts';
 import { HTTP_LIMITS } from './limits.ts';
-import type { HttpEnv, HttpModules } from './modules.ts';
+import type { HttpEnv } from './env.ts';
+import type { HttpModules } from './modules.ts';
 import { asksWho, OPEN, type Scope, type WebSettings } from './web-settings.ts';
 
 const WARN_EVERY_MS = 10_000;

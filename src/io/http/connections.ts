@@ -11,18 +11,9 @@
 import type { Socket } from 'node:net';
 import type { Clock } from '../ports.ts';
 import { networkOf, type TrustedProxies } from './client-address.ts';
+import type { HttpCounters } from './counters.ts';
 import { Connection, Exchange, type Incoming, type Outgoing } from './exchange.ts';
-import { HTTP_LIMITS, type ClosingReason } from './limits.ts';
-import type { HttpCounters } from './modules.ts';
-
-/** Limits that tests and options may set otherwise. */
-export interface ConnectionLimits {
-  readonly connections: number;
-  readonly connectionsPerAddress: number;
-  readonly reservedConnections: number;
-  readonly headersTimeoutMs: number;
-  readonly requestTimeoutMs: number;
-}
+import { HTTP_LIMITS, type ClosingReason, type ConnectionLimits } from './limits.ts';
 
 export interface ConnectionModules {
   readonly clock: Pick<Clock, 'monotonicMs' | 'after'>;

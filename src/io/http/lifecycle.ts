@@ -4,7 +4,8 @@
 
 import { Hono } from 'hono';
 import { onlyMethods } from './answers.ts';
-import type { HttpEnv, HttpModules } from './modules.ts';
+import type { HttpEnv } from './env.ts';
+import type { HttpModules } from './modules.ts';
 import { sameSiteChanges } from './origins.ts';
 import type { ReadLimit } from './read-limit.ts';
 

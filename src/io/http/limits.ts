@@ -120,6 +120,15 @@ export const HTTP_LIMITS = {
   drainMs: 5_000,
 } as const;
 
+/** Limits that tests and options may set otherwise. */
+export interface ConnectionLimits {
+  readonly connections: number;
+  readonly connectionsPerAddress: number;
+  readonly reservedConnections: number;
+  readonly headersTimeoutMs: number;
+  readonly requestTimeoutMs: number;
+}
+
 /** The limits because of which requests are refused, as `tocsin_over_limit_total` names them. */
 export const REFUSING_LIMITS = [
   'body-bytes',

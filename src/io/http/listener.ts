@@ -21,10 +21,13 @@ import { createServer, type AddressInfo, type Server, type Socket } from 'node:n
 import type { TLSSocket } from 'node:tls';
 import { getRequestListener } from '@hono/node-server';
 import type { Hono } from 'hono';
-import type { ConnectionLimits, Connections } from './connections.ts';
+import type { Connections } from './connections.ts';
+import type { ConnectionLimits } from './limits.ts';
 import type { Incoming, Outgoing } from './exchange.ts';
 import { HTTP_LIMITS } from './limits.ts';
-import type { HttpCounters, HttpEnv, HttpOptions } from './modules.ts';
+import type { HttpCounters } from './counters.ts';
+import type { HttpEnv } from './env.ts';
+import type { HttpOptions } from './modules.ts';
 import type { Warn } from './rarely.ts';
 import type { IsUrgent } from './urgent.ts';
 import type { TlsSettings, WebSettings } from './web-settings.ts';

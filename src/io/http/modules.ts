@@ -3,22 +3,19 @@
  * import one another, so whoever builds the server (the daemon) hands these over.
  */
 
-import type { HttpBindings } from '@hono/node-server';
 import type { Actor } from '../../commands/actor.ts';
 import type { Matcher } from '../../commands/matchers.ts';
 import type { LocalTimeIn } from '../../projections/muting.ts';
 import type { Network } from './client-address.ts';
-import type { ConnectionLimits } from './connections.ts';
-import type { Exchange } from './exchange.ts';
-import type { ClosingReason, LimitName, RefusalReason } from './limits.ts';
-import type { RequestWork } from './request-work.ts';
+import type { HttpCounters } from './counters.ts';
+import type { ConnectionLimits } from './limits.ts';
 import type {
   Clock,
   Logger,
   MonitorReport,
   NodeHandle,
-  NodeStatus,
   Random,
+  StatusPage,
   View,
 } from '../ports.ts';
 import type { WebSettings } from './web-settings.ts';
@@ -87,62 +84,9 @@ export type Lateness = 'on-time' | 'late' | 'no-time';
 
 export type Reloaded = { readonly ok: true } | { readonly ok: false; readonly message: string };
 
-/** What the status page is drawn from. */
-export interface PageFacts {
-  readonly view: View;
-  readonly status: NodeStatus;
-  readonly isReady: boolean;
-  readonly monitors: readonly MonitorReport[];
-  /** Epoch milliseconds. */
-  readonly now: number;
-  /** False when the reader has stopped the page from refreshing itself. */
-  readonly refreshes: boolean;
-}
-
-export interface StatusPage {
-  /** A whole HTML document; its links are relative. */
-  readonly html: (facts: PageFacts) => string;
-  /** Files that the document names, by name. */
-  readonly assets: Readonly<Record<string, { readonly type: string; readonly body: string }>>;
-}
-
 export interface MetricsText {
   readonly contentType: string;
   readonly text: () => Promise<string>;
-}
-
-/** Counts that only the server knows. */
-export interface HttpCounters {
-  readonly alertsReceived: (count: number) => void;
-  readonly alertsInvalid: (count: number) => void;
-  readonly readingsDropped: (reason: 'refused' | 'not-committed' | 'late', count: number) => void;
-  /** A request, or a part of one, was refused because of a limit. */
-  readonly overLimit: (limit: LimitName) => void;
-  /** What bodies under way hold together, of `HTTP_LIMITS.bytesInFlight`. */
-  readonly bytesInFlight: (bytes: number) => void;
-  readonly connectionsOpen: (count: number) => void;
-  readonly connectionRefused: (reason: RefusalReason) => void;
-  /** The server closed a connection, or one stream of it, before its client did. */
-  readonly connectionClosed: (reason: ClosingReason) => void;
-}
-
-/** The type of a hono context here: with Node's own request and answer. */
-export interface HttpEnv {
-  Bindings: HttpBindings;
-  Variables: {
-    readonly work: RequestWork;
-    readonly exchange: Exchange;
-    /** The address that sent the request, as far as proxies are trusted. */
-    readonly clientAddress: string;
-    /** Whether the client may still do what it asked for, for an answer that outlasts changes of the settings. */
-    readonly mayStay: () => boolean;
-    /** Who asks, as far as it is proven. */
-    actor: Actor;
-    /** Whether the page that asks, if it is one, may change anything. */
-    mayChange: boolean;
-    /** The page of `--cors-origin` that asks, or null. */
-    allowedOrigin: string | null;
-  };
 }
 
 /** The time as of which an answer is true: that of the log, which no leap of a clock is in. */

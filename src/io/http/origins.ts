@@ -10,7 +10,8 @@
 import { isIP } from 'node:net';
 import type { Context, MiddlewareHandler } from 'hono';
 import { problem } from './answers.ts';
-import type { HttpEnv, HttpOptions } from './modules.ts';
+import type { HttpEnv } from './env.ts';
+import type { HttpOptions } from './modules.ts';
 
 type OriginOptions = Pick<HttpOptions, 'host' | 'externalUrl' | 'allowedHosts' | 'corsOrigins'>;
 

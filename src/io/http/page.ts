@@ -5,7 +5,8 @@
 
 import { Hono } from 'hono';
 import { problem } from './answers.ts';
-import { readingTime, type HttpEnv, type HttpModules } from './modules.ts';
+import type { HttpEnv } from './env.ts';
+import { readingTime, type HttpModules } from './modules.ts';
 import type { ReadLimit } from './read-limit.ts';
 
 /** Nothing runs, nothing is sent, nothing comes from elsewhere. */

@@ -9,7 +9,7 @@
 import path from 'node:path';
 import type { MiddlewareHandler } from 'hono';
 import { getPath } from 'hono/utils/url';
-import type { HttpEnv } from './modules.ts';
+import type { HttpEnv } from './env.ts';
 
 /** How requests are routed: below `root` a slash at the end means nothing. */
 export function pathReader(root: string): (request: Request) => string {

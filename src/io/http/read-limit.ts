@@ -12,7 +12,7 @@ import { problem } from './answers.ts';
 import type { Connections } from './connections.ts';
 import type { Exchange } from './exchange.ts';
 import { HTTP_LIMITS } from './limits.ts';
-import type { HttpEnv } from './modules.ts';
+import type { HttpEnv } from './env.ts';
 
 const LOOK_EVERY_MS = 100;
 

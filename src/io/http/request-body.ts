@@ -21,7 +21,7 @@ import {
   type Slice,
 } from './json-slices.ts';
 import { HTTP_LIMITS } from './limits.ts';
-import type { HttpEnv } from './modules.ts';
+import type { HttpEnv } from './env.ts';
 import type { Holding } from './request-work.ts';
 import { smallList } from './small-list.ts';
 
@@ -261,7 +261,7 @@ async function bytesBody(c: Context<HttpEnv>, bytesMax: number): Promise<Body<Re
       new BodyFault(413, `the body is over ${bytesMax} bytes: send it in parts`, 'body-bytes'),
     );
   if (Number(c.req.header('content-length') ?? 0) > bytesMax) return tooLarge();
-  const holding = c.get('work').holding(c);
+  const holding = c.get('work').holding(c.get('exchange'));
   try {
     const chunks: Buffer[] = [];
     let length = 0;

@@ -9,12 +9,9 @@
 
 import { setImmediate as nextTurn } from 'node:timers';
 import { setImmediate } from 'node:timers/promises';
-import type { Context } from 'hono';
-import { createMiddleware } from 'hono/factory';
-import { isOverLimit } from '../../projections/expressions.ts';
-import type { Connections } from './connections.ts';
+import type { HttpCounters } from './counters.ts';
+import type { Exchange } from './exchange.ts';
 import { HTTP_LIMITS, type LimitName } from './limits.ts';
-import type { HttpCounters, HttpEnv } from './modules.ts';
 
 export class RequestWork {
   readonly #counters: HttpCounters;
@@ -34,8 +31,7 @@ export class RequestWork {
   }
 
   /** What one request holds, until its answer has left. */
-  holding(c: Context<HttpEnv>): Holding {
-    const exchange = c.get('exchange');
+  holding(exchange: Exchange): Holding {
     const { connection } = exchange;
     let bytes = 0;
     const shared = (): number => Math.max(0, connection.heldBytes - HTTP_LIMITS.bytesOfEach);
@@ -119,32 +115,3 @@ export interface Holding {
   /** Whether that many more bytes may be held; if not, the request ends with an answer. */
   readonly take: (bytes: number) => boolean;
 }
-
-/** Gives all requests of a server the same {@link RequestWork}. */
-export function requestWork(
-  counters: HttpCounters,
-  connections: Pick<Connections, 'exchangeOf'>,
-): ReturnType<typeof createMiddleware<HttpEnv>> {
-  const work = new RequestWork(counters);
-  return createMiddleware<HttpEnv>((c, next) => {
-    c.set('work', work);
-    c.set('exchange', connections.exchangeOf(c.env.outgoing));
-    return next();
-  });
-}
-
-/**
- * Reads what may hold regular expressions, in a turn of its own: to compile them is up to some ten
- * milliseconds of work, so bodies of alerts and readings go first.
- */
-export async function expressionTurn<T extends Readable>(
-  c: Context<HttpEnv>,
-  read: () => T,
-): Promise<T> {
-  const work = c.get('work');
-  const done = await work.turn(HTTP_LIMITS.documentBytes, read);
-  if (!done.ok && isOverLimit(done.message)) work.over('expression');
-  return done;
-}
-
-type Readable = { readonly ok: true } | { readonly ok: false; readonly message: string };

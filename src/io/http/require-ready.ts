@@ -6,7 +6,8 @@
 
 import { createMiddleware } from 'hono/factory';
 import { problem } from './answers.ts';
-import type { HttpEnv, HttpModules } from './modules.ts';
+import type { HttpEnv } from './env.ts';
+import type { HttpModules } from './modules.ts';
 
 export function requireReady({ node }: HttpModules): ReturnType<typeof createMiddleware<HttpEnv>> {
   return createMiddleware<HttpEnv>(async (c, next) => {

@@ -5,7 +5,13 @@ import type { LocalTimeIn } from '../../projections/muting.ts';
 import type { Alert, State } from '../../projections/state.ts';
 import { Suppressions } from '../../projections/suppressions.ts';
 import { entries } from '../../projections/table.ts';
-import { alertView, isFiring, pendingAlerts, type AlertView } from '../../projections/views.ts';
+import {
+  alertView,
+  isFiring,
+  pendingAlerts,
+  type AlertView,
+  type PendingView,
+} from '../../projections/views.ts';
 import { html, type Markup } from './markup.ts';
 import { section } from './section.ts';
 import { untrusted, timeElement } from './words.ts';
@@ -24,15 +30,14 @@ export function alertsSection(state: State, now: number, localTimeIn: LocalTimeI
   for (const entry of entries(state.alerts)) if (isFiring(entry[1], now)) firing.push(entry);
   firing.sort(([a, left], [b, right]) => right.startsAt - left.startsAt || (a < b ? -1 : 1));
   const suppressions = new Suppressions({ state, now, localTimeIn });
-  const rows = firing.slice(0, ROWS_MAX).map(([fingerprint, alert]) => {
-    return alertRow(alertView(state, fingerprint, alert, suppressions), now);
-  });
   const markup = section({
     id: 'alerts',
     title: 'Firing alerts',
     columns: ['State', 'Alert', 'Since', 'Told to'],
-    rows,
-    count: firing.length,
+    items: firing,
+    rowsMax: ROWS_MAX,
+    row: ([fingerprint, alert]) =>
+      alertRow(alertView(state, fingerprint, alert, suppressions), now),
     empty: 'Nothing fires.',
   });
   return { markup, count: firing.length };
@@ -84,24 +89,25 @@ function toneOf(name: string, value: string): string {
 
 export function pendingSection(state: State, now: number): Counted {
   const pending = pendingAlerts(state);
-  const rows = pending.slice(0, ROWS_MAX).map(
-    ({ check, series, value, since, firesAt }) =>
-      html`<tr>
-        <td data-name="State"><span class="mark warn">◔ pending</span></td>
-        <td data-name="Check"><strong>${untrusted(check)}</strong></td>
-        <td data-name="Series"><code>${untrusted(series)}</code></td>
-        <td data-name="Value">${value}</td>
-        <td data-name="Since">${timeElement(since, now)}</td>
-        <td data-name="Fires">${timeElement(firesAt, now)}</td>
-      </tr>`,
-  );
   const markup = section({
     id: 'pending',
     title: 'Pending breaches',
     columns: ['State', 'Check', 'Series', 'Value', 'Since', 'Fires'],
-    rows,
-    count: pending.length,
+    items: pending,
+    rowsMax: ROWS_MAX,
+    row: (breach) => pendingRow(breach, now),
     empty: 'No check is in breach.',
   });
   return { markup, count: pending.length };
+}
+
+function pendingRow({ check, series, value, since, firesAt }: PendingView, now: number): Markup {
+  return html`<tr>
+    <td data-name="State"><span class="mark warn">◔ pending</span></td>
+    <td data-name="Check"><strong>${untrusted(check)}</strong></td>
+    <td data-name="Series"><code>${untrusted(series)}</code></td>
+    <td data-name="Value">${value}</td>
+    <td data-name="Since">${timeElement(since, now)}</td>
+    <td data-name="Fires">${timeElement(firesAt, now)}</td>
+  </tr>`;
 }

@@ -18,8 +18,9 @@ export function groupsSection(state: State, now: number): Markup {
     id: 'groups',
     title: 'Groups',
     columns: ['Group', 'Receiver', 'Alerts', 'Next flush', 'Last decision'],
-    rows: groups.slice(0, ROWS_MAX).map((group) => groupRow(group, now)),
-    count: groups.length,
+    items: groups,
+    rowsMax: ROWS_MAX,
+    row: (group) => groupRow(group, now),
     empty: 'No alert waits to be told.',
   });
 }
@@ -55,8 +56,9 @@ export function notificationsSection(
     id: 'notifications',
     title: 'Recent notifications',
     columns: ['Outcome', 'Integration', 'Why', 'About', 'Decided', 'Tries'],
-    rows: all.slice(0, ROWS_MAX).map(([id, row]) => notificationRow(id, row, now)),
-    count: all.length,
+    items: all,
+    rowsMax: ROWS_MAX,
+    row: ([id, row]) => notificationRow(id, row, now),
     empty: 'Nobody was told anything in the last day.',
   });
   const owed = all.filter(([, { status }]) => status === 'owed' || status === 'trying');

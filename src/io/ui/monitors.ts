@@ -1,8 +1,7 @@
 /** The monitors that this node runs: whether they get answers, and what of these cannot be judged. */
 
-import type { MonitorReport } from '../ports.ts';
+import type { MonitorReport, PageFacts } from '../ports.ts';
 import { html, type Markup } from './markup.ts';
-import type { PageFacts } from './page.ts';
 import { section } from './section.ts';
 import { untrusted, timeElement } from './words.ts';
 
@@ -15,13 +14,14 @@ export function monitorsSection({ monitors, now }: PageFacts): Markup {
     id: 'monitors',
     title: 'Monitors',
     columns: ['Name', 'Type', 'State', 'Polls', 'What is wrong'],
-    rows: sorted.slice(0, ROWS_MAX).map((monitor) => row(monitor, now)),
-    count: monitors.length,
+    items: sorted,
+    rowsMax: ROWS_MAX,
+    row: (monitor) => monitorRow(monitor, now),
     empty: 'No monitor runs here: they run on the leader.',
   });
 }
 
-function row(monitor: MonitorReport, now: number): Markup {
+function monitorRow(monitor: MonitorReport, now: number): Markup {
   const { failures, name, polls, problem, type } = monitor;
   return html`<tr>
     <td data-name="Name">${untrusted(name)}</td>

@@ -1,8 +1,7 @@
 /** The node and its cluster at a glance. */
 
-import type { FitnessReport } from '../ports.ts';
+import type { FitnessReport, MemberStatus, PageFacts } from '../ports.ts';
 import { html, type Markup, type Part } from './markup.ts';
-import type { PageFacts } from './page.ts';
 import { section } from './section.ts';
 import { untrusted, timeElement } from './words.ts';
 
@@ -38,19 +37,21 @@ export function nodeSection({ status, view, isReady, now }: PageFacts): Markup {
       id: 'members',
       title: 'Members',
       columns: ['Name', 'Role', 'Peers', 'HTTP', 'Fitness'],
-      rows: status.members.map(
-        ({ name, role, peerAddress, httpAddress, fitness }) =>
-          html`<tr>
-            <td data-name="Name">${untrusted(name)}</td>
-            <td data-name="Role">${role === 'leader' ? '★ leader' : role}</td>
-            <td data-name="Peers"><code>${untrusted(peerAddress)}</code></td>
-            <td data-name="HTTP"><code>${untrusted(httpAddress)}</code></td>
-            <td data-name="Fitness">${fitnessText(fitness)}</td>
-          </tr>`,
-      ),
-      count: status.members.length,
+      items: status.members,
+      rowsMax: status.members.length,
+      row: memberRow,
       empty: 'This node knows of no member.',
     })}`;
+}
+
+function memberRow({ name, role, peerAddress, httpAddress, fitness }: MemberStatus): Markup {
+  return html`<tr>
+    <td data-name="Name">${untrusted(name)}</td>
+    <td data-name="Role">${role === 'leader' ? '★ leader' : role}</td>
+    <td data-name="Peers"><code>${untrusted(peerAddress)}</code></td>
+    <td data-name="HTTP"><code>${untrusted(httpAddress)}</code></td>
+    <td data-name="Fitness">${fitnessText(fitness)}</td>
+  </tr>`;
 }
 
 /** What decides whether a leader could be replaced by this member, or would be. */

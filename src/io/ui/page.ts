@@ -7,7 +7,7 @@
  */
 
 import type { LocalTimeIn } from '../../projections/muting.ts';
-import type { MonitorReport, NodeStatus, View } from '../ports.ts';
+import type { PageFacts, StatusPage } from '../ports.ts';
 import { alertsSection, pendingSection } from './alerts.ts';
 import { groupsSection, notificationsSection } from './decisions.ts';
 import { ICON } from './icon.ts';
@@ -22,22 +22,10 @@ export interface PageOptions {
   readonly localTimeIn: LocalTimeIn;
 }
 
-/** What the page is drawn from. */
-export interface PageFacts {
-  readonly view: View;
-  readonly status: NodeStatus;
-  readonly isReady: boolean;
-  readonly monitors: readonly MonitorReport[];
-  /** Epoch milliseconds. */
-  readonly now: number;
-  /** False when the reader has stopped the page from refreshing itself. */
-  readonly refreshes: boolean;
-}
-
 /** The page, and the files that it names under `assets/`. */
-export function createStatusPage(options: PageOptions) {
+export function createStatusPage(options: PageOptions): StatusPage {
   return {
-    html: (facts: PageFacts): string => document(facts, options).text,
+    html: (facts) => document(facts, options).text,
     assets: {
       'style.css': { type: 'text/css; charset=utf-8', body: STYLE },
       'icon.svg': { type: 'image/svg+xml', body: ICON },

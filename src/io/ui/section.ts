@@ -2,18 +2,24 @@
 
 import { html, type Markup } from './markup.ts';
 
-export interface SectionParts {
+export interface SectionParts<Item> {
   readonly id: string;
   readonly title: string;
   readonly columns: readonly string[];
-  /** Rows with a `data-name` on each cell, which narrow screens show in place of the header. */
-  readonly rows: readonly Markup[];
-  /** How many there are, when not all are shown. */
-  readonly count: number;
+  /** What the table is about, the most important first. */
+  readonly items: readonly Item[];
+  /** Limit of rows; the section states how many items it leaves out. */
+  readonly rowsMax: number;
+  /** A row with a `data-name` on each cell, which narrow screens show in place of the header. */
+  readonly row: (item: Item) => Markup;
+  /** The sentence for a section without items. */
   readonly empty: string;
 }
 
-export function section({ id, title, columns, rows, count, empty }: SectionParts): Markup {
+export function section<Item>(parts: SectionParts<Item>): Markup {
+  const { id, title, columns, items, rowsMax, row, empty } = parts;
+  const count = items.length;
+  const rows = items.slice(0, rowsMax).map((item) => row(item));
   const hidden = count - rows.length;
   return html`<section aria-labelledby="${id}">
     <h2 id="${id}">${title} <span class="count">${count}</span></h2>

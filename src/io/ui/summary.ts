@@ -1,7 +1,7 @@
 /** The strip at the top of the page: four numbers and one sentence. */
 
+import type { PageFacts } from '../ports.ts';
 import { html, type Markup } from './markup.ts';
-import type { PageFacts } from './page.ts';
 
 export interface Counts {
   readonly firing: number;

@@ -16,7 +16,8 @@ import {
   listFault,
 } from '../../../projections/expressions.ts';
 import { matchesAll } from '../../../projections/matching.ts';
-import type { HttpEnv, HttpModules } from '../modules.ts';
+import type { HttpEnv } from '../env.ts';
+import type { HttpModules } from '../modules.ts';
 import { QueryText } from './query-text.ts';
 
 export type Query<T> =

@@ -16,11 +16,11 @@ import { jsonList, onlyMethods, problem, refused } from '../answers.ts';
 import { requireReady } from '../require-ready.ts';
 import { configText } from '../config-text.ts';
 import { HTTP_LIMITS, type LimitName } from '../limits.ts';
+import type { HttpEnv } from '../env.ts';
 import {
   clientTime,
   localTimeOf,
   readingTime,
-  type HttpEnv,
   type HttpModules,
   type HttpOptions,
 } from '../modules.ts';
@@ -28,7 +28,7 @@ import { sameSiteChanges, cors } from '../origins.ts';
 import { proposeInTurn } from '../proposals.ts';
 import type { ReadLimit } from '../read-limit.ts';
 import { jsonBody, listBody, refusedBody } from '../request-body.ts';
-import { expressionTurn } from '../request-work.ts';
+import { expressionTurn } from '../work-middleware.ts';
 import { alertRows, groupRows } from './alert-rows.ts';
 import type { StateAtTime } from '../../../projections/suppressors/suppressor.ts';
 import { PostedAlerts, pushCommands } from './posted-alerts.ts';

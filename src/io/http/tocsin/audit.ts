@@ -6,7 +6,8 @@ import { recordsActors } from '../../../projections/reducers.ts';
 import type { AuditEvent } from '../../../projections/state.ts';
 import { problem } from '../answers.ts';
 import { HTTP_LIMITS } from '../limits.ts';
-import type { HttpEnv, HttpModules } from '../modules.ts';
+import type { HttpEnv } from '../env.ts';
+import type { HttpModules } from '../modules.ts';
 import { timeOrNull } from './times.ts';
 
 const LIMIT_DEFAULT = 100;

@@ -10,7 +10,8 @@ import { ReadableStream } from 'node:stream/web';
 import type { Context } from 'hono';
 import { problem } from '../answers.ts';
 import { HTTP_LIMITS } from '../limits.ts';
-import type { HttpEnv, HttpModules } from '../modules.ts';
+import type { HttpEnv } from '../env.ts';
+import type { HttpModules } from '../modules.ts';
 
 const PROXY_HEADERS = ['forwarded', 'x-forwarded-for', 'via'] as const;
 

@@ -12,7 +12,8 @@ import type { Context } from 'hono';
 import type { View } from '../../ports.ts';
 import { problem } from '../answers.ts';
 import { HTTP_LIMITS } from '../limits.ts';
-import type { HttpEnv, HttpModules } from '../modules.ts';
+import type { HttpEnv } from '../env.ts';
+import type { HttpModules } from '../modules.ts';
 
 export class EventStreams {
   readonly #modules: Pick<HttpModules, 'node' | 'clock'>;

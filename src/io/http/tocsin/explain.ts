@@ -7,7 +7,6 @@
  */
 
 import { causesByField } from '../../../commands/causes.ts';
-import type { Matcher } from '../../../commands/matchers.ts';
 import { matchesAll } from '../../../projections/matching.ts';
 import { labelsFrom } from '../../../commands/labels.ts';
 import type { Alert, Group, Notification, State } from '../../../projections/state.ts';
@@ -22,12 +21,10 @@ import {
   type PendingView,
 } from '../../../projections/views.ts';
 import { HTTP_LIMITS } from '../limits.ts';
+import type { AlertSelector } from './alert-selector.ts';
 import { memoryOf, type Memory } from './memory.ts';
 import { byDecision, notificationJson } from './notification-rows.ts';
 import { timeOrNull } from './times.ts';
-
-/** A fingerprint, or matchers on labels. */
-export type Asked = { readonly fingerprint: string } | { readonly matchers: readonly Matcher[] };
 
 export interface Explanation {
   readonly alerts: readonly object[];
@@ -39,12 +36,16 @@ export interface Explanation {
   readonly memory: Memory;
 }
 
-export function explain(moment: StateAtTime, asked: Asked, dataDirectory: string): Explanation {
+export function explain(
+  moment: StateAtTime,
+  selector: AlertSelector,
+  dataDirectory: string,
+): Explanation {
   const { state, now } = moment;
-  const found = alertsAsked(state, asked);
+  const found = selectedAlerts(state, selector);
   const shown = found.slice(0, HTTP_LIMITS.explainedAlerts);
   const notifications = notificationsOf(state, new Set(shown.map(([fingerprint]) => fingerprint)));
-  const pending = pendingAsked(state, asked);
+  const pending = selectedPending(state, selector);
   const suppressions = new Suppressions(moment);
   return {
     alerts: shown.map(([fingerprint, alert]) =>
@@ -52,26 +53,26 @@ export function explain(moment: StateAtTime, asked: Asked, dataDirectory: string
     ),
     pending: pending.slice(0, HTTP_LIMITS.explainedAlerts).map(pendingJson),
     truncated: Math.max(found.length, pending.length) > HTTP_LIMITS.explainedAlerts,
-    memory: memoryOf(asked, { now, isFound: found.length + pending.length > 0, dataDirectory }),
+    memory: memoryOf(selector, { now, isFound: found.length + pending.length > 0, dataDirectory }),
   };
 }
 
 type AlertEntry = readonly [fingerprint: string, alert: Alert];
 
-function alertsAsked(state: State, asked: Asked): readonly AlertEntry[] {
-  if ('fingerprint' in asked) {
-    const alert = get(state.alerts, asked.fingerprint);
-    return alert === undefined ? [] : [[asked.fingerprint, alert]];
+function selectedAlerts(state: State, selector: AlertSelector): readonly AlertEntry[] {
+  if ('fingerprint' in selector) {
+    const alert = get(state.alerts, selector.fingerprint);
+    return alert === undefined ? [] : [[selector.fingerprint, alert]];
   }
   return [...entries(state.alerts)]
-    .filter(([, alert]) => matchesAll(asked.matchers, alert.labels))
+    .filter(([, alert]) => matchesAll(selector.matchers, alert.labels))
     .sort(([a], [b]) => (a < b ? -1 : 1));
 }
 
-function pendingAsked(state: State, asked: Asked): readonly PendingView[] {
-  if ('fingerprint' in asked) return [];
+function selectedPending(state: State, selector: AlertSelector): readonly PendingView[] {
+  if ('fingerprint' in selector) return [];
   return pendingAlerts(state).filter(({ labels }) =>
-    matchesAll(asked.matchers, labelsFrom(Object.entries(labels))),
+    matchesAll(selector.matchers, labelsFrom(Object.entries(labels))),
   );
 }
 

@@ -4,7 +4,8 @@ import type { Context } from 'hono';
 import { z } from 'zod';
 import type { MembershipAnswer, NodeHandle } from '../../ports.ts';
 import { problem } from '../answers.ts';
-import type { HttpEnv, HttpModules } from '../modules.ts';
+import type { HttpEnv } from '../env.ts';
+import type { HttpModules } from '../modules.ts';
 import { jsonBody, refusedBody } from '../request-body.ts';
 
 /** `DELETE /tocsin/v1/members/:node`, with a name or a node id. */

@@ -3,10 +3,9 @@
  * the state say so, because an empty list would deny what may have happened.
  */
 
-import { matcherText } from '../../../commands/matchers.ts';
 import { RESOLVED_KEEP_MS } from '../../../projections/alerts.ts';
 import { FINAL_KEEP_MS } from '../../../projections/notifications.ts';
-import type { Asked } from './explain.ts';
+import { selectorText, type AlertSelector } from './alert-selector.ts';
 import { timeOrNull } from './times.ts';
 
 export interface Memory {
@@ -26,7 +25,7 @@ export function notificationsSince(now: number): string | null {
 }
 
 export function memoryOf(
-  asked: Asked,
+  selector: AlertSelector,
   { now, isFound, dataDirectory }: { now: number; isFound: boolean; dataDirectory: string },
 ): Memory {
   const [alerts, notifications] = [timeOrNull(now - RESOLVED_KEEP_MS), notificationsSince(now)];
@@ -38,7 +37,7 @@ export function memoryOf(
     alertsSince: alerts,
     notificationsSince: notifications,
     notKnown: `${ofAlerts} ${FORGETS}`,
-    ask: `tocsin replay ${shellQuoted(dataDirectory)} --alert ${shellQuoted(textOf(asked))}`,
+    ask: `tocsin replay ${shellQuoted(dataDirectory)} --alert ${shellQuoted(selectorText(selector))}`,
   };
 }
 
@@ -46,11 +45,6 @@ const FORGETS =
   `A node forgets an alert ${RESOLVED_KEEP_MS / 60_000} minutes after its end, a notification ` +
   `${FINAL_KEEP_MS / 3_600_000} hours after its end, a breach that ended before it fired at once, and ` +
   'all decisions about a group but the last. The log has them, as far back as it reaches.';
-
-function textOf(asked: Asked): string {
-  if ('fingerprint' in asked) return asked.fingerprint;
-  return `{${asked.matchers.map(matcherText).join(', ')}}`;
-}
 
 /** A word that a POSIX shell takes as it is. */
 function shellQuoted(text: string): string {

@@ -10,23 +10,19 @@ import type { State } from '../../../projections/state.ts';
 import { requireReady } from '../require-ready.ts';
 import { configText } from '../config-text.ts';
 import { HTTP_LIMITS } from '../limits.ts';
-import {
-  localTimeOf,
-  readingTime,
-  type HttpEnv,
-  type HttpModules,
-  type HttpOptions,
-} from '../modules.ts';
+import type { HttpEnv } from '../env.ts';
+import { localTimeOf, readingTime, type HttpModules, type HttpOptions } from '../modules.ts';
 import { matchersOf } from '../alertmanager/query.ts';
 import { ownPages, sameSiteChanges } from '../origins.ts';
 import { proposeInTurn } from '../proposals.ts';
 import type { ReadLimit } from '../read-limit.ts';
 import { readingsBody, refusedBody } from '../request-body.ts';
-import { expressionTurn } from '../request-work.ts';
+import { expressionTurn } from '../work-middleware.ts';
 import { getAudit } from './audit.ts';
 import { backupRoute } from './backup.ts';
 import type { EventStreams } from './events.ts';
-import { explain, type Asked } from './explain.ts';
+import type { AlertSelector } from './alert-selector.ts';
+import { explain } from './explain.ts';
 import { notificationsSince } from './memory.ts';
 import { removeMember, transferLeadership } from './members.ts';
 import { isStatus, notificationRows, STATUS_WORDS } from './notification-rows.ts';
@@ -194,7 +190,9 @@ async function getExplanation(
 function askedFor(
   text: string,
   modules: HttpModules,
-): { readonly ok: true; readonly value: Asked } | { readonly ok: false; readonly message: string } {
+):
+  | { readonly ok: true; readonly value: AlertSelector }
+  | { readonly ok: false; readonly message: string } {
   if (FINGERPRINT.test(text)) return { ok: true, value: { fingerprint: text } };
   if (text === '') {
     return { ok: false, message: 'alert=… is missing: give a fingerprint or matchers' };
