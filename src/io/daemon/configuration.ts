@@ -58,8 +58,8 @@ const hashes = new WeakMap<ApplyConfig, string>();
 /** Hex SHA-256 of what a file says: equal for equal configurations. */
 export function configHash(command: ApplyConfig): string {
   // The node asks with every tick, and a file may be long.
-  const known = hashes.get(command);
-  if (known !== undefined) return known;
+  const entry = hashes.get(command);
+  if (entry !== undefined) return entry;
   const hash = createHash('sha256').update(bytesOf(command)).digest('hex');
   hashes.set(command, hash);
   return hash;

@@ -13,26 +13,23 @@ import type { ApplyConfig } from '../../commands/config.ts';
 import { alertmanagerConfig } from '../config/alertmanager-text.ts';
 import { parseMatcher, parseMatchers } from '../config/matcher-text.ts';
 import { redactSecrets } from '../config/redact.ts';
-import { openEtcdDiscovery, type EtcdDiscovery } from '../discovery/etcd-discovery.ts';
+import type { EtcdDiscovery } from '../discovery/etcd-discovery.ts';
 import { backupOf } from '../disk/backup-format.ts';
 import { clientTime, type Reloaded } from '../http/modules.ts';
 import { CLOSING_REASONS, REFUSAL_REASONS, REFUSING_LIMITS } from '../http/limits.ts';
 import { createHttpServer } from '../http/server.ts';
-import { startGraphitePush } from '../metrics/graphite-push.ts';
 import { createMetrics, type Metrics } from '../metrics/metrics.ts';
 import { listenCarbon } from '../monitors/carbon.ts';
 import { IngestCounters } from '../monitors/ingest-counters.ts';
 import { lateness } from '../monitors/point-time.ts';
 import { normalSeriesName } from '../monitors/series-name.ts';
 import { addressText, parseAddress, reachableAt } from '../net/addresses.ts';
-import { createTransport, type TcpTransport } from '../net/transport.ts';
+import type { TcpTransport } from '../net/transport.ts';
 import { Node } from '../node/node.ts';
 import { segmentBytesMaxFor } from '../node/retention.ts';
-import { isShadowCluster, emptyClusterId } from '../node/cluster-id.ts';
-import { FRAMES_LEVEL } from '../node/wire.ts';
+import { emptyClusterId } from '../node/cluster-id.ts';
 import { createNotifiers, type Notifiers } from '../notify/notifiers.ts';
-import { CommittedConflict } from '../../raft/follower.ts';
-import type { JoinRequest, AppliedEntry, Logger, NodeHandle, PeerAddress } from '../ports.ts';
+import type { JoinRequest, Logger, NodeHandle, PeerAddress } from '../ports.ts';
 import { createStatusPage } from '../ui/page.ts';
 import { Cleanups } from './cleanups.ts';
 import {
@@ -44,34 +41,31 @@ import {
 } from './configuration.ts';
 import { Descriptors } from './descriptors.ts';
 import { ClusterJoiner } from './cluster-joiner.ts';
+import { openDiscovery } from './discovery.ts';
 import { EXIT, type ExitCode } from './exit.ts';
-import { addressTaken, diskStartupError, exitOf, listenError } from './failure.ts';
+import { warnOfFailedAttempts } from './failed-attempts.ts';
+import { addressTaken, diskStartupError, exitOf, listenError, logFailure } from './failure.ts';
+import { startGraphite } from './graphite.ts';
 import { localTimeIn } from './local-time.ts';
 import { runMonitors } from './monitoring.ts';
 import { NodeProxy } from './node-proxy.ts';
+import { checkShadow } from './shadow.ts';
 import { StartupError } from './startup-error.ts';
 import type { DaemonOptions, DaemonSignals } from './options.ts';
 import { senderClock } from './sender-clock.ts';
 import { forceNewCluster } from './standalone.ts';
 import { openStorage, type Storage } from './storage.ts';
-import { warningOfPeerPort } from './peer-port.ts';
-import { readSecretFile, SecretFile, warnOfReaders } from './secret-file.ts';
-import { readTlsFiles } from './tls-files.ts';
+import { bindPeerPort } from './bind-peer-port.ts';
+import type { SecretFile } from './secret-file.ts';
 import { VERSION } from './version.ts';
 import { exposure, WebAccess } from './web-access.ts';
-import { realClock, realRandom, stderrLogger } from './system-ports.ts';
-
-const SYSTEM_PORTS = { clock: realClock, random: realRandom } as const;
+import { realClock, realRandom, stderrLogger, SYSTEM_PORTS } from './system-ports.ts';
 
 /** A tenth of the shortest time in which a leader is missed. */
 const TICK_MS = 100;
 /** After so many entries, or so long, a snapshot is taken: it bounds what a restart must fold. */
 const SNAPSHOT_ENTRIES = 20_000;
 const SNAPSHOT_MS = 60_000;
-
-const CONFLICT_HINT =
-  'the cluster has lost acknowledged entries: keep the data directories of all members, and follow ' +
-  '"Committed entries that conflict" in docs/operating.md';
 
 /** Runs a node until it is stopped or fails; the result is the exit code. */
 export async function runDaemon(options: DaemonOptions, signals: DaemonSignals): Promise<ExitCode> {
@@ -140,12 +134,7 @@ class Daemon {
       stop.addEventListener('abort', () => resolve(EXIT.ok));
       if (stop.aborted) resolve(EXIT.ok);
       this.#fail = (error) => {
-        const isRefusal = error instanceof StartupError;
-        const isConflict = error instanceof CommittedConflict;
-        this.#logger.error('failed', {
-          error: isRefusal || isConflict ? error.message : (error.stack ?? error.message),
-          ...(isConflict ? { hint: CONFLICT_HINT } : {}),
-        });
+        logFailure(error, this.#logger);
         resolve(exitOf(error));
       };
     });
@@ -155,16 +144,20 @@ class Daemon {
     if (webConfig !== null) {
       this.#web = await WebAccess.open(webConfig, { clock: realClock, logger: this.#logger });
     }
-    const discovery = await this.#openDiscovery();
+    const discovery = await openDiscovery(this.#options, {
+      clock: realClock,
+      logger: this.#logger,
+      cleanups: this.#cleanups,
+    });
     const storage = await this.#openStorage();
-    if (storage.clusterId !== null) this.#checkKind(storage.clusterId);
+    if (storage.clusterId !== null) checkShadow(storage.clusterId, this.#options);
     if (this.#options.shadow) this.#logger.warn('shadow: it decides everything and tells nobody');
     const transport = await this.#bindPeer(storage);
-    const entrance = this.#joinerOf(storage, transport, discovery);
+    const joiner = this.#joinerOf(storage, transport, discovery);
     let aloneFrom: string | null = null;
     if (this.#options.standalone || storage.isRecovering) {
       const modules = { logger: this.#logger, clock: realClock };
-      aloneFrom = await forceNewCluster(storage, entrance, modules);
+      aloneFrom = await forceNewCluster(storage, joiner, modules);
     } else {
       await storage.file.change({ isStandalone: false });
     }
@@ -191,17 +184,17 @@ class Daemon {
       const node = await this.#startNode(clusterId, { config, storage, transport });
       slot.fill(node);
       if (aloneFrom !== null) void this.#recordAlone(node, aloneFrom);
-      this.#keepFindable(node, entrance, clusterId);
+      this.#keepFindable(node, joiner, clusterId);
       return node;
     };
     if (storage.clusterId !== null) {
       await this.#untilListening(await startNode(storage.clusterId), storage, ended);
-    } else if (entrance.isAlone) {
-      const clusterId = await this.#joinOrCreateCluster(storage, entrance);
+    } else if (joiner.isAlone) {
+      const clusterId = await this.#joinOrCreateCluster(storage, joiner);
       await this.#untilListening(await startNode(clusterId), storage, ended);
     } else {
       // Its cluster may be minutes away: it listens, and says that it is not ready.
-      this.#joinOrCreateCluster(storage, entrance)
+      this.#joinOrCreateCluster(storage, joiner)
         .then((clusterId) => {
           // A stop may have come meanwhile, and then nothing is opened that nobody closes.
           this.#ending.signal.throwIfAborted();
@@ -230,19 +223,6 @@ class Daemon {
     return config.command;
   }
 
-  async #openDiscovery(): Promise<EtcdDiscovery | null> {
-    const { cluster, etcd } = this.#options;
-    if (etcd === null) return null;
-    const opened = await openEtcdDiscovery(
-      { urls: etcd, cluster },
-      { clock: realClock, logger: this.#logger },
-    );
-    if (!opened.ok) throw new StartupError(opened.message, EXIT.usage);
-    const { discovery } = opened;
-    this.#cleanups.add('discovery', () => discovery.close());
-    return discovery;
-  }
-
   async #openStorage(): Promise<Storage> {
     const { dataDirectory } = this.#options;
     const opened = await openStorage(dataDirectory, { ...SYSTEM_PORTS, logger: this.#logger });
@@ -252,59 +232,15 @@ class Daemon {
     return storage;
   }
 
-  /** Shadows and nodes that tell people are never members of one cluster. */
-  #checkKind(clusterId: string): void {
-    const { dataDirectory, shadow } = this.#options;
-    if (isShadowCluster(clusterId) === shadow) return;
-    const problem = shadow
-      ? `cluster ${clusterId} tells people, and --shadow was given: start it without --shadow, or ` +
-        'give the shadow a --data-dir and a --cluster of its own'
-      : `cluster ${clusterId} is a shadow, which tells nobody: start it with --shadow, or give the ` +
-        'node another --data-dir and --cluster';
-    throw new StartupError(`${dataDirectory}: ${problem}.`);
-  }
-
   async #bindPeer({ file }: Storage): Promise<TcpTransport> {
-    const { advertise, clusterSecretFile, name, peer, peerInsecure, peerTls } = this.#options;
-    const { nodeId, starts } = file.facts;
-    const secrets = clusterSecretFile === null ? null : await readSecretFile(clusterSecretFile);
-    const transport = await createTransport(
-      {
-        ...peer,
-        advertise,
-        clusterId: null,
-        nodeId,
-        name,
-        incarnation: starts,
-        tls: peerTls === null ? null : await readTlsFiles(peerTls),
-        secrets,
-        acceptsPlain: peerInsecure,
-        framesLevel: FRAMES_LEVEL,
-      },
-      { ...SYSTEM_PORTS, logger: this.#logger },
-    ).catch(listenError('--peer', peer));
-    this.#cleanups.add('peer port', () => transport.close());
+    const { transport, secretFile } = await bindPeerPort(this.#options, file.facts, {
+      ...SYSTEM_PORTS,
+      logger: this.#logger,
+      cleanups: this.#cleanups,
+    });
     this.#addresses.peer = transport.address;
-    if (clusterSecretFile !== null && secrets !== null) {
-      await this.#watchSecret(clusterSecretFile, secrets, transport);
-    }
-    if (peerTls !== null)
-      await warnOfReaders('the key of the peer port', [peerTls.key], this.#logger);
-    const warning = warningOfPeerPort(this.#options);
-    if (warning !== null) this.#logger.warn(warning.message, warning.fields);
+    this.#secretFile = secretFile;
     return transport;
-  }
-
-  async #watchSecret(
-    file: string,
-    secrets: readonly string[],
-    transport: TcpTransport,
-  ): Promise<void> {
-    const logger = this.#logger;
-    await warnOfReaders('the secret of the cluster', [file], logger);
-    const onChange = (changed: readonly string[]): void => transport.changeSecrets(changed);
-    this.#secretFile = new SecretFile({ file, secrets, clock: realClock, logger, onChange });
-    this.#cleanups.add('secret file', () => this.#secretFile?.stop());
   }
 
   /** Others that this node can ask, and how they may answer. */
@@ -328,9 +264,9 @@ class Daemon {
   }
 
   /** Waits until a node without data knows its cluster, and remembers whether it begins it. */
-  async #joinOrCreateCluster(storage: Storage, entrance: ClusterJoiner): Promise<string> {
-    const { clusterId, founds } = await entrance.find(this.#ending.signal);
-    this.#checkKind(clusterId);
+  async #joinOrCreateCluster(storage: Storage, joiner: ClusterJoiner): Promise<string> {
+    const { clusterId, founds } = await joiner.find(this.#ending.signal);
+    checkShadow(clusterId, this.#options);
     await storage.file.change({ founds });
     this.#logger.info(founds ? 'new cluster' : 'let into the cluster', { clusterId });
     return clusterId;
@@ -393,7 +329,7 @@ class Daemon {
           snapshotTaken: (written) => this.#metrics.snapshotTaken(written),
           applied: (entry) => {
             this.#metrics.applied(entry);
-            this.#warnOfFailures(entry);
+            if (node.isServing()) warnOfFailedAttempts(entry, this.#logger);
           },
           membersChanged: (others) => this.#remember(storage, others),
         },
@@ -416,11 +352,11 @@ class Daemon {
   }
 
   /** Has the others find this node, and this node the others, wherever they are. */
-  #keepFindable(node: Node, entrance: ClusterJoiner, clusterId: string): void {
+  #keepFindable(node: Node, joiner: ClusterJoiner, clusterId: string): void {
     const { signal } = this.#ending;
     const advertised = this.#advertised();
-    entrance.announce(node, advertised);
-    for (const search of [entrance.register(clusterId, signal), entrance.rejoin(node, signal)]) {
+    joiner.announce(node, advertised);
+    for (const search of [joiner.register(clusterId, signal), joiner.rejoin(node, signal)]) {
       search.catch((error: unknown) => {
         if (error instanceof StartupError) this.#fail(error);
         else if (!signal.aborted) this.#logger.error('search failed', { error: String(error) });
@@ -436,30 +372,18 @@ class Daemon {
     await Promise.race([node.whenLeading(), ended]);
   }
 
-  /** A page that did not arrive must be seen in the log of the node that tried, too. */
-  #warnOfFailures({ transitions }: AppliedEntry): void {
-    if (this.#node?.isServing() !== true) return;
-    for (const transition of transitions) {
-      if (transition.kind !== 'notification') continue;
-      const { id, integration, group, status, result, detail } = transition;
-      if (result === undefined || result === 'delivered') continue;
-      this.#logger.warn('page not delivered', {
-        notification: id,
-        integration,
-        group,
-        status,
-        detail,
-      });
-    }
-  }
-
   /** Binds all addresses; inputs stop before the node does. */
   async #startInputs(node: NodeProxy): Promise<void> {
     await this.#bindHttp(node);
     await this.#bindCarbon(node);
     this.#metrics.watch(node);
     this.#metrics.watchDrops(() => this.#ledger.dropped);
-    this.#pushToGraphite();
+    startGraphite(this.#options, {
+      clock: realClock,
+      logger: this.#logger,
+      metrics: this.#metrics,
+      cleanups: this.#cleanups,
+    });
     const monitors = runMonitors(node, {
       version: VERSION,
       lateAfterMs: this.#options.lateAfterMs,
@@ -470,17 +394,6 @@ class Daemon {
     this.#monitors = monitors;
     this.#metrics.watchMonitors(() => monitors.reports());
     this.#cleanups.add('monitors', () => monitors.stop());
-  }
-
-  #pushToGraphite(): void {
-    const { cluster, graphite, graphitePrefix, name } = this.#options;
-    if (graphite === null) return;
-    const started = startGraphitePush(
-      { ...graphite, prefix: graphitePrefix, cluster, node: name },
-      { clock: realClock, logger: this.#logger, metrics: this.#metrics },
-    );
-    if (!started.ok) throw new StartupError(started.message, EXIT.usage);
-    this.#cleanups.add('graphite', () => started.push.close());
   }
 
   /** Where others reach this node: an address of all interfaces leads nowhere from elsewhere. */

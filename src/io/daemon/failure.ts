@@ -5,9 +5,24 @@ import { UnsupportedReducerVersion } from '../../projections/reducers.ts';
 import { CommittedConflict } from '../../raft/follower.ts';
 import { SnapshotWriteFailed } from '../disk/snapshot-store.ts';
 import { StateDiffers } from '../node/roots.ts';
+import type { Logger } from '../ports.ts';
 import { EXIT, type ExitCode } from './exit.ts';
 import type { HostPort } from './options.ts';
 import { StartupError } from './startup-error.ts';
+
+const CONFLICT_HINT =
+  'the cluster has lost acknowledged entries: keep the data directories of all members, and follow ' +
+  '"Committed entries that conflict" in docs/operating.md';
+
+/** Writes why the daemon ends to its log: a sentence where there is one, else the stack. */
+export function logFailure(error: Error, logger: Logger): void {
+  const isConflict = error instanceof CommittedConflict;
+  const isSentence = isConflict || error instanceof StartupError;
+  logger.error('failed', {
+    error: isSentence ? error.message : (error.stack ?? error.message),
+    ...(isConflict ? { hint: CONFLICT_HINT } : {}),
+  });
+}
 
 export function exitOf(error: Error): ExitCode {
   if (error instanceof StartupError) return isDiskFault(error) ? EXIT.disk : error.exit;

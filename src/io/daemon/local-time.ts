@@ -31,8 +31,8 @@ export const localTimeIn: LocalTimeIn = (epochMs, zone): LocalTime => {
 
 /** Making a format costs a thousand times as much as using it. */
 function formatFor(zone: string): Intl.DateTimeFormat {
-  const known = formats.get(zone);
-  if (known !== undefined) return known;
+  const entry = formats.get(zone);
+  if (entry !== undefined) return entry;
   const format = new Intl.DateTimeFormat('en-US', {
     timeZone: zone === '' ? 'UTC' : zone,
     calendar: 'gregory',

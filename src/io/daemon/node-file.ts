@@ -39,7 +39,7 @@ export interface Places {
   readonly copies: string;
 }
 
-interface Known {
+interface ReadNodeFile {
   readonly facts: NodeFacts;
   readonly problem: string | null;
 }
@@ -51,7 +51,7 @@ export class NodeFile {
   #facts: NodeFacts;
   #writing: Promise<void> = Promise.resolve();
 
-  private constructor(places: Places, { facts, problem }: Known) {
+  private constructor(places: Places, { facts, problem }: ReadNodeFile) {
     this.#places = places;
     this.#facts = facts;
     this.problem = problem;
@@ -92,7 +92,7 @@ export class NodeFile {
 }
 
 /** Null where there is neither. Rejects with a sentence when neither can be understood. */
-async function readBoth({ directory, copies }: Places): Promise<Known | null> {
+async function readBoth({ directory, copies }: Places): Promise<ReadNodeFile | null> {
   const [own, copy] = await Promise.allSettled([read(directory), read(copies)]);
   // A copy that is damaged is of no use, and no loss.
   const copied = copy.status === 'fulfilled' ? copy.value : null;

@@ -38,8 +38,8 @@ export class NodeProxy implements NodeHandle {
   readonly #listeners = new Set<(view: View) => void>();
   #node: NodeHandle | null = null;
 
-  constructor(newcomer: PendingNode) {
-    this.#pending = newcomer;
+  constructor(pending: PendingNode) {
+    this.#pending = pending;
   }
 
   /** From now on this is the node. Once. */

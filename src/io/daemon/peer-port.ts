@@ -1,4 +1,4 @@
-/** What protects the peer port, and what is said of one that nothing protects. */
+/** What protects the peer port, and the warning for one that nothing protects. */
 
 import { isLoopback } from '../net/addresses.ts';
 import type { LogFields } from '../ports.ts';

@@ -16,7 +16,7 @@ import type { Storage } from './storage.ts';
 /** Gives back the cluster that goes on alone from here, or null when there was nothing to do. */
 export async function forceNewCluster(
   storage: Storage,
-  entrance: Pick<ClusterJoiner, 'findReachableMember'>,
+  joiner: Pick<ClusterJoiner, 'findReachableMember'>,
   { clock, logger }: { readonly clock: Clock; readonly logger: Logger },
 ): Promise<string | null> {
   const { clusterId, file } = storage;
@@ -37,7 +37,7 @@ export async function forceNewCluster(
     logger.warn('standalone has nothing to do: this is a cluster of one', { clusterId });
     return null;
   }
-  const living = storage.isRecovering ? null : await entrance.findReachableMember();
+  const living = storage.isRecovering ? null : await joiner.findReachableMember();
   if (living !== null) {
     const message =
       `--standalone is for a cluster that has lost its majority, and this one lives: its member at ` +

@@ -80,3 +80,6 @@ class BoundedLogStream {
     if (dropped > 0) this.#onResumed(dropped);
   }
 }
+
+/** The ports of the system that most parts of the daemon take together. */
+export const SYSTEM_PORTS = { clock: realClock, random: realRandom } as const;
