@@ -62,11 +62,15 @@ export async function checkConfig(
   const read = await readConfigFile({ file, classicNames });
   if (format === 'json')
     await new Output(stdout).lines([JSON.stringify(jsonOf(file, read), null, 2)]);
-  else await tell(file, read, { stdout, stderr });
+  else await printProblems(file, read, { stdout, stderr });
   return read.ok ? EXIT.ok : EXIT.refused;
 }
 
-async function tell(file: string, read: ReadConfig, { stdout, stderr }: Terminals): Promise<void> {
+async function printProblems(
+  file: string,
+  read: ReadConfig,
+  { stdout, stderr }: Terminals,
+): Promise<void> {
   const found = read.ok
     ? read.warnings.map((warning) => `warning: ${problemText(warning)}`)
     : read.problems.map((problem) => `error: ${problemText(problem)}`);

@@ -90,12 +90,14 @@ async function listMembers(
   { output, timeout, url, webClientConfig: web }: Flags,
   io: Terminals,
 ): Promise<ExitCode> {
-  const asked = await ask(url, timeout, web);
+  const asked = await fetchMembers(url, timeout, web);
   if (typeof asked === 'string') return failed(asked, io);
   // Only the leader knows how far the others are.
   const leader = asked.find(({ role }) => role === 'leader');
   const itself =
-    leader === undefined ? asked : await ask(urlOfMember(url, leader.httpAddress), timeout, web);
+    leader === undefined
+      ? asked
+      : await fetchMembers(urlOfMember(url, leader.httpAddress), timeout, web);
   const members = typeof itself === 'string' ? asked : itself;
   const lines =
     output === 'json'
@@ -107,7 +109,7 @@ async function listMembers(
   return EXIT.ok;
 }
 
-async function ask(
+async function fetchMembers(
   base: string,
   timeoutMs: number,
   web: WebClient | undefined,

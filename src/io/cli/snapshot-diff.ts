@@ -30,7 +30,7 @@ export function diffCommand(args: DiffArgs, io: SnapshotIo): Promise<ExitCode> {
     const rows = changes.map((change) => redacted(change, io.redact));
     const shown = [...rows, ...unreadableRows(unreadable)];
     const which = `from ${from.index} to ${to.index}`;
-    await session.tell(
+    await session.printNotice(
       unreadable.length === 0
         ? `${which}: ${rows.length} rows differ`
         : `${which}: ${rows.length} rows differ, and ${unreadable.length} pages that differ cannot be compared`,

@@ -33,7 +33,9 @@ export async function inSession(
   const { snapshots } = opened;
   try {
     const session = new Session(snapshots, new Output(io.stdout), talk);
-    await session.tell(`reading ${snapshots.folder} in place, as it was at ${timeText(io.now())}`);
+    await session.printNotice(
+      `reading ${snapshots.folder} in place, as it was at ${timeText(io.now())}`,
+    );
     const code = await run(session);
     await talk.lines(session.damage.lines());
     return !session.damage.isEmpty && code === EXIT.ok ? EXIT.corrupt : code;
@@ -77,7 +79,7 @@ export class Session {
   }
 
   /** Says something on stderr. */
-  tell(sentence: string): Promise<void> {
+  printNotice(sentence: string): Promise<void> {
     return this.#talk.lines([sentence]);
   }
 
@@ -116,19 +118,21 @@ export class Session {
     const readable = listed.flatMap((each) => (each.ok ? [each.manifest] : []));
     const place = ['latest', 'previous'].indexOf(name);
     if (place < 0 && !/^\d{1,16}$/.test(name)) {
-      await this.tell(`error: ${cellText(name)} is neither an index nor latest nor previous`);
+      await this.printNotice(
+        `error: ${cellText(name)} is neither an index nor latest nor previous`,
+      );
       return EXIT.usage;
     }
     const manifest =
       place < 0 ? readable.find(({ index }) => index === Number(name)) : readable[place];
     const passed = place < 0 ? undefined : listed.slice(0, place + 1).find((each) => !each.ok);
     if (manifest === undefined) {
-      await this.tell(`error: ${this.#whyNone(listed, name)}`);
+      await this.printNotice(`error: ${this.#whyNone(listed, name)}`);
       return this.damage.isEmpty ? EXIT.refused : EXIT.corrupt;
     }
     if (passed !== undefined) {
       const instead = `${name} is taken to be ${manifest.index}`;
-      await this.tell(`snapshot ${passed.index} is newer and cannot be read: ${instead}`);
+      await this.printNotice(`snapshot ${passed.index} is newer and cannot be read: ${instead}`);
     }
     return manifest;
   }

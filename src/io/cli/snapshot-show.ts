@@ -54,7 +54,9 @@ async function showPage(
   const chunks = manifest.chunks.filter(([each]) => each === path);
   if (chunks.length === 0) {
     const example = manifest.chunks[0]?.[0] ?? 'none';
-    await session.tell(`error: snapshot ${manifest.index} has no page ${path}; one is ${example}`);
+    await session.printNotice(
+      `error: snapshot ${manifest.index} has no page ${path}; one is ${example}`,
+    );
     return EXIT.refused;
   }
   const { pages } = await goodPages(session, { ...manifest, chunks }, redact);

@@ -48,7 +48,7 @@ export async function surveyOf(session: Session): Promise<Survey> {
     snapshots.push({ index, state, manifest, damagedChunks: own.length, damage: damageOf(own) });
   }
   if (snapshots.length === 0) {
-    await session.tell(`no snapshot has been saved in ${session.snapshots.folder}`);
+    await session.printNotice(`no snapshot has been saved in ${session.snapshots.folder}`);
   }
   return { snapshots, sizes };
 }

@@ -72,7 +72,7 @@ export async function status(
   { stdout, stderr }: Terminals,
 ): Promise<ExitCode> {
   const base = url.replace(/\/+$/, '');
-  const answer = await ask(base, timeoutMs, web);
+  const answer = await fetchStatus(base, timeoutMs, web);
   if (!answer.ok) {
     await new Output(stderr).lines([`error: ${answer.message}`]);
     return EXIT.unavailable;
@@ -82,7 +82,7 @@ export async function status(
   const asked = await Promise.all(
     others.map(async (member) => ({
       member,
-      answer: await ask(urlOfMember(base, member.httpAddress), timeoutMs, web),
+      answer: await fetchStatus(urlOfMember(base, member.httpAddress), timeoutMs, web),
     })),
   );
   if (format === 'json') {
@@ -188,7 +188,11 @@ type Answer =
   | { readonly ok: true; readonly node: NodeAnswer; readonly json: unknown }
   | { readonly ok: false; readonly message: string };
 
-async function ask(base: string, timeoutMs: number, web: WebClient | undefined): Promise<Answer> {
+async function fetchStatus(
+  base: string,
+  timeoutMs: number,
+  web: WebClient | undefined,
+): Promise<Answer> {
   const url = `${base}/tocsin/v1/status`;
   const answer = await call({ method: 'GET', url, timeoutMs, web });
   if (!answer.ok) return answer;

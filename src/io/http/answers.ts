@@ -53,10 +53,10 @@ export class Problems {
   }
 }
 
-export type Refusal = Extract<Proposed, { readonly ok: false }>;
+export type RefusedProposal = Extract<Proposed, { readonly ok: false }>;
 
 /** What a client is told when its request was not committed, or nobody knows whether it was. */
-export function refused(c: Context<HttpEnv>, refusal: Refusal): Response {
+export function refused(c: Context<HttpEnv>, refusal: RefusedProposal): Response {
   switch (refusal.code) {
     case 'malformed':
       return problem(c, 400, refusal.message);

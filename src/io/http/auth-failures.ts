@@ -39,16 +39,16 @@ export class FailureLimit {
   #bucketOf(network: string): Bucket {
     const nowMs = this.#clock.monotonicMs();
     const { failingAddresses, failureEveryMs, failuresAtOnce } = HTTP_LIMITS;
-    const known = this.#buckets.get(network) ?? { left: failuresAtOnce, atMs: nowMs };
-    known.left = Math.min(failuresAtOnce, known.left + (nowMs - known.atMs) / failureEveryMs);
-    known.atMs = nowMs;
+    const entry = this.#buckets.get(network) ?? { left: failuresAtOnce, atMs: nowMs };
+    entry.left = Math.min(failuresAtOnce, entry.left + (nowMs - entry.atMs) / failureEveryMs);
+    entry.atMs = nowMs;
     // In the order of their last use, so that the first one is the least interesting.
     this.#buckets.delete(network);
-    this.#buckets.set(network, known);
+    this.#buckets.set(network, entry);
     for (const oldest of this.#buckets.keys()) {
       if (this.#buckets.size <= failingAddresses) break;
       this.#buckets.delete(oldest);
     }
-    return known;
+    return entry;
   }
 }

@@ -144,13 +144,13 @@ export class Access {
     const name = text.slice(0, Math.max(colon, 0));
     const password = text.slice(colon + 1);
     const user = this.#settings.users.get(name);
-    const known = this.#passwords.known(name, password, user?.hash);
+    const remembered = this.#passwords.known(name, password, user?.hash);
     // What is known to be wrong costs nothing and says nothing new: a client with an old password
     // does not lock out the others at its address.
-    if (known === 'wrong' || colon < 0) return { ok: false, why: 'wrong' };
-    if (known !== 'right') {
+    if (remembered === 'wrong' || colon < 0) return { ok: false, why: 'wrong' };
+    if (remembered !== 'right') {
       // Who asks the same while it is compared makes no further guess.
-      const isGuess = known === null;
+      const isGuess = remembered === null;
       if (isGuess && !this.#failures.take(address)) return { ok: false, why: 'limited' };
       const result = await this.#passwords.compare(name, password, user?.hash);
       if (isGuess && result !== 'wrong') this.#failures.giveBack(address);

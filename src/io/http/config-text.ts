@@ -7,10 +7,10 @@ import type { State } from '../../projections/state.ts';
 
 /** Gives the text of a state's configuration as `render` has it; empty without one. */
 export function configText(render: (source: string) => string): (state: State) => string {
-  let known = { source: '', text: '' };
+  let entry = { source: '', text: '' };
   return ({ config }) => {
     const source = config?.command.source ?? '';
-    if (source !== known.source) known = { source, text: render(source) };
-    return known.text;
+    if (source !== entry.source) entry = { source, text: render(source) };
+    return entry.text;
   };
 }

@@ -57,8 +57,8 @@ export class Connections {
     }
     const network = networkOf(remoteAddress);
     const isTrusted = trusted.has(remoteAddress);
-    const isReserved = !this.#hasRoomFor(isTrusted ? null : network);
-    if (isReserved && !this.#makeReservedRoom()) {
+    const isReserved = !this.#hasSpaceFor(isTrusted ? null : network);
+    if (isReserved && !this.#freeReserved()) {
       counters.connectionRefused('reserve-full');
       warn('connection refused: too many are open', { address: remoteAddress });
       raw.destroy();
@@ -111,7 +111,7 @@ export class Connections {
     );
     this.#exchanges.set(outgoing, exchange);
     this.#waiting.delete(connection);
-    connection.hasAsked = true;
+    connection.hasSentRequest = true;
     exchange.onEnd(() => {
       if (connection.exchanges.size === 0 && this.#open.has(connection))
         this.#waiting.add(connection);
@@ -143,7 +143,7 @@ export class Connections {
   }
 
   /** Makes room where it can; `network` is null for a client that only the sum limits. */
-  #hasRoomFor(network: string | null): boolean {
+  #hasSpaceFor(network: string | null): boolean {
     const { connections, connectionsPerAddress } = this.#limits;
     const isOverOwn =
       network !== null && (this.#byNetwork.get(network) ?? 0) >= connectionsPerAddress;
@@ -161,7 +161,7 @@ export class Connections {
       if (connection.isReserved || !isWanted(connection)) continue;
       // Its first request is on its way. There is the reserve for whoever comes before that arrives.
       const isFresh = nowMs - connection.openedAtMs < HTTP_LIMITS.freshMs;
-      if (isFresh && !connection.hasAsked) continue;
+      if (isFresh && !connection.hasSentRequest) continue;
       const { network } = connection;
       this.#modules.warn('idle connection closed to make room', { address: network });
       this.close(connection, 'room');
@@ -171,7 +171,7 @@ export class Connections {
   }
 
   /** In the reserve a request that has not arrived whole makes room, too: it does nothing yet. */
-  #makeReservedRoom(): boolean {
+  #freeReserved(): boolean {
     if (this.#reserved.size < this.#limits.reservedConnections) return true;
     for (const connection of this.#reserved) {
       if (connection.isBeingServed) continue;

@@ -29,7 +29,7 @@ export class Connection {
   /** Whether a TLS handshake is under way. */
   isHandshaking = false;
   /** Whether a request has begun on it. */
-  hasAsked = false;
+  hasSentRequest = false;
   /** Bytes that the bodies of its requests hold. */
   heldBytes = 0;
   readonly exchanges = new Set<Exchange>();

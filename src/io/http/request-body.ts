@@ -165,13 +165,13 @@ function* listSlices(bytes: Buffer, at: number, shape: ListShape): Generator<Sli
 async function wholeJson(c: Context<HttpEnv>, { bytes, size }: Read): Promise<Body<unknown>> {
   if (bytes.length > HTTP_LIMITS.bytesOfEach) {
     const message = `a body of over ${HTTP_LIMITS.bytesOfEach} bytes must be a bare list`;
-    return refusal(c, new BodyFault(413, message, 'body-bytes'));
+    return bodyRefused(c, new BodyFault(413, message, 'body-bytes'));
   }
   return c.get('work').turn(size, () => {
     try {
       return { ok: true, value: JSON.parse(bytes.toString('utf8')) as unknown };
     } catch (error) {
-      return refusal(c, notJson((error as Error).message));
+      return bodyRefused(c, notJson((error as Error).message));
     }
   });
 }
@@ -218,7 +218,7 @@ async function inTurns<Slice>(
     while (!(await work.turn(size, step)));
     return { ok: true, value: true };
   } catch (error) {
-    if (error instanceof BodyFault) return refusal(c, error);
+    if (error instanceof BodyFault) return bodyRefused(c, error);
     throw error;
   }
 }
@@ -228,7 +228,7 @@ function used(c: Context<HttpEnv>, use: () => void): Body<boolean> {
     use();
     return { ok: true, value: true };
   } catch (error) {
-    if (error instanceof BodyFault) return refusal(c, error);
+    if (error instanceof BodyFault) return bodyRefused(c, error);
     throw error;
   }
 }
@@ -238,7 +238,7 @@ function tooMuchInFlight(): BodyFault {
   return new BodyFault(503, message, 'bytes-in-flight');
 }
 
-function refusal(c: Context<HttpEnv>, { limit, message, status }: BodyFault): RefusedBody {
+function bodyRefused(c: Context<HttpEnv>, { limit, message, status }: BodyFault): RefusedBody {
   if (limit !== null) c.get('work').over(limit);
   return { ok: false, status, message };
 }
@@ -256,7 +256,7 @@ async function bytesBody(c: Context<HttpEnv>, bytesMax: number): Promise<Body<Re
     return { ok: false, status: 415, message: `Content-Encoding ${packing}: send gzip or none` };
   }
   const tooLarge = (): RefusedBody =>
-    refusal(
+    bodyRefused(
       c,
       new BodyFault(413, `the body is over ${bytesMax} bytes: send it in parts`, 'body-bytes'),
     );
@@ -271,7 +271,7 @@ async function bytesBody(c: Context<HttpEnv>, bytesMax: number): Promise<Body<Re
       const bytes = chunk as Buffer;
       length += bytes.length;
       if (length > bytesMax) return tooLarge();
-      if (!holding.take(bytes.length)) return refusal(c, tooMuchInFlight());
+      if (!holding.take(bytes.length)) return bodyRefused(c, tooMuchInFlight());
       chunks.push(bytes);
     }
     const [first] = chunks;

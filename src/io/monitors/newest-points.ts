@@ -95,8 +95,8 @@ export class NewestPoints {
   }
 
   #seenOf(key: string): Seen {
-    const known = this.#seen.get(key);
-    if (known !== undefined) return known;
+    const entry = this.#seen.get(key);
+    if (entry !== undefined) return entry;
     const seen = { observed: -Infinity, bad: -Infinity, duplicate: -Infinity };
     this.#seen.set(key, seen);
     return seen;
@@ -166,11 +166,11 @@ class Faults {
   readonly #byReason = new Map<DropReason, { count: number; readonly samples: string[] }>();
 
   add(reason: DropReason, sample: string): void {
-    const known = this.#byReason.get(reason) ?? { count: 0, samples: [] };
-    this.#byReason.set(reason, known);
-    known.count++;
-    if (known.samples.length < SAMPLES_MAX)
-      known.samples.push(sample.slice(0, SAMPLE_LENGTH_MAX).toWellFormed());
+    const entry = this.#byReason.get(reason) ?? { count: 0, samples: [] };
+    this.#byReason.set(reason, entry);
+    entry.count++;
+    if (entry.samples.length < SAMPLES_MAX)
+      entry.samples.push(sample.slice(0, SAMPLE_LENGTH_MAX).toWellFormed());
   }
 
   get all(): readonly Fault[] {

@@ -118,23 +118,23 @@ export async function listenForPeers(
     keepAlive: true,
     keepAliveInitialDelay: KEEP_ALIVE_MS,
   });
-  const door = new PeerAcceptor(options, modules);
-  server.on('connection', (raw) => door.arrived(raw));
+  const acceptor = new PeerAcceptor(options, modules);
+  server.on('connection', (raw) => acceptor.arrived(raw));
   server.listen(options.port, options.host);
   await once(server, 'listening');
   server.on('error', ({ message }) => modules.logger.warn('peer port failed', { message }));
   return {
     address: boundAddress(server.address() as AddressInfo),
     get refusals() {
-      return door.refusals;
+      return acceptor.refusals;
     },
-    close: () => closed(server, door),
+    close: () => closed(server, acceptor),
   };
 }
 
-async function closed(server: Server, door: PeerAcceptor): Promise<void> {
+async function closed(server: Server, acceptor: PeerAcceptor): Promise<void> {
   const ended = new Promise((resolve) => server.close(resolve));
-  door.close();
+  acceptor.close();
   await ended;
 }
 
@@ -143,7 +143,7 @@ class PeerAcceptor {
   readonly #modules: ListenerModules;
   readonly #tlsServer: TlsServer | null;
   /** By the far end of their connection, the oldest first. */
-  readonly #guests = new Map<string, PendingConnection>();
+  readonly #pending = new Map<string, PendingConnection>();
   refusals = 0;
 
   constructor(options: ListenerOptions, modules: ListenerModules) {
@@ -153,7 +153,7 @@ class PeerAcceptor {
   }
 
   arrived(raw: Socket): void {
-    const guest: PendingConnection = {
+    const pending: PendingConnection = {
       key: farEnd(raw),
       raw,
       remoteHost: remoteHostOf(raw.remoteAddress),
@@ -162,12 +162,12 @@ class PeerAcceptor {
     };
     // A reset is how some say goodbye; `close` follows either way.
     raw.on('error', () => undefined);
-    raw.on('close', () => this.#left(guest));
-    this.#guests.set(guest.key, guest);
-    this.#limit(guest, HELLO_LIMIT_MS);
+    raw.on('close', () => this.#left(pending));
+    this.#pending.set(pending.key, pending);
+    this.#limit(pending, HELLO_LIMIT_MS);
     this.#sendOldestAway();
-    if (this.#tlsServer === null) this.#readHello(guest, raw);
-    else this.#sniff(guest, this.#tlsServer);
+    if (this.#tlsServer === null) this.#readHello(pending, raw);
+    else this.#sniff(pending, this.#tlsServer);
   }
 
   /** `encode` for somebody that has proved nothing: without proof. */
@@ -185,15 +185,15 @@ class PeerAcceptor {
   }
 
   close(): void {
-    for (const { raw, cancelLimit } of this.#guests.values()) {
+    for (const { raw, cancelLimit } of this.#pending.values()) {
       cancelLimit();
       raw.destroy();
     }
   }
 
   /** Tells TLS from others by the first byte, so that others can be told what they lack. */
-  #sniff(guest: PendingConnection, tlsServer: TlsServer): void {
-    const { raw } = guest;
+  #sniff(pending: PendingConnection, tlsServer: TlsServer): void {
+    const { raw } = pending;
     raw.once('readable', () => {
       const chunk = raw.read() as Buffer | null;
       // It ended, or was sent away.
@@ -203,7 +203,7 @@ class PeerAcceptor {
         tlsServer.emit('connection', raw);
         return;
       }
-      this.#sendAway(guest, PLAIN_HERE_TLS);
+      this.#sendAway(pending, PLAIN_HERE_TLS);
       raw.resume().end(encodeAnswer(refused('refused', PLAIN_HERE_TLS)));
     });
   }
@@ -211,25 +211,25 @@ class PeerAcceptor {
   #tlsServerOf(tls: TlsSide): TlsServer {
     const server = tls.createServer(HELLO_LIMIT_MS);
     server.on('secureConnection', (socket) => {
-      const guest = this.#guests.get(farEnd(socket));
-      if (guest === undefined) socket.destroy();
-      else this.#readHello(guest, socket);
+      const pending = this.#pending.get(farEnd(socket));
+      if (pending === undefined) socket.destroy();
+      else this.#readHello(pending, socket);
     });
     server.on('tlsClientError', (error, socket) => {
-      // Without a guest it has gone already, and that was told.
-      const guest = this.#guests.get(farEnd(socket));
+      // Without one, the connection has closed already, which is logged.
+      const pending = this.#pending.get(farEnd(socket));
       const { code = error.message } = error as NodeJS.ErrnoException;
-      if (guest !== undefined) this.#sendAway(guest, `TLS fails: ${code}`);
+      if (pending !== undefined) this.#sendAway(pending, `TLS fails: ${code}`);
       socket.destroy();
     });
     return server;
   }
 
-  #readHello(guest: PendingConnection, socket: Socket): void {
+  #readHello(pending: PendingConnection, socket: Socket): void {
     let version: Version = PLAIN_VERSION;
     const inbound = new Inbound({
       socket,
-      remoteHost: guest.remoteHost,
+      remoteHost: pending.remoteHost,
       expected: {
         accepts: (tag) => {
           const spoken = versionOf(tag);
@@ -241,12 +241,12 @@ class PeerAcceptor {
         isWhole: hasChecksum,
         sizeBytesMax: HELLO_BYTES_MAX,
         take: (payload) => {
-          if (version === SECRET_VERSION) this.#challenge(payload, inbound, guest);
-          else this.#greet(() => decodeHello(payload), inbound, guest, null);
+          if (version === SECRET_VERSION) this.#challenge(payload, inbound, pending);
+          else this.#greet(() => decodeHello(payload), inbound, pending, null);
         },
       },
       onProblem: (problem) => {
-        guest.settled = true;
+        pending.settled = true;
         this.#refuse(inbound, 'refused', this.#problemText(problem), unproven(version));
       },
     });
@@ -264,9 +264,9 @@ class PeerAcceptor {
   }
 
   /** Has somebody with a secret prove it before anything that it says is looked at. */
-  #challenge(payload: Uint8Array, inbound: Inbound, guest: PendingConnection): void {
+  #challenge(payload: Uint8Array, inbound: Inbound, pending: PendingConnection): void {
     const refuse = (problem: string): void => {
-      guest.settled = true;
+      pending.settled = true;
       this.#refuse(inbound, 'refused', problem, unproven(SECRET_VERSION));
     };
     let read: ReturnType<typeof decodeSecretHello>;
@@ -290,7 +290,7 @@ class PeerAcceptor {
         sizeBytesMax: HELLO_BYTES_MAX,
         take: (answer) => {
           if (isProofOf(key, answer, transcript)) {
-            this.#greet(() => read.hello, inbound, guest, { key, transcript });
+            this.#greet(() => read.hello, inbound, pending, { key, transcript });
           } else {
             refuse(NO_PROOF);
           }
@@ -305,10 +305,10 @@ class PeerAcceptor {
   #greet(
     read: () => Hello,
     inbound: Inbound,
-    guest: PendingConnection,
+    pending: PendingConnection,
     proved: Proved | null,
   ): void {
-    guest.settled = true;
+    pending.settled = true;
     const encode = proved === null ? unproven(PLAIN_VERSION) : provenBy(proved);
     const refuse = (code: PeerRefusal, sentence: string): void =>
       this.#refuse(inbound, code, sentence, encode);
@@ -341,8 +341,8 @@ class PeerAcceptor {
       session: proved === null ? null : sessionOf(proved),
       encode,
       refuse,
-      admit: () => this.#forget(guest),
-      mayWait: (limitMs) => this.#limit(guest, limitMs),
+      admit: () => this.#forget(pending),
+      mayWait: (limitMs) => this.#limit(pending, limitMs),
     });
   }
 
@@ -364,38 +364,38 @@ class PeerAcceptor {
   }
 
   /** For those who are told nothing, or nothing more. */
-  #sendAway(guest: PendingConnection, reason: string): void {
-    guest.settled = true;
+  #sendAway(pending: PendingConnection, reason: string): void {
+    pending.settled = true;
     this.refusals++;
-    this.#modules.lines.warn(reason, 'peer refused', { from: guest.remoteHost, reason });
+    this.#modules.lines.warn(reason, 'peer refused', { from: pending.remoteHost, reason });
   }
 
-  #limit(guest: PendingConnection, limitMs: number): void {
-    guest.cancelLimit();
-    guest.cancelLimit = this.#modules.clock.after(limitMs, () => {
-      if (!guest.settled) this.#sendAway(guest, `no hello within ${limitMs / 1_000} s`);
-      guest.raw.destroy();
+  #limit(pending: PendingConnection, limitMs: number): void {
+    pending.cancelLimit();
+    pending.cancelLimit = this.#modules.clock.after(limitMs, () => {
+      if (!pending.settled) this.#sendAway(pending, `no hello within ${limitMs / 1_000} s`);
+      pending.raw.destroy();
     });
   }
 
   #sendOldestAway(): void {
-    const [oldest] = this.#guests.values();
-    if (this.#guests.size <= PENDING_MAX || oldest === undefined) return;
+    const [oldest] = this.#pending.values();
+    if (this.#pending.size <= PENDING_MAX || oldest === undefined) return;
     if (!oldest.settled) this.#sendAway(oldest, `over ${PENDING_MAX} have not said who they are`);
     oldest.raw.destroy();
   }
 
   /** It went by itself, or was sent away. */
-  #left(guest: PendingConnection): void {
-    this.#forget(guest);
+  #left(pending: PendingConnection): void {
+    this.#forget(pending);
     // A bare connection is how other programs see whether a port is open; that is no news.
-    if (guest.settled || guest.raw.bytesRead === 0) return;
-    this.#sendAway(guest, this.#tlsServer === null ? LEFT_EARLY : LEFT_EARLY_WITH_TLS);
+    if (pending.settled || pending.raw.bytesRead === 0) return;
+    this.#sendAway(pending, this.#tlsServer === null ? LEFT_EARLY : LEFT_EARLY_WITH_TLS);
   }
 
-  #forget(guest: PendingConnection): void {
-    guest.cancelLimit();
-    if (this.#guests.get(guest.key) === guest) this.#guests.delete(guest.key);
+  #forget(pending: PendingConnection): void {
+    pending.cancelLimit();
+    if (this.#pending.get(pending.key) === pending) this.#pending.delete(pending.key);
   }
 }
 

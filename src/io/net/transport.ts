@@ -275,16 +275,16 @@ class Tcp implements TcpTransport {
     if (this.#receiver === null || this.#clusterId === null) return;
     if (this.#stopping.signal.aborted) return;
     for (const nodeId of this.#listed.keys()) {
-      const known = this.#outgoing.get(nodeId);
-      if (known === undefined) this.#outgoing.set(nodeId, this.#peer(nodeId, this.#clusterId));
-      else known.moved();
+      const entry = this.#outgoing.get(nodeId);
+      if (entry === undefined) this.#outgoing.set(nodeId, this.#peer(nodeId, this.#clusterId));
+      else entry.moved();
     }
   }
 
   /** Somebody who is not listed but connected to us has said where it listens. */
   #wayTo(nodeId: string): OutgoingPeer | undefined {
-    const known = this.#outgoing.get(nodeId);
-    if (known !== undefined || this.#clusterId === null) return known;
+    const entry = this.#outgoing.get(nodeId);
+    if (entry !== undefined || this.#clusterId === null) return entry;
     if (!this.#inbound.isConnected(nodeId)) return undefined;
     const peer = this.#peer(nodeId, this.#clusterId);
     this.#outgoing.set(nodeId, peer);
@@ -400,8 +400,8 @@ class Tcp implements TcpTransport {
   }
 
   #trafficWith(nodeId: string): Readonly<Record<Channel, Traffic>> {
-    const known = this.#traffic.get(nodeId);
-    if (known !== undefined) return known;
+    const entry = this.#traffic.get(nodeId);
+    if (entry !== undefined) return entry;
     const traffic = { control: noTraffic(), bulk: noTraffic() };
     this.#traffic.set(nodeId, traffic);
     return traffic;

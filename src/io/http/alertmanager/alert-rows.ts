@@ -13,7 +13,7 @@ import type { StateAtTime } from '../../../projections/suppressors/suppressor.ts
 import { entries, get } from '../../../projections/table.ts';
 import { isFiring, labelsObject, notifiedAlertView } from '../../../projections/views.ts';
 import { stateOf, type AlertQuery, type AlertStatus } from './query.ts';
-import { timeText } from './times.ts';
+import { alertmanagerTime } from './times.ts';
 
 /** Firing alerts by fingerprint; null for one that the query does not want. */
 export function* alertRows(moment: StateAtTime, query: AlertQuery): Generator<object | null> {
@@ -105,12 +105,12 @@ function alertJson(
   const { inhibitedBy, mutedBy, silencedBy } = causesByField(status.causes);
   return {
     annotations,
-    endsAt: timeText(alert.endsAt),
+    endsAt: alertmanagerTime(alert.endsAt),
     fingerprint,
     receivers: receivers.map((name) => ({ name })),
-    startsAt: timeText(alert.startsAt),
+    startsAt: alertmanagerTime(alert.startsAt),
     status: { inhibitedBy, mutedBy, silencedBy, state: stateOf(status) },
-    updatedAt: timeText(alert.updatedAt),
+    updatedAt: alertmanagerTime(alert.updatedAt),
     generatorURL: alert.generatorUrl,
     labels,
   };

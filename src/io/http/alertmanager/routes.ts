@@ -36,7 +36,7 @@ import { readPostedSilence } from './posted-silence.ts';
 import { QueryText } from './query-text.ts';
 import { alertQuery, filtersOf, switchesOf } from './query.ts';
 import { silenceJson, silenceRows } from './silence-rows.ts';
-import { timeText } from './times.ts';
+import { alertmanagerTime } from './times.ts';
 
 export function alertmanagerRoutes(
   options: HttpOptions,
@@ -110,7 +110,7 @@ function statusJson(
       status: node.ready() ? 'ready' : 'settling',
     },
     config: { original: original(node.view().state) },
-    uptime: timeText(status.startedAt),
+    uptime: alertmanagerTime(status.startedAt),
     versionInfo: {
       branch: '',
       buildDate: '',

@@ -7,7 +7,7 @@ import { silenceStatus, type SilenceStatus } from '../../../projections/silences
 import type { Silence, State } from '../../../projections/state.ts';
 import { entries } from '../../../projections/table.ts';
 import { labelsObject } from '../../../projections/views.ts';
-import { timeText } from './times.ts';
+import { alertmanagerTime } from './times.ts';
 
 export interface SilenceQuery {
   /** A silence is wanted when it contains every one of these, to the letter. */
@@ -29,13 +29,13 @@ export function silenceJson(id: string, silence: Silence, now: number): object {
   return {
     id,
     status: { state: silenceStatus(silence, now) },
-    updatedAt: timeText(silence.updatedAt),
+    updatedAt: alertmanagerTime(silence.updatedAt),
     ...(annotations.length === 0 ? {} : { annotations: labelsObject(annotations) }),
     comment,
     createdBy,
-    endsAt: timeText(silence.endsAt),
+    endsAt: alertmanagerTime(silence.endsAt),
     matchers: matchers.map(matcherJson),
-    startsAt: timeText(silence.startsAt),
+    startsAt: alertmanagerTime(silence.startsAt),
   };
 }
 

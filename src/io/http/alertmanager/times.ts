@@ -10,7 +10,7 @@ const UNSET = '0001-01-01T00:00:00.000Z';
 const UNSET_MS = Date.parse(UNSET);
 
 /** Epoch milliseconds as text; 0 is "not set". */
-export function timeText(epochMs: number): string {
+export function alertmanagerTime(epochMs: number): string {
   return epochMs === 0 ? UNSET : new Date(epochMs).toISOString();
 }
 

@@ -44,7 +44,7 @@ export function tocsinRoutes(
   // What says who leads does not wait for reads that may be long.
   for (const path of ['/notifications', '/explain', '/config', '/audit'])
     app.use(path, reads.limit);
-  app.use('/backup', ownPages, patient);
+  app.use('/backup', ownPages, withBackupTimeout);
   for (const path of ['/notifications', '/explain', '/config', '/backup', '/audit'])
     app.use(path, requireReady(modules));
   app.post('/observations', (c) => postObservations(c, modules));
@@ -76,7 +76,7 @@ export function tocsinRoutes(
 }
 
 /** Whoever takes a backup may write it to a slow disk. */
-const patient: MiddlewareHandler<HttpEnv> = async (c, next) => {
+const withBackupTimeout: MiddlewareHandler<HttpEnv> = async (c, next) => {
   c.get('exchange').stallMs = HTTP_LIMITS.backupPatienceMs;
   return next();
 };
@@ -173,7 +173,7 @@ async function getExplanation(
   { dataDirectory }: Pick<HttpOptions, 'dataDirectory'>,
   modules: HttpModules,
 ): Promise<Response> {
-  const asked = await expressionTurn(c, () => askedFor(c.req.query('alert') ?? '', modules));
+  const asked = await expressionTurn(c, () => readSelector(c.req.query('alert') ?? '', modules));
   if (!asked.ok) return problem(c, 400, asked.message);
   const view = modules.node.view();
   const now = readingTime(modules.node);
@@ -187,7 +187,7 @@ async function getExplanation(
   });
 }
 
-function askedFor(
+function readSelector(
   text: string,
   modules: HttpModules,
 ):
