@@ -20,7 +20,7 @@ route: {receiver: team, group_wait: 0s, group_interval: 1s}
 receivers: [{name: team, webhook_configs: [{url: 'http://127.0.0.1:9/'}]}]
 `;
 
-it('a receiver that does not exist: start and check name file, line and mend, and touch no data', async () => {
+it('a receiver that does not exist: start and check name file, line and fix, and touch no data', async () => {
   const folder = await scratch();
   const config = await configFile(folder, GOOD.replace('receiver: team', 'receiver: taem'));
   const started = await refused({ config, dataDir: `${folder}/data` });

@@ -83,11 +83,13 @@ describe('a shadow', () => {
       expect(await production.get('/tocsin/v1/status')).toMatchObject({ shadow: false });
       const status = await tocsin('status', '--url', shadow.url(''));
       expect(status.stdout).toContain('leader, shadow');
-      expect(await (await fetch(shadow.url('/'))).text()).toContain('shadow: it tells nobody');
+      expect(await (await fetch(shadow.url('/'))).text()).toContain('shadow: it notifies nobody');
 
       // The daemons run on: a replay reads beside them.
       const same = await tocsin('replay', `${folder}/prod`, '--against', `${folder}/shadow`);
-      expect(same.stderr).toContain('2 pages the same, 0 only in A, 0 only in B, 0 later than 30s');
+      expect(same.stderr).toContain(
+        '2 notifications the same, 0 only in A, 0 only in B, 0 later than 30s',
+      );
       expect(same.stdout).toBe('');
       expect(same.code).toBe(0);
     },
@@ -140,7 +142,9 @@ describe('a shadow', () => {
         },
       });
       expect(summary).toMatchObject({ same: 0, onlyInA: 2, onlyInB: 1, later: 0 });
-      expect(stderr).toContain('0 pages the same, 2 only in A, 1 only in B, 0 later than 30s');
+      expect(stderr).toContain(
+        '0 notifications the same, 2 only in A, 1 only in B, 0 later than 30s',
+      );
       expect(code).toBe(1);
       expect(receiver.pages).toHaveLength(2);
     },
@@ -173,7 +177,7 @@ describe('shadows and others', () => {
       await untilDelivered([shadow, second], 1);
       const members = [`${folder}/shadow`, '--against', `${folder}/s3`];
       expect((await tocsin('replay', ...members)).stderr).toContain(
-        '1 page the same, 0 only in A, 0 only in B, 0 later than 30s',
+        '1 notification the same, 0 only in A, 0 only in B, 0 later than 30s',
       );
     },
     PATIENCE_MS,
@@ -192,9 +196,9 @@ describe('shadows and others', () => {
       const loud = await refused(options('shadow'));
       const again = await start(options('shadow', ['--shadow']));
 
-      expect(silent.stderr).toContain('tells people, and --shadow was given');
+      expect(silent.stderr).toContain('notifies people, and --shadow was given');
       expect(silent.code).toBe(1);
-      expect(loud.stderr).toContain('is a shadow, which tells nobody: start it with --shadow');
+      expect(loud.stderr).toContain('is a shadow, which notifies nobody: start it with --shadow');
       expect(loud.code).toBe(1);
       expect(await again.get('/tocsin/v1/status')).toMatchObject({ shadow: true });
     },

@@ -40,7 +40,7 @@ describe('check config', () => {
     expect(code).toBe(0);
   });
 
-  test('names every problem at once, each at its line and column, with the mend', async () => {
+  test('names every problem at once, each at its line and column, with the fix', async () => {
     const at = await file(
       GOOD.replace('receiver: team', 'receiver: taem').replace('for: 5m', 'for: soon'),
     );

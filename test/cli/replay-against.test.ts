@@ -56,7 +56,7 @@ describe('the same decisions', () => {
     const { code, lines, talk, verdict } = await compared(folder, folder);
 
     expect(lines).toEqual([]);
-    expect(verdict).toBe('3 pages the same, 0 only in A, 0 only in B, 0 later than 30s');
+    expect(verdict).toBe('3 notifications the same, 0 only in A, 0 only in B, 0 later than 30s');
     expect(talk).toContain('A: replayed ');
     expect(talk).toContain('B: replayed ');
     expect(code).toBe(0);
@@ -73,7 +73,7 @@ describe('the same decisions', () => {
 
     const { code, verdict } = await compared(await recorded(slow), await recorded(failing));
 
-    expect(verdict).toBe('3 pages the same, 0 only in A, 0 only in B, 0 later than 30s');
+    expect(verdict).toBe('3 notifications the same, 0 only in A, 0 only in B, 0 later than 30s');
     expect(code).toBe(0);
   });
 
@@ -85,7 +85,7 @@ describe('the same decisions', () => {
 
     const { code, talk, verdict } = await compared(await recorded(old), await recorded(young));
 
-    expect(verdict).toBe('1 page the same, 0 only in A, 0 only in B, 0 later than 30s');
+    expect(verdict).toBe('1 notification the same, 0 only in A, 0 only in B, 0 later than 30s');
     expect(talk).toContain('compared from 2026-01-05T00:02:00.000Z on\n');
     expect(code).toBe(0);
   });
@@ -98,7 +98,7 @@ describe('the same decisions', () => {
     const last = await compared(...folders, { to: at('00:01:12') });
 
     for (const { code, verdict } of [first, last]) {
-      expect(verdict).toBe('1 page the same, 0 only in A, 0 only in B, 0 later than 30s');
+      expect(verdict).toBe('1 notification the same, 0 only in A, 0 only in B, 0 later than 30s');
       expect(code).toBe(0);
     }
   });
@@ -121,7 +121,9 @@ describe('other decisions', () => {
       '00:01:10.000Z | only in A | team/webhook[0] | {alertname="Disk"} | Disk firing | ' +
         'B withheld at 00:01:10.000Z: every alert is muted, muted by silence:s1',
     ]);
-    expect(forth.verdict).toBe('0 pages the same, 1 only in A, 0 only in B, 0 later than 30s');
+    expect(forth.verdict).toBe(
+      '0 notifications the same, 1 only in A, 0 only in B, 0 later than 30s',
+    );
     expect(forth.code).toBe(1);
     expect(back.lines[1]).toContain('| only in B | team/webhook[0] |');
     expect(back.lines[1]).toContain('| A withheld at 00:01:10.000Z: every alert is muted');
@@ -136,10 +138,10 @@ describe('other decisions', () => {
       await recorded(evening(other)),
     );
 
-    expect(verdict).toBe('0 pages the same, 3 only in A, 4 only in B, 0 later than 30s');
+    expect(verdict).toBe('0 notifications the same, 3 only in A, 4 only in B, 0 later than 30s');
     expect(lines).toContain(
       '00:05:10.000Z | only in A | team/webhook[0] | {alertname="Load"} | Load firing, Load firing | ' +
-        'B told {host="b"} at 00:05:10.000Z: first notification',
+        'B notified {host="b"} at 00:05:10.000Z: first notification',
     );
     expect(code).toBe(1);
   });
@@ -155,7 +157,9 @@ describe('other decisions', () => {
       '00:01:10.000Z | later in B | team/webhook[0] | {alertname="Disk"} | Disk firing | by 1m20s; first notification',
     );
     expect(code).toBe(1);
-    expect(lenient.verdict).toBe('3 pages the same, 0 only in A, 0 only in B, 0 later than 2m');
+    expect(lenient.verdict).toBe(
+      '3 notifications the same, 0 only in A, 0 only in B, 0 later than 2m',
+    );
     expect(lenient.code).toBe(0);
   });
 
@@ -171,7 +175,7 @@ describe('other decisions', () => {
       await recorded(night(seldom)),
     );
 
-    expect(verdict).toBe('3 pages the same, 2 only in A, 0 only in B, 0 later than 30s');
+    expect(verdict).toBe('3 notifications the same, 2 only in A, 0 only in B, 0 later than 30s');
     expect(lines.slice(1).map((line) => line.slice(0, 8))).toEqual(['01:00:10', '03:00:10']);
     expect(lines[1]).toContain('B withheld at 00:01:10.000Z to ');
     expect(lines[1]).toContain(': nothing new, repeat interval not elapsed');
@@ -213,12 +217,14 @@ describe('other decisions', () => {
     const all = await compared(a, b);
     const shared = await compared(a, b, { to: at('00:01:10') });
 
-    expect(all.verdict).toBe('1 page the same, 2 only in A, 0 only in B, 0 later than 30s');
+    expect(all.verdict).toBe('1 notification the same, 2 only in A, 0 only in B, 0 later than 30s');
     expect(all.talk).toContain(
       'note: 2 of them are later than the last entry of B; --to 2026-01-05T00:01:10.000Z leaves them out\n',
     );
     expect(all.code).toBe(1);
-    expect(shared.verdict).toBe('1 page the same, 0 only in A, 0 only in B, 0 later than 30s');
+    expect(shared.verdict).toBe(
+      '1 notification the same, 0 only in A, 0 only in B, 0 later than 30s',
+    );
     expect(shared.code).toBe(0);
   });
 
@@ -230,7 +236,7 @@ describe('other decisions', () => {
 
     const { lines, verdict } = await compared(a, b, { from: at('00:30:00') });
 
-    expect(verdict).toBe('1 page the same, 0 only in A, 2 only in B, 0 later than 30s');
+    expect(verdict).toBe('1 notification the same, 0 only in A, 2 only in B, 0 later than 30s');
     expect(lines[1]).toContain('00:40:10.000Z | only in B | team/webhook[0] | {alertname="Disk"}');
   });
 
@@ -247,7 +253,7 @@ describe('other decisions', () => {
       alert: load,
     });
 
-    expect(verdict).toBe('0 pages the same, 1 only in A, 0 only in B, 0 later than 30s');
+    expect(verdict).toBe('0 notifications the same, 1 only in A, 0 only in B, 0 later than 30s');
   });
 });
 
@@ -266,9 +272,13 @@ describe('one notification is one message that a person gets', () => {
     const same = await compared(folder, await recorded(up));
     const alone = await compared(folder, await recorded(silenced), { format: 'jsonl' });
 
-    expect(same.verdict).toBe('1 page the same, 0 only in A, 0 only in B, 0 later than 30s');
+    expect(same.verdict).toBe(
+      '1 notification the same, 0 only in A, 0 only in B, 0 later than 30s',
+    );
     expect(same.code).toBe(0);
-    expect(alone.verdict).toBe('0 pages the same, 1 only in A, 0 only in B, 0 later than 30s');
+    expect(alone.verdict).toBe(
+      '0 notifications the same, 1 only in A, 0 only in B, 0 later than 30s',
+    );
     const difference = JSON.parse(alone.lines[0] ?? '') as { a: Record<string, unknown> };
     expect(difference.a).toMatchObject({ index: 3, at: '00:01:10.000Z', until: '00:12:10.000Z' });
     expect(difference.a['times']).toBe(12);
@@ -281,7 +291,7 @@ describe('one notification is one message that a person gets', () => {
 
     const { verdict } = await compared(await recorded(rejecting), await recorded(up));
 
-    expect(verdict).toBe('1 page the same, 0 only in A, 0 only in B, 0 later than 30s');
+    expect(verdict).toBe('1 notification the same, 0 only in A, 0 only in B, 0 later than 30s');
   });
 
   test('of an alert that ended undelivered and fired again, it is another one', async () => {
@@ -298,7 +308,7 @@ describe('one notification is one message that a person gets', () => {
     );
 
     // B could also say that the first one was over.
-    expect(verdict).toBe('2 pages the same, 0 only in A, 1 only in B, 0 later than 30s');
+    expect(verdict).toBe('2 notifications the same, 0 only in A, 1 only in B, 0 later than 30s');
   });
 
   test('that came first is paired with the first, however near a repeat is', async () => {
@@ -309,7 +319,7 @@ describe('one notification is one message that a person gets', () => {
 
     const { lines, verdict } = await compared(await recorded(loud), await recorded(quiet));
 
-    expect(verdict).toBe('0 pages the same, 1 only in A, 0 only in B, 1 later than 30s');
+    expect(verdict).toBe('0 notifications the same, 1 only in A, 0 only in B, 1 later than 30s');
     expect(lines[1]).toContain('| later in B |');
     expect(lines[1]).toContain('| by 10m; first notification');
     expect(lines[2]).toContain('00:11:10.000Z | only in A |');
@@ -341,7 +351,7 @@ describe('one notification is one message that a person gets', () => {
     });
 
     expect(lines).toEqual([]);
-    expect(verdict).toBe('0 pages the same, 0 only in A, 0 only in B, 0 later than 30s');
+    expect(verdict).toBe('0 notifications the same, 0 only in A, 0 only in B, 0 later than 30s');
   });
 });
 
@@ -478,7 +488,7 @@ describe('wrong usage', () => {
     );
     const io = await parse(folder, '--against', folder, '--tolerance', '5s', '--from=-90000d');
     expect(io.stderr.lines.at(-1)).toBe(
-      '3 pages the same, 0 only in A, 0 only in B, 0 later than 5s',
+      '3 notifications the same, 0 only in A, 0 only in B, 0 later than 5s',
     );
     expect(io.codes).toEqual([0]);
   });

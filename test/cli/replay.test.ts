@@ -703,7 +703,7 @@ describe('the command line', () => {
     [['x', '--alert', 'a=~"("'], 'is not a regular expression'],
     [['x', '-o', 'yaml'], 'Allowed choices are table, json, jsonl'],
     [[], "missing required argument 'data-dir'"],
-  ])('refuses %j with the way to mend it', async (args, sentence) => {
+  ])('refuses %j with the way to fix it', async (args, sentence) => {
     await expect(parse(...args)).rejects.toThrow(sentence);
   });
 });

@@ -78,7 +78,7 @@ describe.skipIf(!hasEtcd)('announcing', () => {
     expect(seen.said()).toEqual([]);
   });
 
-  it('an entry that somebody deleted or overwrote is mended', async () => {
+  it('an entry that somebody deleted or overwrote is repaired', async () => {
     const etcd = await Etcd.start();
     const seen = await seeker(etcd.url);
     seen.discovery.announce(node(1));

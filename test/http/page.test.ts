@@ -35,15 +35,15 @@ describe('GET /', () => {
     expect(status).toBe(200);
     expect(headers.get('content-type')).toMatch(/^text\/html/i);
     expect(text).toContain('✓ All quiet.');
-    expect(text).toContain('Nothing fires.');
+    expect(text).toContain('No alert is firing.');
     expect(text).toContain('<meta http-equiv="refresh" content="5" />');
     expect((await desk.get('/?refresh=off')).text).not.toContain('http-equiv="refresh"');
   });
 
-  it('says so when nobody can be told', async () => {
+  it('says so when no notification can be sent', async () => {
     const desk = await openDesk();
     desk.node.leader = null;
-    expect((await desk.get('/')).text).toContain('No leader is known: nobody can be told anything');
+    expect((await desk.get('/')).text).toContain('No leader is known: no notification can be sent');
   });
 
   it('shows how fit a member is to lead, and whom it cannot reach', async () => {
@@ -72,13 +72,13 @@ describe('GET /', () => {
     const { text } = await desk.get('/');
     for (const part of [
       '<title>1 firing · Tocsin</title>',
-      '▲ 1 alert fires.',
+      '▲ 1 alert firing.',
       '▲ firing',
       'HighCpu',
       'series=servers.a.cpu',
       'CPU is 99',
       '30 s ago</time>',
-      '● told',
+      '● notified',
       'first notification',
       '✓ delivered',
       'delivered 200',
@@ -91,7 +91,7 @@ describe('GET /', () => {
   it('shows a breach that is pending, and an alert that is held back with its silence', async () => {
     const desk = await openDesk({}, config({ checks: [check({ for: '5m' })] }));
     await desk.post('/tocsin/v1/observations', 'servers.a.cpu 99');
-    expect((await desk.get('/')).text).toContain('◔ Nothing fires, but something is in breach.');
+    expect((await desk.get('/')).text).toContain('◔ No alert is firing, but a check is in breach.');
     await desk.post('/api/v2/silences', {
       matchers: [{ name: 'alertname', value: 'HighCpu', isRegex: false }],
       startsAt: new Date(NOON).toISOString(),

@@ -73,7 +73,7 @@ describe('one bit of a chunk is flipped', () => {
     }
   });
 
-  it('and the next save mends it', async () => {
+  it('and the next save repairs it', async () => {
     const { folder, saved } = await threeSnapshots();
     const [, , newest] = saved;
     const before = new Set(saved[1]?.manifest.chunks.map(([, hash]) => hash));

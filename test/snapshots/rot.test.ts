@@ -52,7 +52,7 @@ describe.each(KINDS)('a store %s in which a bit has flipped', (_, kind) => {
     );
   });
 
-  it('of a snapshot that is taken again: that mends it', async () => {
+  it('of a snapshot that is taken again: that repairs it', async () => {
     for (const place of ['manifest', 'page'] as const) {
       const { machine, saved } = await twoSnapshots(kind);
       const [older, newer] = saved;

@@ -371,7 +371,7 @@ describe.each(KINDS)('a store %s that sends', (_, kind) => {
     expect(await leader.store.manifestBytes(newer.index)).not.toBeNull();
   });
 
-  it('sends no chunk that has rotted, and its next save mends it', async () => {
+  it('sends no chunk that has rotted, and its next save repairs it', async () => {
     // Given a store that has stored a chunk, and finds only when it is to send it that it rotted.
     const { leader, desk, newer } = await leaderWithTwo(kind);
     let rot: Uint8Array = new Uint8Array(1);

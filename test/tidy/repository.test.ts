@@ -33,7 +33,7 @@ describe('tidy: leftovers', () => {
     expect(namesOf(alone)).toEqual([]);
   });
 
-  it('nothing waits to be mended', () => {
+  it('nothing waits to be fixed', () => {
     // Written so that this line does not find itself.
     const marker = /\b(FIX[M]E|XX[X]|HAC[K])\b/;
     const unfinished = textsOf(/\.(ts|mjs|cjs|md|ya?ml)$/).filter(({ text }) => marker.test(text));

@@ -43,7 +43,7 @@ const SEED_MAX = 2 ** 31 - 1;
 
 export function chaosCommand(io: CommandIo): Command {
   return new Command('chaos')
-    .description('put a local cluster under load and under fire, and say what became of it')
+    .description('put a local cluster under load, inject faults, and report the result')
     .addOption(
       env(new Option('--nodes <count>', 'members of the cluster'))
         .default(3)
@@ -99,7 +99,7 @@ Every flag but -o has an environment variable: --for is TOCSIN_FOR.
 
 Alerts are pushed to random members until one answers 200, and each is to be paged once, to a
 receiver in the command. Meanwhile members are killed, frozen, restarted and cut off from each other.
-In the end all is healed, and the verdict says what was lost, what was told twice, how long pages
+In the end all is healed, and the report says what was lost, what was notified twice, how long notifications
 took, and whether the replays of all logs come to the same state.
 
 Partitions need no privileges, but the address 127.0.0.2: Linux has it, elsewhere it must be added.

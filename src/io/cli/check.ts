@@ -47,7 +47,7 @@ export function checkCommand(io: CommandIo): Command {
 }
 
 const HELP = `
-Problems are one line each on stderr: FILE:LINE:COLUMN: where: what (hint: how to mend it).
+Problems are one line each on stderr: FILE:LINE:COLUMN: where: what (hint: how to fix it).
 Exit codes: 0 the file can be used, perhaps with warnings; 1 it cannot; 2 wrong usage.
 
 Examples:

@@ -3,7 +3,7 @@
  * as those of a cluster and of its shadow.
  *
  * Promise: both directories are only read. The differences go to stdout, all else to stderr; the
- * exit code is 0 only when both logs can be believed and told everybody the same.
+ * exit code is 0 only when both logs can be believed and notified everybody of the same.
  */
 
 import type { Muted } from '../../commands/decisions.ts';
@@ -171,7 +171,7 @@ function undecidedLines({ undecided }: Comparison): readonly string[] {
   ];
 }
 
-const NO_PAGE = 'note: neither log has a page in that time';
+const NO_PAGE = 'note: neither log has a notification in that time';
 
 interface Side {
   readonly name: 'A' | 'B';
@@ -229,10 +229,10 @@ function beyondTheEnd(
   ];
 }
 
-/** `12 pages the same, 1 only in A, 2 only in B, 0 later than 30s` */
+/** `12 notifications the same, 1 only in A, 2 only in B, 0 later than 30s` */
 function verdict({ same, onlyInA, onlyInB, later }: Comparison, toleranceMs: number): string {
   const counts = [
-    `${same} ${same === 1 ? 'page' : 'pages'} the same`,
+    `${same} ${same === 1 ? 'notification' : 'notifications'} the same`,
     `${onlyInA} only in A`,
     `${onlyInB} only in B`,
     `${later} later than ${durationText(toleranceMs)}`,
@@ -307,7 +307,7 @@ function whyText({ what, a, b, laterMs, instead }: Difference): string {
   const { at, until, group, muted, reason } = instead;
   const causes = causesOf(muted);
   const mutedText = causes.length === 0 ? '' : `, muted by ${causes.join(', ')}`;
-  const verb = instead.what === 'notify' ? `told ${group}` : 'withheld';
+  const verb = instead.what === 'notify' ? `notified ${group}` : 'withheld';
   const when = until === at ? timeText(at) : `${timeText(at)} to ${timeText(until)}`;
   return `${other} ${verb} at ${when}: ${reason}${mutedText}`;
 }

@@ -1,4 +1,4 @@
-/** A state as tables for people: what is watched, what fires, who was told, what is due next. */
+/** A state as tables for people: what is watched, what is firing, who was notified, what is due next. */
 
 import { actorText } from '../../commands/actor.ts';
 import { labelsText } from '../../commands/labels.ts';

@@ -68,7 +68,7 @@ export function startCommand(finish: (code: ExitCode) => void): Command {
     )
     .addOption(
       env(
-        new Option('--data-dir <dir>', 'where the log and snapshots live')
+        new Option('--data-dir <dir>', 'where the log and the snapshots are stored')
           .default('data')
           .argParser(notEmpty),
       ),
@@ -156,7 +156,7 @@ export function startCommand(finish: (code: ExitCode) => void): Command {
         .argParser(notEmpty),
     )
     .addOption(toggle(new Option('--standalone', 'the majority is lost for good: go on alone')))
-    .addOption(toggle(new Option('--shadow', 'decide everything and tell nobody')))
+    .addOption(toggle(new Option('--shadow', 'decide everything and notify nobody')))
     .addOption(
       env(
         new Option('--advertise <host>', 'host at which others reach this node').argParser(

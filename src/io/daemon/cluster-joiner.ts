@@ -3,7 +3,7 @@
  * that it remembers.
  *
  * Promise: nothing here holds up the rest of the daemon, and everything ends with the signal. Who is
- * not let in is told why in the log, and tries again: most reasons pass, and a person can mend the
+ * not let in is told why in the log, and tries again: most reasons pass, and a person can fix the
  * others on either side.
  */
 

@@ -151,7 +151,8 @@ class Daemon {
     });
     const storage = await this.#openStorage();
     if (storage.clusterId !== null) checkShadow(storage.clusterId, this.#options);
-    if (this.#options.shadow) this.#logger.warn('shadow: it decides everything and tells nobody');
+    if (this.#options.shadow)
+      this.#logger.warn('shadow: it decides everything and notifies nobody');
     const transport = await this.#bindPeer(storage);
     const joiner = this.#joinerOf(storage, transport, discovery);
     let aloneFrom: string | null = null;

@@ -8,6 +8,12 @@ export function warnOfFailedAttempts({ transitions }: AppliedEntry, logger: Logg
     if (transition.kind !== 'notification') continue;
     const { id, integration, group, status, result, detail } = transition;
     if (result === undefined || result === 'delivered') continue;
-    logger.warn('page not delivered', { notification: id, integration, group, status, detail });
+    logger.warn('notification not delivered', {
+      notification: id,
+      integration,
+      group,
+      status,
+      detail,
+    });
   }
 }

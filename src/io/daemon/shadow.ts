@@ -14,9 +14,9 @@ export function checkShadow(
 ): void {
   if (isShadowCluster(clusterId) === shadow) return;
   const problem = shadow
-    ? `cluster ${clusterId} tells people, and --shadow was given: start it without --shadow, or ` +
+    ? `cluster ${clusterId} notifies people, and --shadow was given: start it without --shadow, or ` +
       'give the shadow a --data-dir and a --cluster of its own'
-    : `cluster ${clusterId} is a shadow, which tells nobody: start it with --shadow, or give the ` +
+    : `cluster ${clusterId} is a shadow, which notifies nobody: start it with --shadow, or give the ` +
       'node another --data-dir and --cluster';
   throw new StartupError(`${dataDirectory}: ${problem}.`);
 }

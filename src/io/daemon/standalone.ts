@@ -40,7 +40,7 @@ export async function forceNewCluster(
   const living = storage.isRecovering ? null : await joiner.findReachableMember();
   if (living !== null) {
     const message =
-      `--standalone is for a cluster that has lost its majority, and this one lives: its member at ` +
+      `--standalone is for a cluster that has lost its majority, and this one still works: its member at ` +
       `${living} knows a leader. Start without --standalone, or stop the others first.`;
     throw new StartupError(message);
   }

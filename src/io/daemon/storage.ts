@@ -2,7 +2,7 @@
  * Opens what a data directory holds: its lock, who its node is, its snapshots, its log, in this order.
  *
  * Promise: existing data never begins a new cluster; whatever cannot be trusted is refused with a
- * sentence that names the place and the mend. The one thing set aside without asking is a snapshot
+ * sentence that names the place and the fix. The one thing set aside without asking is a snapshot
  * store that cannot be opened, because the log can make a new one.
  */
 

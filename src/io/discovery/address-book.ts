@@ -58,8 +58,8 @@ export function addressBook(
       }
       bad.set(key, value);
       if (named.get(key) === value) continue;
-      const mend = 'it is skipped; delete the key if no node of yours wrote it';
-      logger.warn('entry in etcd not understood', { key, value: value.slice(0, 80), mend });
+      const hint = 'it is skipped; delete the key if no node of yours wrote it';
+      logger.warn('entry in etcd not understood', { key, value: value.slice(0, 80), hint });
     }
     named = bad;
     return found;

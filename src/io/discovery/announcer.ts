@@ -2,7 +2,7 @@
  * Keeps this node announced in etcd for as long as it lives.
  *
  * Promise: a lease that is lost, a key that somebody deleted or changed, an address that is new: the
- * next round mends it, and the only thing that others see is the right entry or none. It never
+ * next round repairs it, and the only thing that others see is the right entry or none. It never
  * throws; a node that dies is forgotten when its lease runs out.
  */
 

@@ -4,7 +4,7 @@
  * Promise: every call ends within a bound that is set here, with an answer or an error. A call that
  * failed may have been carried out all the same, so each of them may be repeated.
  * Boundary: the only file that knows `etcd3`. Of that we use single requests only: its leases and
- * watches mend themselves in the background, late and more than once, and keep the process alive.
+ * watches repair themselves in the background, late and more than once, and keep the process alive.
  */
 
 import type { Etcd3 } from 'etcd3';

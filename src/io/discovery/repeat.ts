@@ -1,7 +1,7 @@
 /**
  * Does something again and again for as long as it is wanted.
  *
- * Promise: never two rounds at once, so whatever a round finds lost it can mend in place; nothing
+ * Promise: never two rounds at once, so a round repairs what it finds missing; nothing
  * else may begin a round. This is what keeps a lost lease from being granted twice over.
  */
 

@@ -91,10 +91,10 @@ function parseCredentials(text: string): EtcdAuth | undefined {
   }
 }
 
-function refused(text: string, problem: string, mend: string): Refused {
+function refused(text: string, problem: string, hint: string): Refused {
   const shown = text
     .split(',')
     .map((url) => url.replace(/^(\w+:\/\/)?.*@/, '$1***@'))
     .join(',');
-  return { ok: false, message: `--etcd ${JSON.stringify(shown)} ${problem}: ${mend}.` };
+  return { ok: false, message: `--etcd ${JSON.stringify(shown)} ${problem}: ${hint}.` };
 }

@@ -55,7 +55,7 @@ export class Problems {
 
 export type RefusedProposal = Extract<Proposed, { readonly ok: false }>;
 
-/** What a client is told when its request was not committed, or nobody knows whether it was. */
+/** The answer where a request was not committed, or it is not known whether it was. */
 export function refused(c: Context<HttpEnv>, refusal: RefusedProposal): Response {
   switch (refusal.code) {
     case 'malformed':

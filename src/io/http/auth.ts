@@ -94,7 +94,7 @@ export class Access {
       c.set('mayStay', () => !asksWho(this.#settings));
       if (!asksWho(this.#settings) || isPreflight(c)) return next();
       const route = matchedRoutes(c).find(({ method }) => method !== 'ALL');
-      // Without a route there is nothing to protect, but who asks may be told only as somebody.
+      // Without a route there is nothing to protect, but only an authenticated client learns that it does not exist.
       const needed =
         route === undefined
           ? 'any'

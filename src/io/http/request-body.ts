@@ -96,7 +96,7 @@ export interface ReadingsUse {
 
 /**
  * Reads `{"readings": […]}`, the bare list, or lines. The text itself says what it is: curl calls
- * everything a form, and fetch everything plain text, unless they are told otherwise. The answer is
+ * everything a form, and fetch everything plain text, unless another type is given. The answer is
  * false when it is JSON of another form.
  */
 export async function readingsBody(

@@ -56,8 +56,8 @@ export function startGraphitePush(
   const { prefix, cluster, node } = options;
   if (!/^[\w-]+(?:\.[\w-]+)*$/.test(prefix)) {
     const problem = `--graphite-prefix ${JSON.stringify(prefix)} is no path of Graphite`;
-    const mend = "use letters, digits, '-' and '_', with dots between them, such as servers.tocsin";
-    return { ok: false, message: `${problem}: ${mend}.` };
+    const hint = "use letters, digits, '-' and '_', with dots between them, such as servers.tocsin";
+    return { ok: false, message: `${problem}: ${hint}.` };
   }
   const root = [prefix, pathNode(cluster), pathNode(node)].join('.');
   return { ok: true, push: pushUnder(root, options, modules) };

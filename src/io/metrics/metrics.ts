@@ -130,7 +130,7 @@ type Counters = ReturnType<typeof counters>;
 function counters({ integrations, limits }: MetricsOptions, registers: Registers) {
   const notifications = new Counter({
     name: 'tocsin_notifications_total',
-    help: 'Tries to tell somebody, by type of integration and by what became of them.',
+    help: 'Attempts to send a notification, by type of integration and by outcome.',
     labelNames: ['integration', 'outcome'],
     registers,
   });

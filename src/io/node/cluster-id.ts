@@ -31,13 +31,13 @@ export function joinProblem(name: string, theirs: string, clusterId: string): st
   if (theirs === clusterId || theirs === emptyClusterId(isShadowCluster(clusterId))) return null;
   if (theirs === emptyClusterId(true)) {
     return (
-      `node ${name} is a shadow, and cluster ${clusterId} is none: a shadow that led it would tell ` +
+      `node ${name} is a shadow, and cluster ${clusterId} is none: a shadow that led it would notify ` +
       'nobody. Start the first shadow without --join, and have the others join that one.'
     );
   }
   if (theirs === emptyClusterId(false)) {
     return (
-      `node ${name} is no shadow, and cluster ${clusterId} is one: it would tell nobody. Start the ` +
+      `node ${name} is no shadow, and cluster ${clusterId} is one: it would notify nobody. Start the ` +
       'node with --shadow, or name members of another cluster.'
     );
   }

@@ -32,7 +32,7 @@ export type Pair =
 
 export interface Difference {
   readonly what: 'only in A' | 'only in B' | 'later in A' | 'later in B';
-  /** When it was told first. */
+  /** When it was notified first. */
   readonly at: number;
   readonly a: Decision | null;
   readonly b: Decision | null;

@@ -31,7 +31,7 @@ export interface ReplayOptions {
   readonly onProgress: (index: number) => void;
 }
 
-/** How often progress is told: often enough for the eye, too seldom to cost anything. */
+/** How often progress is shown: often enough for the eye, too seldom to cost anything. */
 const PROGRESS_ENTRIES = 64;
 
 export class Replay {
@@ -117,7 +117,7 @@ export class Replay {
     return this.#chain === null ? null : Buffer.from(this.#chain).toString('hex');
   }
 
-  /** Whose story is told; null when everybody's is. */
+  /** Which alerts are shown; null for all. */
   get story(): AlertFilter | null {
     return this.#options.story;
   }

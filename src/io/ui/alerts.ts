@@ -33,19 +33,19 @@ export function alertsSection(state: State, now: number, localTimeIn: LocalTimeI
   const markup = section({
     id: 'alerts',
     title: 'Firing alerts',
-    columns: ['State', 'Alert', 'Since', 'Told to'],
+    columns: ['State', 'Alert', 'Since', 'Receivers'],
     items: firing,
     rowsMax: ROWS_MAX,
     row: ([fingerprint, alert]) =>
       alertRow(alertView(state, fingerprint, alert, suppressions), now),
-    empty: 'Nothing fires.',
+    empty: 'No alert is firing.',
   });
   return { markup, count: firing.length };
 }
 
 function alertRow(view: AlertView, now: number): Markup {
   const summary = view.annotations['summary'] ?? view.annotations['description'] ?? '';
-  const told = view.receivers.length === 0 ? html`nobody` : view.receivers.map(receiverChip);
+  const receivers = view.receivers.length === 0 ? html`none` : view.receivers.map(receiverChip);
   return html`<tr>
     <td data-name="State">${stateMark(view)}</td>
     <td data-name="Alert">
@@ -54,7 +54,7 @@ function alertRow(view: AlertView, now: number): Markup {
       <p class="labels">${labelChips(view)}</p>
     </td>
     <td data-name="Since">${timeElement(view.startsAt, now)}</td>
-    <td data-name="Told to">${told}</td>
+    <td data-name="Receivers">${receivers}</td>
   </tr>`;
 }
 
@@ -62,7 +62,7 @@ function receiverChip(name: string): Markup {
   return html`<span class="chip">${untrusted(name)}</span> `;
 }
 
-/** Whether it is told about, and if not, why. */
+/** Whether it is notified, and if not, why. */
 function stateMark(view: AlertView): Markup {
   const causes = view.causes.map(causeWords);
   if (causes.length === 0) return html`<span class="mark bad">▲ firing</span>`;

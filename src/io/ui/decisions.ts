@@ -1,4 +1,4 @@
-/** Who is told next, and who was told: groups with their next flush, and notifications. */
+/** Who is notified next, and who was: groups with their next flush, and notifications. */
 
 import type { Group, Notification, NotificationStatus, State } from '../../projections/state.ts';
 import { entries } from '../../projections/table.ts';
@@ -21,7 +21,7 @@ export function groupsSection(state: State, now: number): Markup {
     items: groups,
     rowsMax: ROWS_MAX,
     row: (group) => groupRow(group, now),
-    empty: 'No alert waits to be told.',
+    empty: 'No alert waits for a notification.',
   });
 }
 
@@ -39,7 +39,7 @@ function lastDecision({ last }: Group, now: number): Markup {
   if (last === null) return html`none yet`;
   const verdicts = last.verdicts.map(
     ({ integration, notify, reason }) =>
-      html`<p>${notify ? '● told' : '○ not told'} ${untrusted(integration)}: ${reason}</p>`,
+      html`<p>${notify ? '● notified' : '○ not notified'} ${untrusted(integration)}: ${reason}</p>`,
   );
   return html`<p>${timeElement(last.at, now)}, log index ${last.index}</p>
     ${verdicts}`;
@@ -59,7 +59,7 @@ export function notificationsSection(
     items: all,
     rowsMax: ROWS_MAX,
     row: ([id, row]) => notificationRow(id, row, now),
-    empty: 'Nobody was told anything in the last day.',
+    empty: 'No notification was sent in the last day.',
   });
   const owed = all.filter(([, { status }]) => status === 'owed' || status === 'trying');
   return { markup, count: all.length, owedCount: owed.length };

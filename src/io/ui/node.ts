@@ -10,7 +10,7 @@ export function nodeSection({ status, view, isReady, now }: PageFacts): Markup {
   const facts: readonly (readonly [name: string, value: Part])[] = [
     ['Node', html`${untrusted(status.name)} <span class="why">${status.nodeId}</span>`],
     ['State', isReady ? '● ready' : '○ not ready'],
-    ['Role', status.shadow ? html`${status.role}, shadow: it tells nobody` : status.role],
+    ['Role', status.shadow ? html`${status.role}, shadow: it notifies nobody` : status.role],
     ['Leader', status.leader === null ? '✗ none known' : untrusted(status.leader)],
     ['Term', status.term],
     ['Log', `${status.firstIndex} to ${status.lastIndex}`],

@@ -1,5 +1,5 @@
 /**
- * The status page: what fires, what is about to, who is told when, what became of it, and how the
+ * The status page: what is firing, what is about to, who is notified when, with what result, and how the
  * node is. One document without scripts, so that it also works on the worst day.
  *
  * Promise: a pure function of one state and one time; all foreign text is escaped; its size is

@@ -31,10 +31,10 @@ function tile(name: string, count: number, tone: 'bad' | 'warn' | 'good' | 'calm
 }
 
 function verdict({ firing, pending }: Counts, { view, status, isReady }: PageFacts): string {
-  if (status.leader === null) return '✗ No leader is known: nobody can be told anything now.';
+  if (status.leader === null) return '✗ No leader is known: no notification can be sent now.';
   if (!isReady) return '… Starting: the log is still being read.';
   if (view.state.config === null) return '… No configuration has been applied yet.';
-  if (firing > 0) return `▲ ${firing} ${firing === 1 ? 'alert fires' : 'alerts fire'}.`;
-  if (pending > 0) return '◔ Nothing fires, but something is in breach.';
+  if (firing > 0) return `▲ ${firing} ${firing === 1 ? 'alert' : 'alerts'} firing.`;
+  if (pending > 0) return '◔ No alert is firing, but a check is in breach.';
   return '✓ All quiet.';
 }

@@ -1,4 +1,4 @@
-/** Where the pages arrive: a webhook receiver that keeps what it is told, and when. */
+/** A webhook receiver that keeps each notification with the time of its arrival. */
 
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';

@@ -57,7 +57,7 @@ export interface ChaosReport {
     readonly unacknowledged: number;
   };
   readonly twice: {
-    /** Alerts that were told more than once. */
+    /** Alerts that were notified more than once. */
     readonly alerts: number;
     /** Messages that said what had been said. */
     readonly messages: number;

@@ -28,7 +28,7 @@ import { timeOrNull } from './times.ts';
 
 export interface Explanation {
   readonly alerts: readonly object[];
-  /** Breaches whose `for` has not elapsed: nobody is told about them yet. */
+  /** Breaches whose `for` has not elapsed: nobody is notified of them yet. */
   readonly pending: readonly object[];
   /** True when more matched than are shown. */
   readonly truncated: boolean;
