@@ -6,11 +6,11 @@ import path from 'node:path';
 import { createInterface } from 'node:readline';
 import { expect, onTestFinished, test } from 'vitest';
 
-const WORLD = path.resolve(import.meta.dirname, '../../dist/io/daemon/world.js');
+const SYSTEM_PORTS = path.resolve(import.meta.dirname, '../../dist/io/daemon/system-ports.js');
 const LINES = 20_000;
 
 const SCRIPT = `
-  const { stderrLogger } = await import(${JSON.stringify(WORLD)});
+  const { stderrLogger } = await import(${JSON.stringify(SYSTEM_PORTS)});
   const logger = stderrLogger('info', 'n1');
   for (let i = 0; i < ${LINES}; i++) logger.info('line', { i });
   process.stdout.write('still here\\n');

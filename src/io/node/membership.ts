@@ -337,7 +337,7 @@ export class Membership {
     );
     const version = Math.min(this.#build.reducersWanted, ...runnable);
     if (version <= reducers.version) return null;
-    logger.info('fold switched to another version', { version, before: reducers.version });
+    logger.info('reducers switched to another version', { version, before: reducers.version });
     return propose([{ kind: 'reducers', version }]);
   }
 
