@@ -407,7 +407,7 @@ describe('--standalone', () => {
       expect(lives.stderr).toContain('this data directory has none');
       await n3.kill('SIGTERM');
       const guarded = await refused(site.options('n3', '--standalone'));
-      expect(guarded.stderr).toContain('this one lives');
+      expect(guarded.stderr).toContain('this one still works');
       await Promise.all([n1, n2].map((daemon) => daemon.kill('SIGKILL')));
 
       const alone = await site.start('n3', '--standalone', '--peer', n3.addresses.peer);

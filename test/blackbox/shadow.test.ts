@@ -78,7 +78,7 @@ describe('a shadow', () => {
       for (const { lastResult } of await delivered(shadow)) {
         expect(lastResult).toBe('delivered: withheld: this is a shadow, which tells nobody');
       }
-      expect(shadow.log.some((line) => line.includes('tells nobody'))).toBe(true);
+      expect(shadow.log.some((line) => line.includes('notifies nobody'))).toBe(true);
       expect(await shadow.get('/tocsin/v1/status')).toMatchObject({ shadow: true });
       expect(await production.get('/tocsin/v1/status')).toMatchObject({ shadow: false });
       const status = await tocsin('status', '--url', shadow.url(''));
