@@ -7,7 +7,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { HeldPlaces, placeShownBy, type HeldPlace } from '../../src/io/node/held-places.ts';
 import { RollbackCheck } from '../../src/io/node/rollback-check.ts';
-import type { Frame } from '../../src/io/node/wire.ts';
+import { encodeFrame, type Frame } from '../../src/io/node/wire.ts';
 import { TERM_LIMIT } from '../../src/raft/guard.ts';
 import type { Message } from '../../src/raft/types.ts';
 
@@ -17,6 +17,7 @@ const APPEND = message('append');
 
 class Bench {
   readonly sent: (readonly [to: string, kind: Frame['kind']])[] = [];
+  heldAsLeader: HeldPlace | null = null;
   readonly rolledBack: (readonly [place: HeldPlace, by: string])[] = [];
   readonly levels = new Map<string, number>();
   overs = 0;
@@ -33,8 +34,12 @@ class Bench {
         others: () => this.others,
         otherVoters: () => this.others,
         framesLevel: (node) => this.levels.get(node) ?? null,
-        heldAsLeader: () => null,
-        send: (to, { kind }) => this.sent.push([to, kind]),
+        heldAsLeader: () => this.heldAsLeader,
+        send: (to, frame) => {
+          // As the real one does: what cannot be encoded throws.
+          encodeFrame({ clusterId: 'c', nodeId: 'n', incarnation: INCARNATION }, to, 0, frame);
+          this.sent.push([to, frame.kind]);
+        },
         onRolledBack: (place, by) => this.rolledBack.push([place, by]),
         onOver: () => this.overs++,
       },
@@ -100,6 +105,22 @@ describe('a member that has just started', () => {
     bench.tick();
     expect(bench.sent).toEqual([]);
     expect(bench.check.admits('a', VOTE)).toBe(true);
+  });
+
+  test('that leads in a term beyond all limits says nothing of it, and goes on', () => {
+    const bench = new Bench(['a']);
+    bench.tick();
+    bench.answer('a', { term: 0, index: 0 });
+    bench.tick(20);
+    const { length } = bench.sent;
+    for (const term of [TERM_LIMIT, TERM_LIMIT + 5]) {
+      bench.heldAsLeader = { term, index: 41 };
+      bench.tick(20);
+    }
+    expect(bench.sent.slice(length)).toEqual([]);
+    bench.heldAsLeader = { term: TERM_LIMIT - 1, index: 41 };
+    bench.tick(20);
+    expect(bench.sent.slice(length)).toEqual([['a', 'held']]);
   });
 
   test('alone in its cluster waits for nobody', () => {

@@ -8,6 +8,7 @@
  * undetected: see ADR 20.
  */
 
+import { TERM_LIMIT } from '../../raft/guard.ts';
 import type { Message } from '../../raft/types.ts';
 import {
   HeldPlaces,
@@ -178,7 +179,8 @@ export class RollbackCheck {
    */
   #say(): void {
     const held = laterOf(this.#shown, this.#modules.heldAsLeader() ?? NOTHING_HELD);
-    if (!isBefore(this.#said, held)) return;
+    // Nobody remembers a term that no frame can name: see the limit of terms in raft/guard.ts.
+    if (held.term >= TERM_LIMIT || !isBefore(this.#said, held)) return;
     this.#said = held;
     for (const node of this.#modules.others()) {
       if (this.#reads(node)) this.#modules.send(node, { kind: 'held', ...held });
