@@ -16,24 +16,25 @@ type LabelPair = readonly [name: string, value: string];
 
 /** Makes a label set from pairs in any order; a later pair wins over an earlier one. */
 export function labelsFrom(pairs: Iterable<LabelPair>): Labels {
-  return flatList(pairs, false);
+  return labelsFromList(flatList(pairs));
 }
 
 /** The same for annotations, which keep those whose value is empty. */
 export function annotationsFrom(pairs: Iterable<LabelPair>): Labels {
-  return flatList(pairs, true);
+  return annotationsFromList(flatList(pairs));
 }
 
 /** Labels from a list `[name, value, …]` in any order; the list itself where it is in order. */
 export function labelsFromList(list: readonly string[]): Labels {
-  return isInOrder(list, false) ? list : labelsFrom(labelPairs(list));
+  return isInOrder(list, false) ? list : sortedList(list, false);
 }
 
 /** The same for annotations. */
 export function annotationsFromList(list: readonly string[]): Labels {
-  return isInOrder(list, true) ? list : annotationsFrom(labelPairs(list));
+  return isInOrder(list, true) ? list : sortedList(list, true);
 }
 
+/** Most senders are written in Go, which writes maps in this very order. */
 function isInOrder(list: readonly string[], allowsEmpty: boolean): boolean {
   for (let i = 0; i < list.length; i += 2) {
     if (list[i + 1] === '' && !allowsEmpty) return false;
@@ -42,21 +43,14 @@ function isInOrder(list: readonly string[], allowsEmpty: boolean): boolean {
   return true;
 }
 
-function flatList(pairs: Iterable<LabelPair>, keepsEmpty: boolean): Labels {
-  const list = Array.isArray(pairs) ? (pairs as readonly LabelPair[]) : [...pairs];
-  const labels: string[] = [];
-  let previous: string | null = null;
-  for (const [name, value] of list) {
-    // Most senders are written in Go, which writes maps in this very order.
-    if (previous !== null && byCodePoint(previous, name) >= 0) return sortedList(list, keepsEmpty);
-    if (keepsEmpty || value !== '') labels.push(name, value);
-    previous = name;
-  }
-  return labels;
+function flatList(pairs: Iterable<LabelPair>): readonly string[] {
+  const list: string[] = [];
+  for (const [name, value] of pairs) list.push(name, value);
+  return list;
 }
 
-function sortedList(pairs: readonly LabelPair[], keepsEmpty: boolean): Labels {
-  const byName = new Map(pairs);
+function sortedList(list: readonly string[], keepsEmpty: boolean): Labels {
+  const byName = new Map(labelPairs(list));
   const names = [...byName.keys()].filter((name) => keepsEmpty || byName.get(name) !== '');
   return names.sort(byCodePoint).flatMap((name) => [name, byName.get(name) ?? '']);
 }
