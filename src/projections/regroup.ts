@@ -14,9 +14,12 @@ import type { Transaction } from './transaction.ts';
 
 /** Routes every alert that fires, or whose end is not yet told, by the new tree. */
 export function regroup(tx: Transaction, routing: Routing): void {
-  const heirless = new Map<string, Group[]>();
+  const previousGroups = new Map<string, Group[]>();
   for (const [key, group] of tx.entries('groups')) {
-    heirless.set(successorKey(group), [...(heirless.get(successorKey(group)) ?? []), group]);
+    previousGroups.set(successorKey(group), [
+      ...(previousGroups.get(successorKey(group)) ?? []),
+      group,
+    ]);
     tx.clearTimer('flushTimers', key, group.nextFlush);
     tx.remove('groups', key);
   }
@@ -28,10 +31,10 @@ export function regroup(tx: Transaction, routing: Routing): void {
     tx.put('alerts', fingerprint, { ...alert, groups: [...new Set(groups)] });
   }
   for (const [key, group] of tx.entries('groups')) {
-    const old = heirless.get(successorKey(group))?.shift();
+    const old = previousGroups.get(successorKey(group))?.shift();
     if (old !== undefined) inherit(tx, key, group, old);
   }
-  for (const { owed } of [...heirless.values()].flat()) {
+  for (const { owed } of [...previousGroups.values()].flat()) {
     for (const id of Object.values(owed)) replaceNotification(tx, id, 'reload');
   }
 }
@@ -43,8 +46,8 @@ function successorKey(group: Group): string {
 
 function inherit(tx: Transaction, key: string, group: Group, old: Group): void {
   const { told, doubts, owed, last } = old;
-  const heir: Group = { ...group, told, owed, last };
-  tx.put('groups', key, doubts === undefined ? heir : { ...heir, doubts });
+  const successor: Group = { ...group, told, owed, last };
+  tx.put('groups', key, doubts === undefined ? successor : { ...successor, doubts });
   for (const id of Object.values(old.owed)) {
     const row = tx.get('notifications', id);
     if (row !== undefined) tx.put('notifications', id, { ...row, group: key });

@@ -41,14 +41,18 @@ test('what a follower is asked for is kept with who asked it, whoever leads and 
   cluster.removeHost(third);
   cluster.kill(leader);
   await time.run(5_000);
-  const heir = asked.process?.node.isServing() === true ? late : asked;
-  const moved = await change(cluster, asked, { op: 'transfer', node: heir.nodeId, actor: ANN });
+  const successor = asked.process?.node.isServing() === true ? late : asked;
+  const moved = await change(cluster, asked, {
+    op: 'transfer',
+    node: successor.nodeId,
+    actor: ANN,
+  });
   expect(moved).toMatchObject({ code: 'ok' });
   await time.until(cluster.boot(leader));
   await time.run(5_000);
   const shown = [leader, asked, late].map((host) => eventsOf(host));
   expect(shown[0]?.slice(0, 4)).toEqual([
-    ['transferLeadership', heir.nodeId, 'ann'],
+    ['transferLeadership', successor.nodeId, 'ann'],
     ['addMember', late.nodeId, 'n4'],
     ...events,
   ]);
