@@ -30,14 +30,8 @@ receivers:
 const PARTS = ['log', 'snapshots', 'node.json', 'acknowledged', '.'] as const;
 
 test('parts of a member of a cluster', { timeout: TIMEOUT_MS }, async () => {
-  const folder = await scratch();
-  const config = await configFile(folder, CONFIG);
-  const founder = await start({ config, dataDir: path.join(folder, 'n1'), name: 'n1' });
-  const flags = ['--join', founder.addresses.peer];
-  const third = await start({ config, dataDir: path.join(folder, 'n3'), name: 'n3', flags });
-  const options = { config, dataDir: path.join(folder, 'n2'), name: 'n2', flags };
-  let member = await start(options);
-  await together([founder, third, member]);
+  const { folder, founder, options, ...started } = await threeMembers();
+  let { member } = started;
   const acknowledged: string[] = [];
   const push = async (prefix: string): Promise<void> => {
     for (let i = 0; i < 5; i++) {
@@ -85,14 +79,8 @@ test(
   'the whole folder of a member, from the present start of it',
   { timeout: TIMEOUT_MS },
   async () => {
-    const folder = await scratch();
-    const config = await configFile(folder, CONFIG);
-    const founder = await start({ config, dataDir: path.join(folder, 'n1'), name: 'n1' });
-    const flags = ['--join', founder.addresses.peer];
-    const third = await start({ config, dataDir: path.join(folder, 'n3'), name: 'n3', flags });
-    const options = { config, dataDir: path.join(folder, 'n2'), name: 'n2', flags };
-    let member = await start(options);
-    await together([founder, third, member]);
+    const { folder, founder, options, ...started } = await threeMembers();
+    let { member } = started;
     expect(await pushed(founder, 'before')).toBe(200);
     await until(() => hasAll(member, ['before']));
     // As a snapshot of its file system is made: nothing in it contradicts anything else.
@@ -161,4 +149,17 @@ async function hasAll(daemon: Daemon, names: readonly string[]): Promise<boolean
 
 function said(daemon: Daemon, text: string): boolean {
   return daemon.log.some((line) => line.includes(text));
+}
+
+/** Three members; `member` is the one whose files are put back, and `options` start it again. */
+async function threeMembers() {
+  const folder = await scratch();
+  const config = await configFile(folder, CONFIG);
+  const founder = await start({ config, dataDir: path.join(folder, 'n1'), name: 'n1' });
+  const flags = ['--join', founder.addresses.peer];
+  const third = await start({ config, dataDir: path.join(folder, 'n3'), name: 'n3', flags });
+  const options = { config, dataDir: path.join(folder, 'n2'), name: 'n2', flags };
+  const member = await start(options);
+  await together([founder, third, member]);
+  return { folder, founder, options, member };
 }
